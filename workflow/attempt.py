@@ -1,0 +1,51 @@
+"""A command that carries a key: a repeat is answered with the first answer instead of being done again."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from workflow.answers import Case, Moved
+from workflow.commands import check_version
+from workflow.errors import Conflict
+from workflow.events import canonical_bytes
+from workflow.storage.rows import to_text
+from workflow.storage.store import Store
+from workflow.work import Work
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One advance as it was asked for: its key (None: it may be done again), and what exactly was asked."""
+
+    key: str | None
+    command: str
+    expect_version: int | None
+
+    @classmethod
+    def of(cls, key: str | None, expect_version: int | None, *asked: Any) -> Attempt:
+        """An attempt at what `asked` says (JSON values)."""
+        return cls(key, hashlib.sha256(canonical_bytes(list(asked))).hexdigest(), expect_version)
+
+    def earlier_answer(self, store: Store, case_id: int, case: Case) -> Moved | None:
+        """The answer to the first attempt, if there was one. Raises Conflict (another command, stale)."""
+        known = store.answer(case_id, self.key) if self.key is not None else None
+        if known is None:
+            check_version(case, self.expect_version)
+            return None
+        command, answer = known
+        if command != self.command:
+            raise Conflict(f"Key '{self.key}' was used on {case.reference} for another command; take a new key.")
+        return _moved(answer)
+
+    def remember(self, work: Work, answer: Moved) -> Moved:
+        """Have the answer stored with the work, if there is a key; the answer."""
+        if self.key is not None:
+            work.key = (self.key, self.command, to_text(asdict(answer)))
+        return answer
+
+
+def _moved(answer: Any) -> Moved:
+    moved = Moved(**answer)
+    return replace(moved, letters=tuple(moved.letters), accepted=tuple(moved.accepted), repeated=True)

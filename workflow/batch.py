@@ -1,0 +1,213 @@
+"""Many cases in one transaction: the import. Rows are judged one by one in memory and written together.
+
+A row that cannot be processed becomes an 'error' result; should the database refuse a whole transaction, its rows are
+done again one at a time, so that no row takes another with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from workflow import commands
+from workflow.answers import Case, Row, RowResult
+from workflow.clock import Clock
+from workflow.commands import Parsed
+from workflow.definition import Facts, Key, Move, Other, Problem, Severity
+from workflow.errors import Conflict, Refused, UsageError
+from workflow.events import Origin
+from workflow.history import merge
+from workflow.judgement import Judgement, judge
+from workflow.reference import new_reference
+from workflow.storage import Database
+from workflow.storage.store import Store
+from workflow.text import check_reference
+from workflow.work import Rules, Work
+
+SIZE = 200
+"""Rows a transaction: enough to share its costs, few enough that other writers hardly wait."""
+_DRY = 2**40
+"""Where the numbers of cases begin that a dry run only imagines."""
+
+
+@dataclass
+class _Item:
+    """A row on its way through a transaction."""
+
+    row: Row
+    facts: Parsed
+    found: tuple[int, Case] | None = None
+    case_id: int = 0
+    keys: tuple[Key, ...] = ()
+    others: tuple[Other, ...] = ()
+
+
+@dataclass
+class _Near:
+    """The keys of cases that this transaction writes, which a look-up in the database cannot see yet."""
+
+    known: dict[tuple[str, str], list[tuple[int, str, str]]] = field(default_factory=dict)
+
+    def add(self, case_id: int, reference: str, keys: Iterable[Key]) -> None:
+        for key in keys:
+            self.known.setdefault((key.kind, key.value), []).append((case_id, key.detail, reference))
+
+    def older(self, case_id: int, keys: Iterable[Key], found: Iterable[Other]) -> tuple[Other, ...]:
+        """What the database found and, for kinds it found nothing of, what stands in this transaction."""
+        others = {other.kind: other for other in found}
+        for key in keys:
+            for number, detail, reference in self.known.get((key.kind, key.value), ()):
+                fits = not key.differing or (detail and key.detail and detail != key.detail)
+                if fits and number < case_id and key.kind not in others:
+                    others[key.kind] = Other(key.kind, reference)
+        return tuple(others.values())
+
+
+@dataclass
+class Batch:
+    """One import: how its rows are to be treated, and where they go."""
+
+    database: Database
+    rules: Rules
+    clock: Clock
+    origin: Origin
+    advance: bool
+    accept_warnings: bool
+    dry_run: bool
+    letters: bool
+    _imagined: _Near = field(default_factory=_Near)
+    _imagined_cases: int = 0
+
+    def run(self, rows: Iterable[Row]) -> Iterator[RowResult]:
+        """A result per row, in order, as each transaction is committed."""
+        source = iter(rows)
+        while chunk := list(islice(source, SIZE)):
+            yield from self._chunk(chunk)
+
+    def _chunk(self, rows: Sequence[Row]) -> list[RowResult]:
+        try:
+            if self.dry_run:
+                with self.database.reading() as store:
+                    return self._decide(store, rows, self._imagined)[0]
+            with self.database.writing() as store:
+                results, works = self._decide(store, rows, _Near())
+                store.write(works)
+            return results
+        except Conflict as error:
+            if len(rows) == 1:
+                return [_failed(rows[0], str(error))]
+            return [result for row in rows for result in self._chunk([row])]
+
+    def _decide(self, store: Store, rows: Sequence[Row], near: _Near) -> tuple[list[RowResult], list[Work]]:
+        parsed = [self._parse(row) for row in rows]
+        items = [item for item in parsed if isinstance(item, _Item)]
+        self._look_around(store, items)
+        works: list[Work] = []
+        decided = {item.row.number: self._process(item, near, works) for item in items}
+        return [item if isinstance(item, RowResult) else decided[item.row.number] for item in parsed], works
+
+    def _parse(self, row: Row) -> _Item | RowResult:
+        try:
+            check_reference(row.external_reference)
+            return _Item(row, commands.parse_facts(self.rules, row.facts))
+        except UsageError as error:
+            return _failed(row, str(error))
+
+    def _look_around(self, store: Store, items: Sequence[_Item]) -> None:
+        """Find the cases that exist, number the new ones, and look up who shares their keys: three round trips."""
+        lock = not self.dry_run
+        found = store.find_external([item.row.external_reference for item in items], lock=lock)
+        new = [item for item in items if item.row.external_reference not in found]
+        numbers = iter(self._imagine(len(new)) if self.dry_run else store.new_case_ids(len(new)))
+        for item in items:
+            item.found = found.get(item.row.external_reference)
+            item.case_id = item.found[0] if item.found else next(numbers)
+            facts = merge(item.found[1].facts if item.found else {}, item.facts)
+            item.keys = self.rules.definition.domain.keys(facts)
+        others = store.older_open_cases([(item.case_id, item.keys) for item in items])
+        for item, seen in zip(items, others, strict=True):
+            item.others = seen
+
+    def _imagine(self, count: int) -> range:
+        first = _DRY + self._imagined_cases
+        self._imagined_cases += count
+        return range(first, first + count)
+
+    def _process(self, item: _Item, near: _Near, works: list[Work]) -> RowResult:
+        others = near.older(item.case_id, item.keys, item.others)
+        before = item.found[1] if item.found else None
+        work = Work(self.rules, self.origin, self.clock.now(), item.case_id, before, others)
+        try:
+            result = self._update(item, work) if before else self._open(item, work)
+        except Refused as error:
+            works.append(work)
+            return self._refused(item, work, error)
+        works.append(work)
+        if work.case.ended_at is None:
+            near.add(item.case_id, work.case.reference, item.keys)
+        return result
+
+    def _open(self, item: _Item, work: Work) -> RowResult:
+        move, judgement = self._judge(work, merge({}, item.facts))
+        moves = self.advance and not judgement.blocking
+        reference = new_reference()
+        external = item.row.external_reference
+        commands.open_case(work, reference, item.facts, external, letters=self.letters, invite=not moves)
+        self._try(work, move)
+        return self._result(item, work, judgement)
+
+    def _update(self, item: _Item, work: Work) -> RowResult:
+        event, _ = commands.record(work, item.facts, letters=self.letters)
+        move, judgement = self._judge(work, work.case.facts)
+        waits = work.case.state == self.rules.definition.initial
+        if waits and (event or not judgement.blocking):
+            self._try(work, move)
+        return self._result(item, work, judgement)
+
+    def _try(self, work: Work, move: Move) -> None:
+        if not self.advance:
+            return
+        try:
+            commands.advance(work, move.trigger, facts={}, accept_warnings=self.accept_warnings, letters=self.letters)
+        except Refused:
+            return  # the refusal is in the history; the result lists why
+
+    def _judge(self, work: Work, facts: Facts) -> tuple[Move, Judgement]:
+        definition = self.rules.definition
+        move = definition.forward_from(definition.initial)
+        assert move is not None, "a definition whose first state leads nowhere is not sound"
+        standing = work.before.accepted if work.before else ()
+        return move, judge(move, facts, work.context, standing=standing, accept_all=self.accept_warnings)
+
+    def _result(self, item: _Item, work: Work, judgement: Judgement) -> RowResult:
+        problems = judgement.problems
+        result = "unchanged" if not work.events else _outcome(problems)
+        imagined = self.dry_run and work.before is None
+        reference = None if imagined else work.case.reference
+        return RowResult(item.row.number, item.row.external_reference, result, reference, work.case.state, problems)
+
+    def _refused(self, item: _Item, work: Work, error: Refused) -> RowResult:
+        if work.before is None:
+            return _failed(item.row, str(error), error.problems)
+        case = work.before
+        return RowResult(
+            item.row.number,
+            item.row.external_reference,
+            "reject",
+            case.reference,
+            case.state,
+            error.problems,
+            str(error),
+        )
+
+
+def _outcome(problems: Iterable[Problem]) -> str:
+    severities = {problem.severity for problem in problems}
+    if Severity.ERROR in severities:
+        return "reject"
+    return "warn" if Severity.WARNING in severities else "accept"
+
+
+def _failed(row: Row, message: str, problems: tuple[Problem, ...] = ()) -> RowResult:
+    return RowResult(row.number, row.external_reference, "error", None, None, problems, message)

@@ -1,0 +1,53 @@
+"""The one place that reads the time; everything else is told what time it is."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+AMSTERDAM = ZoneInfo("Europe/Amsterdam")
+
+
+class Clock(Protocol):
+    """Anything that can say what time it is, in UTC."""
+
+    def now(self) -> datetime:
+        """The present moment, aware, in UTC."""
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now(self) -> datetime:
+        """The present moment in UTC, to the microsecond."""
+        return datetime.now(UTC)
+
+
+class SetClock:
+    """A clock that stands still until it is moved: for simulations, forecasts and tests."""
+
+    def __init__(self, moment: datetime) -> None:
+        self.moment = moment
+
+    def now(self) -> datetime:
+        """The moment the clock was last set to."""
+        return self.moment
+
+
+def local_day(moment: datetime) -> date:
+    """The calendar day in Amsterdam at this moment."""
+    return moment.astimezone(AMSTERDAM).date()
+
+
+def format_time(moment: datetime) -> str:
+    """A moment as fixed-width UTC text, 'YYYY-MM-DDTHH:MM:SS.ffffffZ'. Raises ValueError on a naive one."""
+    if moment.tzinfo is None:
+        raise ValueError("a time without a zone is not a moment; pass an aware datetime")
+    utc = moment.astimezone(UTC)
+    return utc.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def parse_time(text: str) -> datetime:
+    """The moment that `format_time` wrote. Raises ValueError."""
+    return datetime.fromisoformat(text.removesuffix("Z")).replace(tzinfo=UTC)

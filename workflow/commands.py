@@ -1,0 +1,284 @@
+"""The commands on a case, as pure decisions: each appends its events to a `Work`, or raises and has appended none.
+
+A refusal is a decision too: `Refused` is raised after the `refused` event was appended, and the caller commits both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from datetime import date
+from typing import NoReturn
+
+from workflow.answers import Case
+from workflow.clock import local_day
+from workflow.definition import Facts, Json, LetterTo, Move, Problem, Severity
+from workflow.errors import Conflict, Refused, UsageError, nearest
+from workflow.events import Event, Kind
+from workflow.history import merge
+from workflow.judgement import Judgement, judge
+from workflow.schedule import is_on_hold
+from workflow.work import Rules, Work, times_told
+
+Given = Mapping[str, Mapping[str, object]]
+"""Facts as a caller gives them: sheet → field → value, types not yet checked."""
+Parsed = dict[str, dict[str, Json]]
+"""Facts whose types were checked."""
+
+
+def parse_facts(rules: Rules, given: Given) -> Parsed:
+    """Check the types of all sheets. Raises UsageError naming the sheet or field."""
+    domain = rules.definition.domain
+    for sheet in given:
+        if sheet not in domain.sheets:
+            raise UsageError(f"There is no sheet '{sheet}'.{nearest(sheet, domain.sheets)}")
+    return {sheet: domain.parse(sheet, fields) for sheet, fields in given.items()}
+
+
+def open_case(
+    work: Work,
+    reference: str,
+    facts: Facts,
+    external_reference: str | None,
+    *,
+    letters: bool = True,
+    invite: bool = True,
+) -> Event:
+    """Open a case with these parsed facts; `invite` is off when the same command moves it on at once."""
+    domain = work.rules.definition.domain
+    if external_reference is not None and (
+        problems := tuple(domain.judge_text("external_reference", external_reference))
+    ):
+        raise Refused("No case was opened: its external reference holds what may not be kept there.", problems)
+    sent = work.rules.definition.opening if letters and invite else ()
+    body, personal = _split(work, merge({}, facts))
+    body["external_reference"] = external_reference
+    body |= _told(work, {}, sent, letters=letters)
+    event = work.append(Kind.OPENED, body, reference=reference, personal=personal)
+    work.write_letters(event, sent, told={})
+    return event
+
+
+def record(work: Work, facts: Facts, *, letters: bool = True) -> tuple[Event | None, tuple[str, ...]]:
+    """Add or correct facts; the event (None: nothing differed) and the fields that changed."""
+    definition, case = work.rules.definition, work.case
+    changes = changes_of(case.facts, facts)
+    changed = tuple(f"{sheet}.{name}" for sheet, fields in changes.items() for name in fields)
+    state = definition.state(case.state)
+    if state.final and not set(changed or _paths(facts)) <= set(state.amendable):
+        may = f" Only {', '.join(state.amendable)} may still change." if state.amendable else ""
+        refuse(work, f"{case.reference} is {case.state}: its facts are closed.{may}", command="record")
+    if not changed:
+        return None, ()
+    if state.final:
+        _refuse_unfit_amendment(work, merge(case.facts, changes))
+    sent, told = _notices(work, merge(case.facts, changes), changed) if letters else ((), {})
+    body, personal = _split(work, changes)
+    before = case.told
+    body |= _told(work, before, sent, letters=letters, values=told)
+    event = work.append(Kind.RECORDED, body, personal=personal)
+    work.write_letters(event, sent, told=before)
+    return event, changed
+
+
+def advance(
+    work: Work,
+    trigger: str | None,
+    *,
+    facts: Facts,
+    accept: Collection[str] = (),
+    accept_warnings: bool = False,
+    reason: str | None = None,
+    letters: bool = True,
+) -> tuple[Event, tuple[str, ...], tuple[str, ...]]:
+    """Make a move: the event, its letters by name, and the codes accepted with it. Raises Refused with every reason."""
+    move = find_move(work, trigger)
+    merged = merge(work.case.facts, changes := changes_of(work.case.facts, facts))
+    judgement = _judge_with_reason(work, move, merged, changes, reason, accept, accept_warnings)
+    if judgement.blocking:
+        count = len(judgement.blocking)
+        what = "1 reason" if count == 1 else f"{count} reasons"
+        refuse(
+            work, f"{work.case.reference} cannot {move.trigger} yet: {what}.", judgement.blocking, trigger=move.trigger
+        )
+    sent = move.letters if letters else ()
+    body, personal = _split(work, changes)
+    if reason is not None:
+        personal["reason"] = reason
+    fresh = tuple(problem for problem in judgement.accepted if problem not in judgement.standing)
+    if fresh:
+        body["accepted"] = [{"about": list(p.about or (p.field,)), "code": p.code} for p in fresh]
+    before = work.case.told
+    body |= _told(work, before, sent, letters=letters)
+    event = work.append(Kind.MOVED, body, trigger=move.trigger, target=move.target, personal=personal)
+    work.write_letters(event, sent, told=before, reason=reason, accepted=judgement.accepted)
+    return event, tuple(to.letter for to in sent), tuple(dict.fromkeys(p.code for p in fresh))
+
+
+def find_move(work: Work, trigger: str | None) -> Move:
+    """The move a trigger makes from where the case is (None: the forward one). Raises Refused."""
+    definition, case = work.rules.definition, work.case
+    possible = [move.trigger for move in definition.moves_from(case.state)]
+    forward = definition.forward_from(case.state)
+    wanted = trigger if trigger is not None else forward.trigger if forward else None
+    move = work.rules.table.find(case.state, wanted) if wanted else None
+    if move is None:
+        done = f"{case.reference} is {case.state}"
+        options = f"; from there: {', '.join(possible)}." if possible else ", which is final: nothing moves it on."
+        message = f"{done}: '{wanted}' is not possible{options}" if wanted else f"{done}{options}"
+        refuse(work, message, trigger=wanted)
+    return move
+
+
+def note(work: Work, text: str) -> Event:
+    """Add a note to the history; the text is a personal value."""
+    _refuse_text(work, "text", text, "note")
+    return work.append(Kind.NOTED, {}, personal={"text": text})
+
+
+def hold(work: Work, until: date, reason: str) -> Event:
+    """Stop the clock until 00:00 Amsterdam of a later day. Raises UsageError: the day is not later."""
+    if until <= local_day(work.now):
+        raise UsageError(f"--until {until} is not after today ({local_day(work.now)}): a hold ends on a later day.")
+    if work.rules.definition.state(work.case.state).final:
+        refuse(work, f"{work.case.reference} is {work.case.state}: there is no clock to stop.", command="hold")
+    if not reason.strip():
+        problem = work.rules.definition.domain.reason_missing("hold")
+        refuse(work, f"{work.case.reference} was not put on hold: a reason is missing.", (problem,), command="hold")
+    _refuse_text(work, "reason", reason, "hold")
+    return work.append(Kind.HELD, {"until": until.isoformat()}, personal={"reason": reason})
+
+
+def resume(work: Work) -> Event:
+    """End a hold before its day."""
+    if not is_on_hold(work.case, work.now):
+        refuse(work, f"{work.case.reference} is not on hold.", command="resume")
+    return work.append(Kind.RESUMED, {})
+
+
+def check_version(case: Case, expected: int | None) -> None:
+    """Raises Conflict when the case is not at the version its caller read."""
+    if expected is not None and expected != case.version:
+        raise Conflict(
+            f"{case.reference} is at version {case.version}, not {expected}: somebody changed it since you read it. "
+            "Look at it again and decide anew."
+        )
+
+
+def refuse(
+    work: Work,
+    message: str,
+    problems: tuple[Problem, ...] = (),
+    *,
+    trigger: str | None = None,
+    command: str | None = None,
+) -> NoReturn:
+    """Append the `refused` event (codes and fields, no values) and raise Refused."""
+    body: dict[str, Json] = {"problems": [{"code": problem.code, "field": problem.field} for problem in problems]}
+    if command is not None:
+        body["command"] = command
+    work.append(Kind.REFUSED, body, trigger=trigger)
+    raise Refused(message, problems, work.case.reference)
+
+
+def changes_of(facts: Facts, given: Facts) -> dict[str, dict[str, Json]]:
+    """What of `given` differs from the facts; None stands for unanswered."""
+    changes = {
+        sheet: {name: value for name, value in fields.items() if facts.get(sheet, {}).get(name) != value}
+        for sheet, fields in given.items()
+    }
+    return {sheet: fields for sheet, fields in changes.items() if fields}
+
+
+def _paths(facts: Facts) -> list[str]:
+    return [f"{sheet}.{name}" for sheet, fields in facts.items() for name in fields] or ["."]
+
+
+def _split(work: Work, changes: Facts) -> tuple[dict[str, Json], dict[str, Json]]:
+    """The part of the facts that the event may say, and the personal part it only commits to."""
+    is_personal = work.rules.definition.domain.is_personal
+    plain: dict[str, Json] = {}
+    personal: dict[str, Json] = {}
+    for sheet, fields in changes.items():
+        said: dict[str, Json] = {}
+        for name, value in fields.items():
+            path = f"{sheet}.{name}"
+            if is_personal(path):
+                personal[path] = value
+            else:
+                said[name] = value
+        if said:
+            plain[sheet] = said
+    return ({"facts": plain} if plain else {}), personal
+
+
+def _told(
+    work: Work,
+    before: Mapping[str, Json],
+    sent: tuple[LetterTo, ...],
+    *,
+    letters: bool,
+    values: Mapping[str, Json] | None = None,
+) -> dict[str, Json]:
+    """What the event says of its letters: their names, how often each went out, and what a notice told."""
+    if not letters:
+        return {"letters": [], "no_letters": True}
+    names: list[Json] = [to.letter for to in sent]
+    told: dict[str, Json] = {}
+    watched = {to.letter for notice in work.rules.definition.notices for to in notice.letters}
+    for to in sent:
+        if to.letter in watched:
+            told[to.letter] = {"count": times_told(before, to.letter) + 1, "value": (values or {}).get(to.letter)}
+    return {"letters": names, "told": told} if told else {"letters": names}
+
+
+def _notices(work: Work, facts: Facts, changed: tuple[str, ...]) -> tuple[tuple[LetterTo, ...], dict[str, Json]]:
+    """The letters that recording these fields sends, and what each of them tells."""
+    sent: list[LetterTo] = []
+    told: dict[str, Json] = {}
+    for notice in work.rules.definition.notices:
+        if notice.field not in changed or work.case.state not in notice.states:
+            continue
+        value = notice.tell(facts)
+        last = work.case.told.get(notice.letters[0].letter)
+        if value is not None and value != (last.get("value") if isinstance(last, dict) else None):
+            sent += notice.letters
+            told |= {to.letter: value for to in notice.letters}
+    return tuple(sent), told
+
+
+def _judge_with_reason(
+    work: Work,
+    move: Move,
+    facts: Facts,
+    changes: Facts,
+    reason: str | None,
+    accept: Collection[str],
+    accept_warnings: bool,
+) -> Judgement:
+    domain, case = work.rules.definition.domain, work.case
+    touched = set(_paths(changes)) if changes else set()
+    standing = [code for code, about in case.accepted.items() if touched.isdisjoint(about)]
+    found = judge(move, facts, work.context, standing=standing, accept=accept, accept_all=accept_warnings)
+    text: list[Problem] = []
+    if move.needs_reason and not (reason or "").strip():
+        text.append(domain.reason_missing(move.trigger))
+    elif reason is not None:
+        text += domain.judge_text("reason", reason)
+    return replace(found, problems=(*text, *found.problems), blocking=(*text, *found.blocking))
+
+
+def _refuse_unfit_amendment(work: Work, facts: Facts) -> None:
+    """A final state's amended facts must still satisfy the move that led there, but for warnings."""
+    arrived = next(move for move in work.rules.definition.moves if move.target == work.case.state)
+    problems = judge(arrived, facts, work.context).blocking
+    amendable = work.rules.definition.state(work.case.state).amendable
+    errors = tuple(p for p in problems if p.severity is Severity.ERROR and p.field in amendable)
+    if errors:
+        refuse(work, f"{work.case.reference} was not changed.", errors, command="record")
+
+
+def _refuse_text(work: Work, field: str, text: str, command: str) -> None:
+    problems = tuple(work.rules.definition.domain.judge_text(field, text))
+    if problems:
+        refuse(work, f"The {field} was not kept.", problems, command=command)

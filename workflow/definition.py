@@ -1,0 +1,259 @@
+"""What a workflow is: states, moves, reminder ladders, letters and rules, all as data.
+
+The engine runs any `Definition`; the employer coupling in `states/` is the one that ships. Everything the engine
+must ask of the domain goes through the `Domain` protocol, so that this package knows no employer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from dataclasses import field as attribute
+from datetime import date
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Protocol, TypeAlias
+
+from workflow.calendar import WorkingDays
+
+Json: TypeAlias = "None | bool | int | str | list[Json] | dict[str, Json]"
+Sheet: TypeAlias = "Mapping[str, Json]"
+Facts: TypeAlias = "Mapping[str, Sheet]"
+"""What is known of a case: sheet → field → value."""
+
+
+class Severity(StrEnum):
+    """Errors refuse; warnings refuse until accepted by code; info never refuses."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One reason why a case cannot move (or, as info, what normalising did).
+
+    `field` is a path such as 'registration.email' or 'registration.dgas[1].name' ('' = the case as a whole);
+    `holder` is the role that must act; `about` are the fields whose change ends an acceptance of this problem;
+    `details` fill in the message and may hold personal values, so they never go into an event.
+    """
+
+    code: str
+    severity: Severity
+    field: str
+    holder: str
+    about: tuple[str, ...] = ()
+    details: Mapping[str, Json] = attribute(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A value by which cases find each other, such as a folded company name.
+
+    With `differing`, only other cases whose `detail` differs from this one's are of interest.
+    """
+
+    kind: str
+    value: str
+    detail: str = ""
+    differing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """Another, older, open case that shares a key of `kind` with the one that is judged."""
+
+    kind: str
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a validator may know besides the facts: the day (Amsterdam), the calendar and the older open cases."""
+
+    today: date
+    calendar: WorkingDays
+    others: tuple[Other, ...] = ()
+
+
+Validator: TypeAlias = Callable[[Facts, Context], Iterable[Problem]]
+
+
+@dataclass(frozen=True, slots=True)
+class LetterTo:
+    """A letter by name, and the role it goes to."""
+
+    letter: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One rung on a ladder: so many working days after entering the state (or after the date in `anchor`)."""
+
+    name: str
+    after: int
+    letter: str
+    role: str
+    kind: str = "reminded"
+    """The kind of event that firing it appends: 'reminded' or 'escalated'."""
+    anchor: str | None = None
+    """Path of the field whose date the working days are counted from; None: the day the state was entered."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A situation a case can be in; `holder` is the role that has the ball (None: nobody)."""
+
+    name: str
+    holder: str | None
+    means: str
+    ladder: tuple[Rung, ...] = ()
+    final: bool = False
+    amendable: tuple[str, ...] = ()
+    """Fields that may still be recorded although the state is final."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A row of the table: from these states this trigger leads there, if all validators agree."""
+
+    trigger: str
+    sources: tuple[str, ...]
+    target: str
+    validators: tuple[Validator, ...] = ()
+    letters: tuple[LetterTo, ...] = ()
+    forward: bool = False
+    """The one move that `advance` without a trigger takes."""
+    needs_reason: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A letter that recording a field sends, when `tell` returns something other than was last told."""
+
+    letters: tuple[LetterTo, ...]
+    states: tuple[str, ...]
+    field: str
+    tell: Callable[[Facts], Json]
+    """What there is to tell (no personal values: it is stored in the event); None: nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """Everything a letter may say, as of the moment its row is written."""
+
+    letter: str
+    role: str
+    language: str
+    reference: str
+    state: str
+    facts: Facts
+    today: date
+    entered_on: date
+    due_on: date | None
+    next_due_on: date | None
+    """The day the next rung would follow; None when there is none."""
+    working_days: int
+    """How many working days the ball has lain where it lies."""
+    problems: tuple[Problem, ...]
+    """What the forward move of `state` still misses, errors and unaccepted warnings."""
+    accepted: tuple[Problem, ...]
+    """The warnings that were accepted with the move that sends this letter."""
+    reason: str | None
+    earlier: int
+    """How often this letter went out for this case before (a calendar file's SEQUENCE)."""
+    calendar: WorkingDays
+
+
+class Domain(Protocol):
+    """What the engine asks of the subject it runs: types, keys, words. All pure."""
+
+    sheets: Mapping[str, tuple[str, ...]]
+    """The sheets and the fields of each, in the order people expect."""
+    codes: Mapping[str, Severity]
+    """Every problem code there is."""
+    messages: Mapping[str, Mapping[str, str]]
+    """Language → code → text with {placeholders}."""
+    languages: Mapping[str, tuple[str, ...]]
+    """Role → the languages its letters can be in."""
+
+    def parse(self, sheet: str, given: Mapping[str, object]) -> dict[str, Json]:
+        """Check types and trim; keep wrong values. Raises UsageError naming the field."""
+
+    def is_personal(self, path: str) -> bool:
+        """Whether 'sheet.field' must be kept out of the history (only committed to)."""
+
+    def mask(self, facts: Facts) -> dict[str, dict[str, Json]]:
+        """The facts with personal values masked, for people."""
+
+    def title(self, facts: Facts) -> str:
+        """What people call this case (the company's name), masked where that is personal."""
+
+    def keys(self, facts: Facts) -> tuple[Key, ...]:
+        """The values by which other cases find this one."""
+
+    def recipient(self, role: str, facts: Facts) -> str | None:
+        """The address a role's letters go to according to the facts; None: unknown, or settings know it."""
+
+    def language(self, role: str, facts: Facts) -> str:
+        """The language a role reads."""
+
+    def phrase(self, problem: Problem, language: str) -> str:
+        """What is wrong, what is right, where to find it; complete sentences."""
+
+    def judge_text(self, field: str, text: str) -> Iterable[Problem]:
+        """Problems with free text (a note, a reason, an external reference)."""
+
+    def reason_missing(self, trigger: str) -> Problem:
+        """The problem of a move that needs a reason and got none."""
+
+    def letter_context(self, occasion: Occasion) -> dict[str, Json]:
+        """The frozen context a letter's template is rendered from."""
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A whole workflow: a name, a version, the states, the table of moves, and the domain it is about."""
+
+    name: str
+    version: str
+    initial: str
+    states: tuple[State, ...]
+    moves: tuple[Move, ...]
+    opening: tuple[LetterTo, ...]
+    notices: tuple[Notice, ...]
+    domain: Domain
+    by_name: Mapping[str, State] = attribute(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by_name", MappingProxyType({state.name: state for state in self.states}))
+
+    def state(self, name: str) -> State:
+        """The state with this name. Raises KeyError."""
+        return self.by_name[name]
+
+    @property
+    def triggers(self) -> tuple[str, ...]:
+        """Every trigger, in the order of the table."""
+        return tuple(dict.fromkeys(move.trigger for move in self.moves))
+
+    def moves_from(self, state: str) -> tuple[Move, ...]:
+        """The moves that leave this state, in the order of the table."""
+        return tuple(move for move in self.moves if state in move.sources)
+
+    def forward_from(self, state: str) -> Move | None:
+        """The one forward move of this state; None when it is final."""
+        return next((move for move in self.moves_from(state) if move.forward), None)
+
+    def letters(self) -> tuple[LetterTo, ...]:
+        """Every letter the workflow can send, with its role, without repeats."""
+        sent = [*self.opening]
+        for move in self.moves:
+            sent += move.letters
+        for notice in self.notices:
+            sent += notice.letters
+        for state in self.states:
+            sent += [LetterTo(rung.letter, rung.role) for rung in state.ladder]
+        return tuple(dict.fromkeys(sent))

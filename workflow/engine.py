@@ -1,0 +1,291 @@
+"""The way to use Schakel from Python: open cases, record facts, advance, ask why not, read and replay history."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date, datetime
+from typing import TypeVar
+
+from workflow import commands
+from workflow.answers import Case, Moved, Opened, Recorded, Replayed, Row, RowResult, Step, Summary, View, Why
+from workflow.attempt import Attempt
+from workflow.batch import Batch
+from workflow.calendar import WorkingDays
+from workflow.clock import Clock, SystemClock, local_day
+from workflow.commands import Given
+from workflow.definition import Context, Definition, Other
+from workflow.errors import Conflict, Refused, UsageError
+from workflow.events import Event, Origin
+from workflow.finding import find_case, free_reference, known_codes, known_trigger
+from workflow.history import fold, merge
+from workflow.judgement import open_problems, verdicts
+from workflow.storage import Database
+from workflow.storage.listing import Filter, list_cases
+from workflow.storage.store import Store
+from workflow.text import check_reference, check_text
+from workflow.views import steps_of, summary_of, view_of
+from workflow.work import Rules, Work
+
+T = TypeVar("T")
+
+
+class Engine:
+    """Runs one definition on one database. Every command is one transaction; without `origin` the engine's own acts."""
+
+    def __init__(
+        self,
+        database: Database,
+        definition: Definition,
+        *,
+        clock: Clock | None = None,
+        calendar: WorkingDays | None = None,
+        origin: Origin | None = None,
+    ) -> None:
+        self.database = database
+        self.definition = definition
+        self.clock = clock or SystemClock()
+        self.rules = Rules(definition, calendar or WorkingDays())
+        self._origin = origin
+
+    # -- commands ----------------------------------------------------------------------------------------------------
+
+    def open_case(
+        self, facts: Given, *, external_reference: str | None = None, letters: bool = True, origin: Origin | None = None
+    ) -> Opened:
+        """Open a case with any of the sheets.
+
+        Raises UsageError: a sheet, field or type that does not exist. Conflict: the external reference is known.
+        Refused: the external reference holds a BSN; nothing was opened.
+        """
+        parsed = commands.parse_facts(self.rules, facts)
+        external = check_reference(external_reference) if external_reference is not None else None
+        with self.database.writing() as store:
+            if external and (known := store.find(reference=None, external=external)):
+                raise Conflict(f"External reference '{external}' is case {known[1].reference} already.")
+            reference = free_reference(store)
+            (case_id,) = store.new_case_ids(1)
+            keys = self.definition.domain.keys(merge({}, parsed))
+            work = self._work(store.older_open_cases([(case_id, keys)])[0], case_id, None, origin)
+            event = commands.open_case(work, reference, parsed, external, letters=letters)
+            store.write([work])
+        problems = open_problems(self.definition, work.case, work.context)
+        return Opened(work.case, event, tuple(letter.letter for letter in work.letters), problems)
+
+    def record(self, case: str, facts: Given, *, letters: bool = True, origin: Origin | None = None) -> Recorded:
+        """Add or correct facts; nothing differs: nothing is written and `event` is None.
+
+        Raises UsageError, NoSuchCase. Refused: the case is final (its history says that it was tried).
+        """
+        parsed = commands.parse_facts(self.rules, facts)
+
+        def decide(work: Work) -> Recorded:
+            event, changed = commands.record(work, parsed, letters=letters)
+            problems = open_problems(self.definition, work.case, work.context)
+            return Recorded(work.case, event, changed, tuple(letter.letter for letter in work.letters), problems)
+
+        return self._command(case, decide, origin, facts=parsed)
+
+    def advance(
+        self,
+        case: str,
+        trigger: str | None = None,
+        *,
+        facts: Given | None = None,
+        accept: Iterable[str] = (),
+        accept_warnings: bool = False,
+        reason: str | None = None,
+        expect_version: int | None = None,
+        key: str | None = None,
+        letters: bool = True,
+        origin: Origin | None = None,
+    ) -> Moved:
+        """Make a move; without `trigger` the one forward move. Facts given along are kept only if the move is made.
+
+        A `key` makes a repeat harmless: it returns the first answer. Raises UsageError, NoSuchCase. Conflict: the case
+        is not at `expect_version`, or the key served another command. Refused: with every reason; a `refused` event
+        says so in its history.
+        """
+        parsed = commands.parse_facts(self.rules, facts or {})
+        accepted = known_codes(self.definition, accept)
+        known_trigger(self.definition, trigger)
+        check_text("reason", reason)
+        attempt = Attempt.of(key, expect_version, trigger, parsed, sorted(accepted), accept_warnings, reason)
+
+        def decide(work: Work) -> Moved:
+            event, sent, codes = commands.advance(
+                work,
+                trigger,
+                facts=parsed,
+                accept=accepted,
+                accept_warnings=accept_warnings,
+                reason=reason,
+                letters=letters,
+            )
+            answer = Moved(
+                case=event.case,
+                trigger=event.trigger or "",
+                source=event.source or "",
+                target=event.target,
+                version=work.case.version,
+                seq=event.seq,
+                hash=event.hash,
+                letters=sent,
+                accepted=codes,
+            )
+            return attempt.remember(work, answer)
+
+        return self._command(case, decide, origin, facts=parsed, before=attempt.earlier_answer)
+
+    def note(self, case: str, text: str, *, origin: Origin | None = None) -> Event:
+        """Add a note to the history. Raises UsageError (empty), NoSuchCase, Refused (it holds a BSN)."""
+        if not text.strip():
+            raise UsageError("The note is empty; write what should be remembered.")
+        check_text("text", text)
+        return self._command(case, lambda work: commands.note(work, text), origin)
+
+    def hold(self, case: str, until: date, reason: str, *, origin: Origin | None = None) -> Case:
+        """Stop the clock until 00:00 Amsterdam of `until`. Raises UsageError (not after today), NoSuchCase, Refused."""
+        check_text("reason", reason)
+
+        def decide(work: Work) -> Case:
+            commands.hold(work, until, reason)
+            return work.case
+
+        return self._command(case, decide, origin)
+
+    def resume(self, case: str, *, origin: Origin | None = None) -> Case:
+        """End a hold early. Raises NoSuchCase, Refused (not on hold)."""
+
+        def decide(work: Work) -> Case:
+            commands.resume(work)
+            return work.case
+
+        return self._command(case, decide, origin)
+
+    def import_rows(
+        self,
+        rows: Iterable[Row],
+        *,
+        advance: bool = False,
+        accept_warnings: bool = False,
+        dry_run: bool = False,
+        letters: bool = True,
+        origin: Origin | None = None,
+    ) -> Iterator[RowResult]:
+        """Open or update a case per row, many rows a transaction; one result a row, in order.
+
+        A row that cannot be processed is an 'error' result and takes no other row with it.
+        """
+        batch = Batch(
+            self.database,
+            self.rules,
+            self.clock,
+            origin or self._own_origin("import"),
+            advance=advance,
+            accept_warnings=accept_warnings,
+            dry_run=dry_run,
+            letters=letters,
+        )
+        return batch.run(rows)
+
+    # -- questions ---------------------------------------------------------------------------------------------------
+
+    def why(self, case: str, trigger: str | None = None) -> Why:
+        """The verdict on every move that leaves the state, or on one trigger's. Raises UsageError, NoSuchCase."""
+        known_trigger(self.definition, trigger)
+        with self.database.reading() as store:
+            case_id, found = find_case(store, case)
+            context = self._context(store, case_id, found)
+        moves = tuple(verdicts(self.definition, found, context, trigger))
+        return Why(found.reference, found.state, moves)
+
+    def case(self, case: str) -> View:
+        """A case, who has the ball, what is due and what is missing. Raises NoSuchCase."""
+        with self.database.reading() as store:
+            case_id, found = find_case(store, case)
+            context = self._context(store, case_id, found)
+            stays = store.stays(case_id)
+        return view_of(self.rules, found, context, stays, self.clock.now())
+
+    def cases(
+        self,
+        *,
+        state: str | None = None,
+        holder: str | None = None,
+        overdue: bool = False,
+        search: str | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Summary]:
+        """Cases in the order they were opened, read as they are wanted. Raises UsageError: no such state or holder."""
+        now = self.clock.now()
+        wanted = Filter.of(self.definition, state, holder, now if overdue else None, search, limit)
+        with self.database.reading() as store:
+            for found in list_cases(store, wanted):
+                yield summary_of(self.rules, found, now)
+
+    def history(self, case: str) -> tuple[Step, ...]:
+        """Every event of a case with what it changed, personal values masked. Raises NoSuchCase."""
+        with self.database.reading() as store:
+            case_id, _ = find_case(store, case)
+            return tuple(steps_of(self.definition, store.history(case_id)))
+
+    def replay(self, case: str, *, at: datetime | None = None, seq: int | None = None) -> Replayed:
+        """The case as it was at a moment or after an event, folded from history.
+
+        Raises NoSuchCase; UsageError: there was no such event yet, or at that moment the case did not exist.
+        """
+        with self.database.reading() as store:
+            case_id, stored = find_case(store, case)
+            told = list(store.history(case_id))
+        whole = fold(self.definition, told)
+        part = [pair for pair in told if (seq is None or pair[0].seq <= seq) and (at is None or pair[0].at <= at)]
+        if seq is not None and not 1 <= seq <= len(told):
+            raise UsageError(f"{stored.reference} has events 1 to {len(told)}; there is no event {seq}.")
+        if not part:
+            opened = f"{stored.opened_at:%Y-%m-%d %H:%M} UTC"
+            raise UsageError(f"{stored.reference} did not exist at that moment: it was opened at {opened}.")
+        return Replayed(fold(self.definition, part), whole == stored)
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _command(
+        self,
+        case: str,
+        decide: Callable[[Work], T],
+        origin: Origin | None,
+        *,
+        facts: commands.Parsed | None = None,
+        before: Callable[[Store, int, Case], T | None] | None = None,
+    ) -> T:
+        """Run a decision on a locked case and write what it did; a refusal is written too, then raised."""
+        refused: Refused | None = None
+        with self.database.writing() as store:
+            case_id, found = find_case(store, case, lock=True)
+            if before and (answer := before(store, case_id, found)) is not None:
+                return answer
+            keys = self.definition.domain.keys(merge(found.facts, facts or {})) if facts is not None else ()
+            work = self._work(store.older_open_cases([(case_id, keys)])[0], case_id, found, origin)
+            try:
+                answer = decide(work)
+            except Refused as error:
+                refused = error
+            store.write([work])
+        if refused is not None:
+            raise refused
+        assert answer is not None
+        return answer
+
+    def _context(self, store: Store, case_id: int, case: Case) -> Context:
+        keys = () if case.ended_at else self.definition.domain.keys(case.facts)
+        (others,) = store.older_open_cases([(case_id, keys)])
+        return Context(local_day(self.clock.now()), self.rules.calendar, others)
+
+    def _work(self, others: tuple[Other, ...], case_id: int, before: Case | None, origin: Origin | None) -> Work:
+        return Work(self.rules, origin or self._own_origin("python"), self.clock.now(), case_id, before, others)
+
+    def _own_origin(self, via: str) -> Origin:
+        if self._origin is None:
+            user = getpass.getuser()
+            self._origin = Origin(user, user, via)
+        return self._origin

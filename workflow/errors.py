@@ -1,0 +1,59 @@
+"""The one error tree of Schakel; each leaf carries what a caller needs to answer it.
+
+SchakelError
+├── UsageError      what was asked makes no sense: an unknown trigger, sheet, field or code; a wrong type
+├── NoSuchCase      no case answers to this reference
+├── Refused         the table, the validators or a rule for text say no; carries every problem
+├── Conflict        somebody else was first: a stale version, a key or an external reference in use
+├── StoreError      the database cannot be used: not there, too new, read-only, full
+└── DefinitionError a definition that cannot be run
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from workflow.definition import Problem
+
+
+class SchakelError(Exception):
+    """Any error a caller of Schakel can answer; `str(error)` says what happened and what to do next."""
+
+
+class UsageError(SchakelError):
+    """What was asked makes no sense; nothing was read or written."""
+
+
+class NoSuchCase(SchakelError):
+    """No case answers to this reference."""
+
+
+class Refused(SchakelError):
+    """The case stayed as it was; `problems` lists every reason, `case` is its reference (None: not opened)."""
+
+    def __init__(self, message: str, problems: Iterable[Problem] = (), case: str | None = None) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
+        self.case = case
+
+
+class Conflict(SchakelError):
+    """Somebody else was first; read the case again and decide anew."""
+
+
+class StoreError(SchakelError):
+    """The database cannot be used as it is."""
+
+
+class DefinitionError(SchakelError):
+    """The definition of the workflow cannot be run."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Say which of `known` was probably meant: ' Did you mean …?', or which there are."""
+    options = sorted(known)
+    close = get_close_matches(word, options, n=1, cutoff=0.6)
+    if close:
+        return f" Did you mean '{close[0]}'?"
+    return f" There are: {', '.join(options)}." if options else ""

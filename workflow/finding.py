@@ -1,0 +1,45 @@
+"""From what a caller types to what there is: a case by either reference, a trigger, codes of problems."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from workflow.answers import Case
+from workflow.definition import Definition
+from workflow.errors import NoSuchCase, UsageError, nearest
+from workflow.reference import looks_like_reference, new_reference, parse_reference
+from workflow.storage.store import Store
+
+
+def find_case(store: Store, text: str, *, lock: bool = False) -> tuple[int, Case]:
+    """A case by its reference (any case, dashes optional) or its external reference. Raises NoSuchCase."""
+    reference = parse_reference(text)
+    found = store.find(reference=reference, external=text.strip(), lock=lock)
+    if found is None:
+        hint = "look it up with: schakel list --search …"
+        if reference is None and looks_like_reference(text):
+            hint = "its last character does not fit the others, so it was probably mistyped"
+        raise NoSuchCase(f"There is no case '{text.strip()[:80]}': {hint}.")
+    return found
+
+
+def free_reference(store: Store) -> str:
+    """A reference that no case has."""
+    while store.find(reference=(reference := new_reference()), external=None):
+        pass
+    return reference
+
+
+def known_trigger(definition: Definition, trigger: str | None) -> str | None:
+    """The trigger, if the table has it at all. Raises UsageError."""
+    if trigger is not None and trigger not in definition.triggers:
+        raise UsageError(f"There is no trigger '{trigger}'.{nearest(trigger, definition.triggers)}")
+    return trigger
+
+
+def known_codes(definition: Definition, codes: Iterable[str]) -> frozenset[str]:
+    """The codes, if problems have them. Raises UsageError."""
+    wanted = frozenset(codes)
+    for code in sorted(wanted - set(definition.domain.codes)):
+        raise UsageError(f"There is no problem code '{code}'.{nearest(code, definition.domain.codes)}")
+    return wanted

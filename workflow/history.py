@@ -1,0 +1,135 @@
+"""History is the truth: a case is the fold of its events, and the stored row is only its latest value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import date
+
+from workflow.answers import Case
+from workflow.clock import local_day
+from workflow.definition import Definition, Facts, Json
+from workflow.events import COUNTS_AS_VERSION, Event, Kind
+
+Values = Mapping[str, Json]
+"""Path → the personal value that an event only committed to; a path that is missing was erased."""
+
+
+def fold(definition: Definition, events: Iterable[tuple[Event, Values]]) -> Case:
+    """The case after these events. Raises ValueError when there are none or they do not begin with its opening."""
+    case: Case | None = None
+    for event, values in events:
+        case = evolve(definition, case, event, values)
+    if case is None:
+        raise ValueError("a case without events has no state")
+    return case
+
+
+def evolve(definition: Definition, case: Case | None, event: Event, values: Values) -> Case:
+    """The case after one more event; `None` before its opening."""
+    if case is None:
+        case = _open(event)
+    case = replace(
+        case, seq=event.seq, head=event.hash, at=event.at, version=case.version + (event.kind in COUNTS_AS_VERSION)
+    )
+    match event.kind:
+        case Kind.OPENED | Kind.RECORDED | Kind.MOVED:
+            case = _take_facts(definition, case, event, values)
+        case Kind.HELD:
+            case = _hold(case, event)
+        case Kind.RESUMED:
+            case = replace(case, held_until=None, holds=_cut(case.holds, local_day(event.at)))
+        case Kind.REMINDED | Kind.ESCALATED:
+            case = replace(case, rung=case.rung + 1)
+        case Kind.ERASED:
+            return replace(case, facts={}, accepted={}, told={}, erased=True)
+    return _move(definition, case, event) if event.kind is Kind.MOVED else case
+
+
+def changed_facts(event: Event, values: Values) -> dict[str, dict[str, Json]]:
+    """What an event set, sheet by sheet; a field that was erased since is left out."""
+    changes = {sheet: dict(_mapping(fields)) for sheet, fields in _mapping(event.body.get("facts")).items()}
+    for path, value in values.items():
+        sheet, dot, name = path.partition(".")
+        if dot:
+            changes.setdefault(sheet, {})[name] = value
+    return changes
+
+
+def merge(facts: Facts, changes: Facts) -> dict[str, dict[str, Json]]:
+    """The facts after these changes; None clears a field."""
+    merged = {sheet: dict(fields) for sheet, fields in facts.items()}
+    for sheet, fields in changes.items():
+        target = merged.setdefault(sheet, {})
+        for name, value in fields.items():
+            if value is None:
+                target.pop(name, None)
+            else:
+                target[name] = value
+    return merged
+
+
+def _open(event: Event) -> Case:
+    if event.kind is not Kind.OPENED:
+        raise ValueError(f"the history of {event.case} begins with '{event.kind}' instead of its opening")
+    external = event.body.get("external_reference")
+    return Case(
+        reference=event.case,
+        external_reference=external if isinstance(external, str) else None,
+        state=event.target,
+        version=0,
+        seq=0,
+        head="",
+        at=event.at,
+        facts={},
+        opened_at=event.at,
+        entered_at=event.at,
+    )
+
+
+def _take_facts(definition: Definition, case: Case, event: Event, values: Values) -> Case:
+    changes = changed_facts(event, values)
+    touched = {f"{sheet}.{name}" for sheet, fields in changes.items() for name in fields} | set(event.commitments)
+    accepted = {code: about for code, about in case.accepted.items() if touched.isdisjoint(about)}
+    anchors = [rung.anchor for rung in definition.state(case.state).ladder]
+    rung = next((index for index, anchor in enumerate(anchors) if anchor in touched), case.rung)
+    told = {**case.told, **_mapping(event.body.get("told"))}
+    return replace(case, facts=merge(case.facts, changes), accepted=accepted, told=told, rung=min(rung, case.rung))
+
+
+def _move(definition: Definition, case: Case, event: Event) -> Case:
+    accepted = dict(case.accepted)
+    listed = event.body.get("accepted")
+    for item in listed if isinstance(listed, list) else ():
+        entry = _mapping(item)
+        accepted[str(entry["code"])] = tuple(str(path) for path in _list(entry["about"]))
+    ended = event.at if definition.state(event.target).final else None
+    return replace(
+        case,
+        state=event.target,
+        entered_at=event.at,
+        accepted=accepted,
+        holds=(),
+        held_until=None,
+        rung=0,
+        ended_at=ended,
+    )
+
+
+def _hold(case: Case, event: Event) -> Case:
+    today, until = local_day(event.at), date.fromisoformat(str(event.body["until"]))
+    begun = case.holds[-1][0] if case.held_until and case.held_until > today else today
+    holds = (*(hold for hold in case.holds if hold[0] < begun), (begun, until))
+    return replace(case, held_until=until, holds=holds)
+
+
+def _cut(holds: tuple[tuple[date, date], ...], day: date) -> tuple[tuple[date, date], ...]:
+    return tuple((first, min(end, day)) for first, end in holds if first < min(end, day))
+
+
+def _mapping(value: Json | None) -> dict[str, Json]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Json) -> list[Json]:
+    return value if isinstance(value, list) else []

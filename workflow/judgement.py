@@ -1,0 +1,64 @@
+"""What stands in the way of a move: all problems at once, and which of them the case or the caller has accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from workflow.answers import Case, Verdict
+from workflow.definition import Context, Definition, Facts, Move, Problem, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Every problem of a move, sorted by what it means for that move."""
+
+    problems: tuple[Problem, ...]
+    """As found, in the order of the validators, info included."""
+    blocking: tuple[Problem, ...]
+    """Errors, and warnings that nobody accepted."""
+    accepted: tuple[Problem, ...]
+    """Warnings that the case carries as accepted, or that the caller accepts now."""
+    standing: tuple[Problem, ...]
+    """Of those, the ones the case carried already."""
+
+    @property
+    def open(self) -> tuple[Problem, ...]:
+        """What a person is shown: everything but the accepted warnings."""
+        return tuple(problem for problem in self.problems if problem not in self.accepted)
+
+
+def judge(
+    move: Move,
+    facts: Facts,
+    context: Context,
+    *,
+    standing: Collection[str] = (),
+    accept: Collection[str] = (),
+    accept_all: bool = False,
+) -> Judgement:
+    """Run the validators of a move; `standing` are the codes the case has accepted, `accept` those accepted now."""
+    problems = tuple(problem for validator in move.validators for problem in validator(facts, context))
+    warnings = [problem for problem in problems if problem.severity is Severity.WARNING]
+    accepted = tuple(w for w in warnings if accept_all or w.code in standing or w.code in accept)
+    blocking = tuple(
+        problem
+        for problem in problems
+        if problem.severity is Severity.ERROR or (problem.severity is Severity.WARNING and problem not in accepted)
+    )
+    return Judgement(problems, blocking, accepted, tuple(w for w in warnings if w.code in standing))
+
+
+def verdicts(definition: Definition, case: Case, context: Context, trigger: str | None = None) -> Iterable[Verdict]:
+    """The verdict on each move that leaves the case's state (or on the one of `trigger`)."""
+    for move in definition.moves_from(case.state):
+        if trigger in (None, move.trigger):
+            judgement = judge(move, case.facts, context, standing=case.accepted)
+            asks = ("reason",) if move.needs_reason else ()
+            yield Verdict(move.trigger, move.target, not judgement.blocking, judgement.open, asks)
+
+
+def open_problems(definition: Definition, case: Case, context: Context) -> tuple[Problem, ...]:
+    """What the forward move of the case's state still misses; nothing in a final state."""
+    move = definition.forward_from(case.state)
+    return judge(move, case.facts, context, standing=case.accepted).open if move else ()

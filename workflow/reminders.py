@@ -1,0 +1,95 @@
+"""Firing what falls due: rungs of ladders and the ends of holds, many cases a transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from workflow.calendar import REMINDER_HOUR, WorkingDays
+from workflow.clock import AMSTERDAM
+from workflow.definition import Json, LetterTo
+from workflow.events import Kind, Origin
+from workflow.schedule import Timer, TimerKind, timers_of
+from workflow.storage import Database
+from workflow.work import Rules, Work
+
+BATCH = 100
+"""Cases fired in one transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """What one pass over the due timers did."""
+
+    reminders: int = 0
+    escalations: int = 0
+    holds_ended: int = 0
+
+    def __add__(self, other: Fired) -> Fired:
+        return Fired(
+            self.reminders + other.reminders,
+            self.escalations + other.escalations,
+            self.holds_ended + other.holds_ended,
+        )
+
+
+def run_once(database: Database, rules: Rules, now: datetime, origin: Origin) -> Fired:
+    """Fire every timer that is due; reminders only on working days from 09:00. Each batch commits by itself.
+
+    Two workers share the work: what one has taken the other passes by, and what fired is no longer due.
+    """
+    total, kinds = Fired(), kinds_at(rules.calendar, now)
+    while True:
+        with database.writing() as store:
+            works = [Work(rules, origin, now, case_id, case) for case_id, case in store.due_cases(now, kinds, BATCH)]
+            others = store.older_open_cases(
+                [(work.case_id, rules.definition.domain.keys(work.case.facts)) for work in works]
+            )
+            for work, seen in zip(works, others, strict=True):
+                work.others = seen
+                total += fire_due(work)
+            store.write(works)
+            store.rewrite_timers([work for work in works if not work.events])
+        if len(works) < BATCH:
+            return total
+
+
+def kinds_at(calendar: WorkingDays, now: datetime) -> tuple[TimerKind, ...]:
+    """What may fire at this moment: holds always, rungs during working days from 09:00 Amsterdam on."""
+    local = now.astimezone(AMSTERDAM)
+    at_work = calendar.is_working_day(local.date()) and local.time() >= REMINDER_HOUR
+    return (TimerKind.HOLD, TimerKind.RUNG) if at_work else (TimerKind.HOLD,)
+
+
+def fire_due(work: Work) -> Fired:
+    """Fire what the case itself says is due now, hold first; a rung that is past leads on to the next."""
+    fired = Fired()
+    kinds = kinds_at(work.rules.calendar, work.now)
+    while timer := next_due(work, kinds):
+        fired += _fire(work, timer)
+    return fired
+
+
+def next_due(work: Work, kinds: tuple[TimerKind, ...]) -> Timer | None:
+    """The timer of the case that is due first, if one is due; none but the hold's own while it is on hold."""
+    timers = timers_of(work.rules.definition, work.rules.calendar, work.case)
+    held = work.case.held_until is not None
+    due = [
+        timer
+        for timer in timers
+        if timer.due_at <= work.now and timer.kind in kinds and (not held or timer.kind is TimerKind.HOLD)
+    ]
+    return min(due, key=lambda timer: timer.due_at, default=None)
+
+
+def _fire(work: Work, timer: Timer) -> Fired:
+    if timer.kind is TimerKind.HOLD:
+        work.append(Kind.RESUMED, {})
+        return Fired(holds_ended=1)
+    rung = work.rules.definition.state(work.case.state).ladder[timer.rung]
+    told = work.case.told
+    letters = (LetterTo(rung.letter, rung.role),)
+    body: dict[str, Json] = {"letters": [rung.letter], "rung": rung.name}
+    event = work.append(Kind(rung.kind), body)
+    work.write_letters(event, letters, told=told)
+    return Fired(reminders=1) if event.kind is Kind.REMINDED else Fired(escalations=1)

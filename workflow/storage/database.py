@@ -1,0 +1,188 @@
+"""The one function that opens a database, and the transactions it gives: `reading` and `writing`."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, QueuePool, create_engine, event, make_url
+from sqlalchemy.engine import Dialect
+from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
+
+from workflow.errors import SchakelError, StoreError
+from workflow.storage import tables
+from workflow.storage.faults import explain
+from workflow.storage.store import Store
+
+PRAGMAS = {
+    # name: (as set, as it reads back)
+    "journal_mode": ("WAL", "wal"),
+    "synchronous": ("FULL", 2),
+    "foreign_keys": ("ON", 1),
+    "secure_delete": ("ON", 1),
+    "busy_timeout": ("30000", 30_000),
+    "wal_autocheckpoint": ("10000", 10_000),
+}
+_BEGIN = {
+    ("sqlite", False): "BEGIN",
+    ("sqlite", True): "BEGIN IMMEDIATE",
+    ("postgresql", False): "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+    ("postgresql", True): "BEGIN",
+}
+Failpoint = Callable[[str], None]
+"""Called before each statement of a writing transaction, with its SQL: tests end the process there."""
+
+
+class Database:
+    """An open database; made by `open_database`."""
+
+    def __init__(self, url: URL) -> None:
+        self.url = url
+        self._engine = _engine(url)
+        self.failpoint: Failpoint | None = None
+
+    @property
+    def dialect(self) -> Dialect:
+        """The dialect statements are compiled for; its `name` is 'sqlite' or 'postgresql'."""
+        dialect: Dialect = self._engine.dialect
+        return dialect
+
+    @contextmanager
+    def reading(self) -> Iterator[Store]:
+        """A read-only transaction that sees one moment. Raises StoreError."""
+        with self._transaction(writing=False) as store:
+            yield store
+
+    @contextmanager
+    def writing(self) -> Iterator[Store]:
+        """A transaction that commits when the block ends well and leaves nothing when it does not.
+
+        Raises StoreError when the database cannot be used, Conflict when another writer was first.
+        """
+        with self._transaction(writing=True) as store:
+            yield store
+
+    def dispose(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _transaction(self, *, writing: bool) -> Iterator[Store]:
+        with _explained(self.url, self.dialect), ExitStack() as stack:
+            proxy = self._engine.raw_connection()
+            stack.callback(proxy.close)
+            connection: Any = proxy.dbapi_connection
+            if self.dialect.name == "postgresql" and self.failpoint is None:
+                stack.enter_context(connection.pipeline())
+            store = Store(connection, self.dialect, self.failpoint if writing else None)
+            try:
+                store.execute(_BEGIN[self.dialect.name, writing])
+                yield store
+                store.execute("COMMIT")
+            except BaseException:
+                with suppress(Exception):
+                    _abandon(connection)
+                raise
+
+
+def open_database(url: str) -> Database:
+    """Open a database that `upgrade` made; checks its pragmas and that its tables are those of this program.
+
+    Raises StoreError: not there, not initialised, made by a newer program, or not answering.
+    """
+    database = Database(parse_url(url))
+    try:
+        with database.reading() as store:
+            found = store.schema_version()
+    except SchakelError:
+        database.dispose()
+        raise
+    if found is None:
+        raise StoreError(f"The database {shown_url(database.url)} has no tables yet. Run: schakel init")
+    if found > tables.HEAD:
+        raise StoreError(
+            f"The database {shown_url(database.url)} was made by a newer Schakel (its tables are at {found}, "
+            f"this program knows {tables.HEAD}). Use that newer version."
+        )
+    if found < tables.HEAD:
+        raise StoreError(
+            f"The tables of {shown_url(database.url)} are at {found}; this program needs {tables.HEAD}. "
+            "Stop the worker, make a backup, then run: schakel init"
+        )
+    return database
+
+
+def parse_url(url: str) -> URL:
+    """Read a database URL. Raises StoreError when it is none, or of a database Schakel does not run on."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise StoreError(
+            "The database URL cannot be read. Write sqlite:////full/path/schakel.db or postgresql://user@host/name"
+        ) from None
+    backend = parsed.get_backend_name()
+    if backend in ("postgresql", "postgres"):
+        return parsed.set(drivername="postgresql+psycopg")
+    if backend == "sqlite" and parsed.database and parsed.database != ":memory:":
+        return parsed
+    if backend == "sqlite":
+        raise StoreError("A SQLite database needs a file: sqlite:////full/path/schakel.db")
+    raise StoreError(f"Schakel runs on SQLite and PostgreSQL, not on '{backend}'.")
+
+
+def _engine(url: URL) -> Any:
+    if url.get_backend_name() == "postgresql":
+        options = {
+            "autocommit": True,
+            "connect_timeout": 10,
+            "options": "-c TimeZone=UTC",
+            "application_name": "schakel",
+        }
+        return create_engine(url, connect_args=options, pool_reset_on_return=None, max_overflow=16)
+    path = Path(str(url.database))
+
+    def connect() -> sqlite3.Connection:
+        uri = f"{path.absolute().as_uri()}?mode=rw"
+        return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=30, check_same_thread=False)
+
+    engine = create_engine(
+        "sqlite://", creator=connect, poolclass=QueuePool, paramstyle="named", pool_reset_on_return=None
+    )
+    event.listen(engine, "connect", _set_pragmas)
+    return engine
+
+
+def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
+    for name, (value, expected) in PRAGMAS.items():
+        connection.execute(f"PRAGMA {name}={value}")
+        (found,) = connection.execute(f"PRAGMA {name}").fetchone()
+        if found != expected:
+            raise StoreError(f"SQLite did not take 'PRAGMA {name}={value}': it says {found!r}. Is this a network disk?")
+
+
+def _abandon(connection: Any) -> None:
+    if isinstance(connection, sqlite3.Connection):
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+    else:
+        connection.rollback() if not connection.autocommit else connection.execute("ROLLBACK")
+
+
+@contextmanager
+def _explained(url: URL, dialect: Dialect) -> Iterator[None]:
+    """Turn what a driver raises into Schakel's own errors, which say what to do."""
+    try:
+        yield
+    except SchakelError:
+        raise
+    except (SQLAlchemyError, dialect.loaded_dbapi.Error, OSError) as error:
+        cause = error.orig if isinstance(error, IntegrityError) else error
+        raise explain(cause or error, shown_url(url)) from error
+
+
+def shown_url(url: URL) -> str:
+    """A database as messages may name it: no password."""
+    return str(url.database) if url.get_backend_name() == "sqlite" else url.render_as_string(hide_password=True)

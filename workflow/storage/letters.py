@@ -1,0 +1,235 @@
+"""The outbox as rows: who may take a letter, and how a row goes from one state of the delivery protocol to the next.
+
+    pending   waits for its time, for an address, or for a server
+    claimed   a worker has it, until its lease ends; nothing has left yet
+    sending   committed before DATA; from here on the letter may have arrived
+    sent      the server took it
+    failed    the server refused it for good, or five days passed
+    unknown   nobody knows whether it arrived; a person decides
+    merged    it became part of a digest
+    cancelled its case was erased before it left
+
+Every change names the state and the token it expects, so whoever lost its lease changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Select, and_, func, insert, or_, select, update
+
+from workflow.storage.store import Store
+from workflow.storage.tables import cases, outbox, outbox_attempts
+
+
+class LetterState(StrEnum):
+    """Where a letter is in the delivery protocol."""
+
+    PENDING = "pending"
+    CLAIMED = "claimed"
+    SENDING = "sending"
+    SENT = "sent"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    MERGED = "merged"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """A letter as it lies in the outbox; `case` is the reference of its case, None for a letter about several."""
+
+    id: int
+    case_id: int | None
+    case: str | None
+    seq: int | None
+    letter: str
+    role: str
+    language: str
+    recipient: str | None
+    state: str
+    reason: str | None
+    context: str
+    created_at: datetime
+    due_at: datetime
+    attempts: int
+    token: str | None
+    lease_until: datetime | None
+    message_id: str | None
+    subject: str | None
+    message: bytes | None
+    sha256: str | None
+    finished_at: datetime | None
+    merged_into: int | None
+    first_message_id: str | None
+    """Message-ID of the first letter of the case that was built; None: this is the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try to send a letter: how far it came, what the server said (addresses masked)."""
+
+    at: datetime
+    phase: str
+    outcome: str
+    code: int | None
+    words: str | None
+
+
+_CLAIMABLE = and_(outbox.c.state == "pending", outbox.c.recipient.is_not(None))
+
+
+def fill_addresses(store: Store, role: str, address: str) -> None:
+    """Give the letters that wait for an address of this role theirs."""
+    waiting = and_(outbox.c.state == "pending", outbox.c.recipient.is_(None), outbox.c.role == role)
+    store.change(update(outbox).where(waiting).values(recipient=address))
+
+
+def claim(store: Store, *, now: datetime, lease_until: datetime, token: str, limit: int) -> list[OutboxRow]:
+    """Take letters that are due, oldest first, for one worker."""
+    due = select(outbox.c.id).where(_CLAIMABLE, outbox.c.due_at <= now).order_by(outbox.c.due_at, outbox.c.id)
+    taken = update(outbox).where(outbox.c.id.in_(due.limit(limit).with_for_update(skip_locked=True)))
+    store.change(taken.values(state="claimed", token=token, lease_until=lease_until))
+    return sorted(_rows(store, outbox.c.token == token, outbox.c.state == "claimed"), key=lambda row: row.id)
+
+
+def release(store: Store, token: str) -> None:
+    """Put back what this token claimed and did not begin to send."""
+    mine = and_(outbox.c.token == token, outbox.c.state == "claimed", outbox.c.lease_until.is_not(None))
+    store.change(update(outbox).where(mine).values(state="pending", token=None, lease_until=None))
+
+
+def release_expired(store: Store, now: datetime) -> None:
+    """Put back what a worker claimed and then let lie."""
+    expired = and_(outbox.c.state == "claimed", outbox.c.lease_until <= now)
+    store.change(update(outbox).where(expired).values(state="pending", token=None, lease_until=None))
+
+
+def expired_sending(store: Store, now: datetime, limit: int) -> list[OutboxRow]:
+    """Letters whose worker disappeared while sending: nobody knows whether they arrived."""
+    return _rows(store, outbox.c.state == "sending", outbox.c.lease_until <= now, limit=limit)
+
+
+def begin_sending(store: Store, row: OutboxRow, *, lease_until: datetime) -> bool:
+    """Commit that DATA follows, with the bytes that will go out; False: the claim was lost, so nothing may be sent."""
+    statement = update(outbox).where(outbox.c.id == row.id, outbox.c.token == row.token, outbox.c.state == "claimed")
+    built = {"message_id": row.message_id, "subject": row.subject, "message": row.message, "sha256": row.sha256}
+    return store.change(statement.values(state="sending", lease_until=lease_until, **built), outbox.c.id)
+
+
+def keep_built(store: Store, row: OutboxRow) -> None:
+    """Keep what a letter looks like although it was not offered to a server yet."""
+    built = {"message_id": row.message_id, "subject": row.subject, "message": row.message, "sha256": row.sha256}
+    store.change(update(outbox).where(outbox.c.id == row.id, outbox.c.token == row.token).values(**built))
+
+
+def settle(
+    store: Store,
+    row: OutboxRow,
+    state: LetterState,
+    *,
+    expected: Iterable[LetterState],
+    now: datetime,
+    reason: str | None = None,
+    due_at: datetime | None = None,
+) -> bool:
+    """Give a letter the state that an attempt (or a person) decided; False: it was no longer in an expected state."""
+    states = [outbox.c.state == str(one) for one in expected]
+    waiting = state is LetterState.PENDING
+    statement = update(outbox).where(outbox.c.id == row.id, or_(*states))
+    if row.token is not None:
+        statement = statement.where(outbox.c.token == row.token)
+    values = {
+        "state": str(state),
+        "reason": reason,
+        "token": None,
+        "lease_until": None,
+        "due_at": due_at or row.due_at,
+        "finished_at": None if waiting else now,
+        "attempts": row.attempts,
+    }
+    return store.change(statement.values(**values), outbox.c.id)
+
+
+def add_attempt(store: Store, row: OutboxRow, attempt: Attempt) -> None:
+    """Remember a try, with the server's words."""
+    values = {
+        "outbox_id": row.id,
+        "case_id": row.case_id,
+        "at": attempt.at,
+        "phase": attempt.phase,
+        "outcome": attempt.outcome,
+        "code": attempt.code,
+        "words": attempt.words,
+    }
+    store.change(insert(outbox_attempts).values(**values))
+
+
+def attempts_of(store: Store, letter_id: int) -> list[Attempt]:
+    """The tries to send a letter, oldest first."""
+    query = select(outbox_attempts).where(outbox_attempts.c.outbox_id == letter_id).order_by(outbox_attempts.c.id)
+    return [Attempt(r["at"], r["phase"], r["outcome"], r["code"], r["words"]) for r in store.read(query)]
+
+
+def letter_by_id(store: Store, letter_id: int) -> OutboxRow | None:
+    """One letter; None when there is none of that number."""
+    return next(iter(_rows(store, outbox.c.id == letter_id)), None)
+
+
+def letters_of(
+    store: Store,
+    *,
+    case_id: int | None = None,
+    state: str | None = None,
+    after: int = 0,
+    limit: int = 1000,
+) -> list[OutboxRow]:
+    """A page of letters in the order they were written."""
+    where = [outbox.c.id > after]
+    if case_id is not None:
+        where.append(outbox.c.case_id == case_id)
+    if state is not None:
+        where.append(outbox.c.state == state)
+    return _rows(store, *where, limit=limit)
+
+
+def count_by_state(store: Store) -> dict[str, int]:
+    """How many letters are in each state."""
+    query = select(outbox.c.state, func.count().label("count")).group_by(outbox.c.state)
+    return {row["state"]: row["count"] for row in store.read(query)}
+
+
+def merged_cases(store: Store, letter_id: int) -> list[tuple[int, str]]:
+    """The cases, by number and reference, whose reminders became part of this digest."""
+    query = (
+        select(outbox.c.case_id, cases.c.reference)
+        .join(cases, cases.c.id == outbox.c.case_id)
+        .where(outbox.c.merged_into == letter_id)
+        .order_by(outbox.c.case_id)
+    )
+    return list(dict.fromkeys((row["case_id"], row["reference"]) for row in store.read(query)))
+
+
+def _rows(store: Store, *where: Any, limit: int | None = None) -> list[OutboxRow]:
+    others = outbox.alias("others")
+    first: Any = (
+        select(others.c.message_id)
+        .where(others.c.case_id == outbox.c.case_id, others.c.id < outbox.c.id, others.c.message_id.is_not(None))
+        .order_by(others.c.id)
+        .limit(1)
+        .scalar_subquery()
+    )
+    columns = [column for column in outbox.c if column.name != "is_reminder"]
+    query: Select[Any] = (
+        select(*columns, cases.c.reference.label("case"), first.label("first_message_id"))
+        .outerjoin(cases, cases.c.id == outbox.c.case_id)
+        .where(*where)
+        .order_by(outbox.c.id)
+        .limit(limit)
+    )
+    return [OutboxRow(**row) for row in store.read(query)]
+

@@ -1,0 +1,97 @@
+"""Lists of cases, read a page at a time so that a million of them cost no memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Select, exists, or_, select, tuple_
+
+from workflow.answers import Case
+from workflow.definition import Definition
+from workflow.errors import UsageError, nearest
+from workflow.storage.rows import case_of
+from workflow.storage.store import Store
+from workflow.storage.tables import case_keys, cases
+
+PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which cases a list holds; None: no limit on that point."""
+
+    states: tuple[str, ...] | None
+    overdue_at: datetime | None
+    search: str | None
+    limit: int | None
+
+    @classmethod
+    def of(
+        cls,
+        definition: Definition,
+        state: str | None,
+        holder: str | None,
+        overdue_at: datetime | None,
+        search: str | None,
+        limit: int | None,
+    ) -> Filter:
+        """The filter that these options ask for. Raises UsageError: no such state or holder."""
+        names = [state.name for state in definition.states]
+        holders = {state.holder for state in definition.states if state.holder}
+        if state is not None and state not in names:
+            raise UsageError(f"There is no state '{state}'.{nearest(state, names)}")
+        if holder is not None and holder not in holders:
+            raise UsageError(f"There is no holder '{holder}'.{nearest(holder, holders)}")
+        if limit is not None and limit < 1:
+            raise UsageError(f"--limit {limit} lists nothing; give 1 or more.")
+        chosen = tuple(
+            found.name
+            for found in definition.states
+            if state in (None, found.name) and (holder is None or found.holder == holder)
+        )
+        return cls(chosen if state or holder else None, overdue_at, search, limit)
+
+
+def list_cases(store: Store, wanted: Filter) -> Iterator[Case]:
+    """The cases a filter asks for, in the order they were opened; overdue ones longest due first."""
+    by_due = wanted.overdue_at is not None
+    order = (cases.c.due_at, cases.c.id) if by_due else (cases.c.id,)
+    query = _filtered(wanted).order_by(*order)
+    left = wanted.limit
+    after: Select[tuple[object, ...]] = query
+    while left is None or left > 0:
+        size = PAGE if left is None else min(PAGE, left)
+        page = list(store.read(after.limit(size)))
+        for row in page:
+            yield case_of(row)
+        if len(page) < size:
+            return
+        left = None if left is None else left - size
+        last = page[-1]
+        mark = tuple_(*order) > tuple_(last["due_at"], last["id"]) if by_due else cases.c.id > last["id"]
+        after = query.where(mark)
+
+
+def _filtered(wanted: Filter) -> Select[tuple[object, ...]]:
+    query = select(cases)
+    if wanted.states is not None:
+        query = query.where(or_(*(cases.c.state == state for state in wanted.states)))
+    if wanted.overdue_at is not None:
+        query = query.where(cases.c.due_at <= wanted.overdue_at)
+    if wanted.search:
+        folded = " ".join(wanted.search.casefold().split())
+        named = exists().where(
+            case_keys.c.case_id == cases.c.id,
+            case_keys.c.kind == "name",
+            case_keys.c.value.contains(folded, autoescape=True),
+        )
+        query = query.where(
+            or_(
+                cases.c.reference.contains(wanted.search.strip().upper(), autoescape=True),
+                cases.c.external_reference.icontains(wanted.search.strip(), autoescape=True),
+                named,
+            )
+        )
+    return query

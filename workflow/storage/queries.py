@@ -1,0 +1,198 @@
+"""The statements of the hot path, each built once; every one of them finds its rows through an index."""
+
+from __future__ import annotations
+
+from sqlalchemy import Executable, and_, bindparam, delete, func, insert, or_, select, update
+
+from workflow.events import Kind
+from workflow.storage.tables import answers, case_keys, cases, definitions, events, outbox, private_values, timers
+
+
+def case_by_reference() -> Executable:
+    """One case by its reference."""
+    return select(cases).where(cases.c.reference == bindparam("reference"))
+
+
+def case_by_reference_locked() -> Executable:
+    """One case by its reference, kept from other writers until the transaction ends."""
+    return select(cases).where(cases.c.reference == bindparam("reference")).with_for_update()
+
+
+def case_by_external() -> Executable:
+    """One case by its external reference."""
+    return select(cases).where(cases.c.external_reference == bindparam("external_reference"))
+
+
+def case_by_external_locked() -> Executable:
+    """One case by its external reference, kept from other writers until the transaction ends."""
+    return select(cases).where(cases.c.external_reference == bindparam("external_reference")).with_for_update()
+
+
+def older_open_case() -> Executable:
+    """The first older open case that shares a key; with `differing`, one whose detail is known and another."""
+    differs = and_(case_keys.c.detail != "", case_keys.c.detail != bindparam("detail"))
+    return (
+        select(cases.c.reference)
+        .join(case_keys, case_keys.c.case_id == cases.c.id)
+        .where(
+            case_keys.c.kind == bindparam("kind"),
+            case_keys.c.value == bindparam("value"),
+            case_keys.c.case_id < bindparam("case_id"),
+            cases.c.ended_at.is_(None),
+            or_(bindparam("any_detail"), differs),
+        )
+        .order_by(case_keys.c.case_id)
+        .limit(1)
+    )
+
+
+def last_case_id() -> Executable:
+    """The highest case id so far (SQLite, under its one write lock)."""
+    return select(func.max(cases.c.id).label("id"))
+
+
+def insert_case() -> Executable:
+    """A new case."""
+    return insert(cases).values({column.name: bindparam(column.name) for column in cases.c})
+
+
+def update_case() -> Executable:
+    """A case's new row, if it is still at the version and event that were read."""
+    fixed = {"id", "reference", "external_reference", "opened_at"}
+    return (
+        update(cases)
+        .where(
+            cases.c.id == bindparam("case_id"),
+            cases.c.version == bindparam("was_version"),
+            cases.c.seq == bindparam("was_seq"),
+        )
+        .values({column.name: bindparam(column.name) for column in cases.c if column.name not in fixed})
+    )
+
+
+def insert_event() -> Executable:
+    """One entry of history; the database numbers it."""
+    return insert(events).values({column.name: bindparam(column.name) for column in events.c if column.name != "id"})
+
+
+def insert_private() -> Executable:
+    """A personal value and its salt."""
+    return insert(private_values).values({column.name: bindparam(column.name) for column in private_values.c})
+
+
+def delete_timers() -> Executable:
+    """The timers of a case."""
+    return delete(timers).where(timers.c.case_id == bindparam("case_id"))
+
+
+def insert_timer() -> Executable:
+    """A timer of a case."""
+    return insert(timers).values({column.name: bindparam(column.name) for column in timers.c})
+
+
+_LETTER = (
+    "case_id",
+    "seq",
+    "letter",
+    "role",
+    "language",
+    "recipient",
+    "state",
+    "reason",
+    "context",
+    "created_at",
+    "due_at",
+    "is_reminder",
+)
+
+
+def insert_letter() -> Executable:
+    """A letter that waits to be sent."""
+    return insert(outbox).values({name: bindparam(name) for name in _LETTER} | {"attempts": 0})
+
+
+def due_cases() -> Executable:
+    """Cases with a timer that is due, longest due first, kept from other workers."""
+    due = and_(timers.c.due_at <= bindparam("now"), or_(bindparam("any_kind"), timers.c.kind == bindparam("kind")))
+    return (
+        select(cases)
+        .join(timers, timers.c.case_id == cases.c.id)
+        .where(due)
+        .order_by(timers.c.due_at, timers.c.case_id)
+        .limit(bindparam("limit"))
+        .with_for_update(of=cases, skip_locked=True)
+    )
+
+
+def fill_recipient() -> Executable:
+    """The address that letters of a case waited for."""
+    return (
+        update(outbox)
+        .where(
+            outbox.c.case_id == bindparam("case"),
+            outbox.c.state == "pending",
+            outbox.c.recipient.is_(None),
+            outbox.c.role == bindparam("to_role"),
+        )
+        .values(recipient=bindparam("address"))
+    )
+
+
+def delete_keys() -> Executable:
+    """The keys by which other cases find this one."""
+    return delete(case_keys).where(case_keys.c.case_id == bindparam("case_id"))
+
+
+def insert_key() -> Executable:
+    """A key by which other cases find this one."""
+    return insert(case_keys).values({column.name: bindparam(column.name) for column in case_keys.c})
+
+
+def answer_of_key() -> Executable:
+    """What a command with this key was answered before."""
+    return select(answers).where(answers.c.case_id == bindparam("case_id"), answers.c.key == bindparam("key"))
+
+
+def insert_answer() -> Executable:
+    """What a command with a key was answered."""
+    return insert(answers).values({column.name: bindparam(column.name) for column in answers.c})
+
+
+def events_of_case() -> Executable:
+    """A case's history, in order, up to and including a sequence number."""
+    return (
+        select(events.c.seq, events.c.canonical, events.c.hash)
+        .where(events.c.case_id == bindparam("case_id"), events.c.seq <= bindparam("until"))
+        .order_by(events.c.seq)
+    )
+
+
+def stays_of_case() -> Executable:
+    """The events that say where a case was and when."""
+    kinds = [events.c.kind == kind for kind in (Kind.OPENED, Kind.MOVED, Kind.HELD, Kind.RESUMED)]
+    return (
+        select(events.c.seq, events.c.canonical, events.c.hash)
+        .where(events.c.case_id == bindparam("case_id"), or_(*kinds))
+        .order_by(events.c.seq)
+    )
+
+
+def private_of_case() -> Executable:
+    """The personal values of a case that are still there."""
+    return (
+        select(private_values.c.seq, private_values.c.path, private_values.c.value)
+        .where(private_values.c.case_id == bindparam("case_id"), private_values.c.seq <= bindparam("until"))
+        .order_by(private_values.c.seq)
+    )
+
+
+def definition_digest() -> Executable:
+    """The digest a version of a definition was stored with."""
+    return select(definitions.c.digest).where(
+        definitions.c.name == bindparam("name"), definitions.c.version == bindparam("version")
+    )
+
+
+def insert_definition() -> Executable:
+    """A version of a definition, with the bytes that say all of it."""
+    return insert(definitions).values({column.name: bindparam(column.name) for column in definitions.c})

@@ -1,0 +1,171 @@
+"""How a case, an event, a letter become rows, and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from typing import Any
+
+from workflow.answers import Case
+from workflow.definition import Definition, Json, Key
+from workflow.events import Event, read_event
+from workflow.schedule import due_at, timers_of
+from workflow.work import Letter, Work
+
+Row = dict[str, Any]
+
+
+def case_of(row: Mapping[str, Any]) -> Case:
+    """The case a row holds."""
+    progress = json.loads(row["progress"])
+    until = progress["held_until"]
+    return Case(
+        reference=row["reference"],
+        external_reference=row["external_reference"],
+        state=row["state"],
+        version=row["version"],
+        seq=row["seq"],
+        head=row["head"],
+        at=row["at"],
+        facts=json.loads(row["facts"]),
+        opened_at=row["opened_at"],
+        entered_at=row["entered_at"],
+        holds=tuple((date.fromisoformat(first), date.fromisoformat(end)) for first, end in progress["holds"]),
+        held_until=date.fromisoformat(until) if until else None,
+        accepted={code: tuple(about) for code, about in progress["accepted"].items()},
+        told=progress["told"],
+        rung=progress["rung"],
+        ended_at=row["ended_at"],
+        erased=bool(row["erased"]),
+    )
+
+
+def row_of(work: Work) -> Row:
+    """The row of the case as it now stands."""
+    case, rules = work.case, work.rules
+    progress = {
+        "accepted": {code: list(about) for code, about in case.accepted.items()},
+        "told": dict(case.told),
+        "holds": [[first.isoformat(), end.isoformat()] for first, end in case.holds],
+        "held_until": case.held_until.isoformat() if case.held_until else None,
+        "rung": case.rung,
+    }
+    return {
+        "id": work.case_id,
+        "case_id": work.case_id,
+        "reference": case.reference,
+        "external_reference": case.external_reference,
+        "definition": rules.definition.name,
+        "state": case.state,
+        "version": case.version,
+        "seq": case.seq,
+        "head": case.head,
+        "at": case.at,
+        "facts": to_text(case.facts),
+        "progress": to_text(progress),
+        "opened_at": case.opened_at,
+        "entered_at": case.entered_at,
+        "due_at": due_at(rules.definition, rules.calendar, case),
+        "ended_at": case.ended_at,
+        "erased": case.erased,
+        "was_version": work.before.version if work.before else 0,
+        "was_seq": work.before.seq if work.before else 0,
+    }
+
+
+def event_rows(work: Work) -> Iterator[Row]:
+    """The rows of the events that were appended."""
+    for event in work.events:
+        yield {
+            "case_id": work.case_id,
+            "seq": event.seq,
+            "at": event.at,
+            "actor": event.origin.actor,
+            "os_user": event.origin.os_user,
+            "via": event.origin.via,
+            "kind": str(event.kind),
+            "trigger": event.trigger,
+            "from_state": event.source,
+            "to_state": event.target,
+            "definition_version": event.definition[1],
+            "canonical": event.canonical,
+            "prev_hash": event.previous,
+            "hash": event.hash,
+        }
+
+
+def private_rows(work: Work) -> Iterator[Row]:
+    """The rows of the personal values that the events committed to."""
+    for seq, opening in work.openings:
+        yield {
+            "case_id": work.case_id,
+            "seq": seq,
+            "path": opening.path,
+            "value": to_text(opening.value),
+            "salt": opening.salt,
+        }
+
+
+def letter_rows(work: Work) -> Iterator[Row]:
+    """The outbox rows of the letters that were written."""
+    for letter in work.letters:
+        yield letter_row(work.case_id, letter, letter.created_at)
+
+
+def letter_row(case_id: int | None, letter: Letter, due: datetime) -> Row:
+    """An outbox row that waits to be sent; `case_id` None for a letter about several cases."""
+    return {
+        "case_id": case_id,
+        "seq": letter.seq,
+        "letter": letter.letter,
+        "role": letter.role,
+        "language": letter.language,
+        "recipient": letter.recipient,
+        "state": "pending",
+        "reason": None,
+        "context": letter.context,
+        "created_at": letter.created_at,
+        "due_at": due,
+        "is_reminder": letter.is_reminder,
+    }
+
+
+def timer_rows(work: Work) -> Iterator[Row]:
+    """The rows of the timers the case must have."""
+    for timer in timers_of(work.rules.definition, work.rules.calendar, work.case):
+        yield {"case_id": work.case_id, "kind": str(timer.kind), "rung": timer.rung, "due_at": timer.due_at}
+
+
+def timers_changed(work: Work) -> bool:
+    """Whether the timers of the case may differ from the ones it had."""
+    before, now = work.before, work.case
+    return before is None or _clockwork(work.rules.definition, before) != _clockwork(work.rules.definition, now)
+
+
+def key_rows(case_id: int, keys: tuple[Key, ...]) -> Iterator[Row]:
+    """The rows by which other cases find this one."""
+    for key in keys:
+        yield {"case_id": case_id, "kind": key.kind, "value": key.value, "detail": key.detail}
+
+
+def to_text(value: object) -> str:
+    """JSON text for a column that only this program reads."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def from_text(text: str) -> Json:
+    """What `to_text` wrote."""
+    value: Json = json.loads(text)
+    return value
+
+
+def _clockwork(definition: Definition, case: Case) -> tuple[object, ...]:
+    anchors = [rung.anchor for rung in definition.state(case.state).ladder if rung.anchor]
+    dates = [case.facts.get(sheet, {}).get(name) for sheet, _, name in (anchor.partition(".") for anchor in anchors)]
+    return (case.state, case.entered_at, case.holds, case.held_until, case.rung, dates)
+
+
+def event_of(row: Mapping[str, Any]) -> Event:
+    """The event a row holds, read from its canonical bytes."""
+    return read_event(bytes(row["canonical"]), row["hash"])

@@ -1,0 +1,86 @@
+"""SQL written with SQLAlchemy Core, compiled once a dialect, run by the driver itself.
+
+Running a Core statement through SQLAlchemy's own execution costs as much as the rest of a move (docs/benchmarks.md);
+this keeps its language and its types, and leaves the work at run time to the driver.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Protocol
+
+from sqlalchemy import Executable
+from sqlalchemy.engine import Dialect
+from sqlalchemy.sql.elements import ClauseElement
+
+Convert = Callable[[Any], Any]
+Row = Mapping[str, Any]
+
+
+class Cursor(Protocol):
+    """What both drivers' cursors can do."""
+
+    rowcount: int
+
+    def execute(self, sql: str, parameters: Any = ..., /) -> Any:
+        """Run one statement."""
+
+    def executemany(self, sql: str, parameters: Any, /) -> Any:
+        """Run one statement for many rows."""
+
+    def fetchall(self) -> Sequence[Sequence[Any]]:
+        """All rows that are left."""
+
+    def fetchmany(self, size: int = ..., /) -> Sequence[Sequence[Any]]:
+        """The next rows."""
+
+
+class Statement:
+    """A Core statement ready for one dialect: text, how to bind values, how to read rows."""
+
+    def __init__(self, core: Executable, dialect: Dialect) -> None:
+        assert isinstance(core, ClauseElement)
+        compiled: Any = core.compile(dialect=dialect)
+        self.sql = str(compiled)
+        self._binders: dict[str, Convert | None] = {}
+        self._constants: dict[str, Any] = {}
+        for parameter, name in compiled.bind_names.items():
+            self._binders[name] = parameter.type.dialect_impl(dialect).bind_processor(dialect)
+            if not parameter.required:
+                self._constants[name] = parameter.effective_value
+        columns = getattr(core, "exported_columns", ())
+        self.columns = tuple(str(column.key) for column in columns)
+        self._readers = tuple(column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns)
+
+    def bind(self, values: Row) -> dict[str, Any]:
+        """The driver's parameters for these values. Raises KeyError when one is missing."""
+        given = {**self._constants, **values} if self._constants else values
+        return {name: convert(given[name]) if convert else given[name] for name, convert in self._binders.items()}
+
+    def run(self, cursor: Cursor, values: Row | None = None) -> None:
+        """Execute once; a select's rows are then read with `rows`."""
+        cursor.execute(self.sql, self.bind(values or {}))
+
+    def run_many(self, cursor: Cursor, rows: Iterable[Row]) -> None:
+        """Execute for every row at once."""
+        bound = [self.bind(row) for row in rows]
+        if len(bound) == 1:
+            cursor.execute(self.sql, bound[0])
+        elif bound:
+            cursor.executemany(self.sql, bound)
+
+    def rows(self, cursor: Cursor, batch: int = 1000) -> Iterator[dict[str, Any]]:
+        """The rows of a select that was run, read a batch at a time."""
+        while fetched := cursor.fetchmany(batch):
+            for row in fetched:
+                yield {
+                    name: read(value) if read else value
+                    for name, read, value in zip(self.columns, self._readers, row, strict=True)
+                }
+
+
+@lru_cache(maxsize=512)
+def prepared(make: Callable[[], Executable], dialect: Dialect) -> Statement:
+    """The statement that `make` builds, compiled the first time it is wanted."""
+    return Statement(make(), dialect)

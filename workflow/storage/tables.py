@@ -1,0 +1,223 @@
+"""The tables, as SQLAlchemy Core sees them; the migrations make them, this module only names what they hold."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeEngine
+
+from workflow.clock import format_time, parse_time
+
+HEAD = "0002"
+"""The migration this program is written for; a test holds it against the migrations themselves."""
+
+
+class Moment(TypeDecorator[datetime]):
+    """A moment in UTC: timestamptz in PostgreSQL, fixed-width text in SQLite. Refuses naive values."""
+
+    impl = String(27)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Text where the database has no type that keeps the zone."""
+        return dialect.type_descriptor(DateTime(timezone=True) if dialect.name == "postgresql" else String(27))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        """Refuse a naive value; SQLite gets text that sorts as time does."""
+        if value is None:
+            return None
+        text = format_time(value)
+        return value if dialect.name == "postgresql" else text
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Always aware, always UTC."""
+        if value is None:
+            return None
+        return value.astimezone(UTC) if isinstance(value, datetime) else parse_time(value)
+
+
+MERGEABLE = "state = 'pending' AND recipient IS NOT NULL AND is_reminder AND attempts = 0 AND case_id IS NOT NULL"
+"""Reminders that may still become part of a digest."""
+
+
+def _partial(name: str, *columns: str, where: str) -> Index:
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+
+
+metadata = MetaData()
+_Id = BigInteger().with_variant(Integer, "sqlite")
+
+cases = Table(
+    "cases",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("reference", String(11), nullable=False, unique=True),
+    Column("external_reference", Text, unique=True),
+    Column("definition", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("head", String(64), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("facts", Text, nullable=False),
+    Column("progress", Text, nullable=False),
+    Column("opened_at", Moment, nullable=False),
+    Column("entered_at", Moment, nullable=False),
+    Column("due_at", Moment),
+    Column("ended_at", Moment),
+    Column("erased", Boolean, nullable=False),
+    Index("cases_by_state", "state", "id"),
+    Index("cases_by_due", "due_at", "id"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("case_id", _Id, ForeignKey("cases.id"), nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("os_user", Text, nullable=False),
+    Column("via", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("trigger", Text),
+    Column("from_state", Text),
+    Column("to_state", Text, nullable=False),
+    Column("definition_version", Text, nullable=False),
+    Column("canonical", LargeBinary, nullable=False),
+    Column("prev_hash", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+    UniqueConstraint("case_id", "seq", name="events_by_case"),
+)
+
+private_values = Table(
+    "private_values",
+    metadata,
+    Column("case_id", _Id, ForeignKey("cases.id"), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("path", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("salt", LargeBinary, nullable=False),
+)
+
+timers = Table(
+    "timers",
+    metadata,
+    Column("case_id", _Id, ForeignKey("cases.id"), primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("rung", Integer, nullable=False),
+    Column("due_at", Moment, nullable=False),
+    Index("timers_by_due", "due_at", "case_id"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("case_id", _Id, ForeignKey("cases.id")),
+    Column("seq", Integer),
+    Column("letter", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("recipient", Text),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    Column("context", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("due_at", Moment, nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("token", Text),
+    Column("lease_until", Moment),
+    Column("message_id", Text),
+    Column("subject", Text),
+    Column("message", LargeBinary),
+    Column("sha256", String(64)),
+    Column("finished_at", Moment),
+    Column("merged_into", _Id),
+    Column("is_reminder", Boolean, nullable=False, default=False),
+    Index("outbox_by_state", "state", "due_at", "id"),
+    Index("outbox_by_case", "case_id", "id"),
+    _partial("outbox_claimable", "due_at", "id", where="state = 'pending' AND recipient IS NOT NULL"),
+    _partial("outbox_addressless", "role", "id", where="state = 'pending' AND recipient IS NULL"),
+    _partial("outbox_leased", "lease_until", where="state IN ('claimed', 'sending')"),
+    _partial("outbox_mergeable", "recipient", "id", where=MERGEABLE),
+)
+
+outbox_attempts = Table(
+    "outbox_attempts",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("outbox_id", _Id, ForeignKey("outbox.id"), nullable=False),
+    Column("case_id", _Id, ForeignKey("cases.id")),
+    Column("at", Moment, nullable=False),
+    Column("phase", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("code", Integer),
+    Column("words", Text),
+    Index("outbox_attempts_by_letter", "outbox_id", "id"),
+)
+
+definitions = Table(
+    "definitions",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("version", Text, primary_key=True),
+    Column("digest", String(64), nullable=False),
+    Column("canonical", LargeBinary, nullable=False),
+)
+
+case_keys = Table(
+    "case_keys",
+    metadata,
+    Column("case_id", _Id, ForeignKey("cases.id"), primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("detail", Text, nullable=False),
+    Index("case_keys_by_value", "kind", "value", "case_id"),
+)
+
+answers = Table(
+    "answers",
+    metadata,
+    Column("case_id", _Id, ForeignKey("cases.id"), primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("command", String(64), nullable=False),
+    Column("answer", Text, nullable=False),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("started_at", Moment, nullable=False),
+    Column("seen_at", Moment, nullable=False),
+    Column("stopped_at", Moment),
+)
+
+slots = Table(
+    "slots",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("day", String(10), primary_key=True),
+    Column("served_at", Moment, nullable=False),
+)

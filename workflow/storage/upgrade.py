@@ -1,0 +1,84 @@
+"""Bring a database to the tables this program needs; the only module that loads Alembic."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from importlib import resources
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import URL, Connection, create_engine, event, pool, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from workflow.errors import StoreError
+from workflow.storage import tables
+from workflow.storage.database import parse_url, shown_url
+from workflow.storage.faults import explain
+
+_ONE_AT_A_TIME = 5_230_417
+"""Number of the advisory lock that keeps two upgrades of one PostgreSQL database apart."""
+
+
+def upgrade(url: str) -> str | None:
+    """Create the database or migrate it forward; the migration it was at before (None: new).
+
+    All in one transaction, also in SQLite. Raises StoreError: made by a newer program, read-only, not answering.
+    """
+    parsed = parse_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        _make_file(Path(str(parsed.database)))
+    engine = create_engine(parsed, poolclass=pool.NullPool)
+    if engine.dialect.name == "sqlite":
+        _take_over_transactions(engine)
+    try:
+        with engine.begin() as connection:
+            return _migrate(connection, parsed)
+    except (SQLAlchemyError, OSError) as error:
+        raise explain(getattr(error, "orig", None) or error, shown_url(parsed)) from error
+    finally:
+        engine.dispose()
+
+
+def _migrate(connection: Connection, url: URL) -> str | None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _ONE_AT_A_TIME})
+    found: str | None = None
+    if connection.dialect.has_table(connection, "alembic_version"):
+        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+    if found is not None and found > tables.HEAD:
+        raise StoreError(
+            f"The database {shown_url(url)} was made by a newer Schakel (its tables are at {found}, this program knows "
+            f"{tables.HEAD}). Use that newer version."
+        )
+    config = Config()
+    with resources.as_file(resources.files("workflow.storage") / "migrations") as scripts:
+        config.set_main_option("script_location", str(scripts).replace("%", "%%"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, tables.HEAD)
+    return found
+
+
+def _make_file(path: Path) -> None:
+    """A file only its owner can read, in a folder only its owner can enter; -wal and -shm inherit its mode."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        with sqlite3.connect(path) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+        connection.close()
+    except (OSError, sqlite3.Error) as error:
+        raise explain(error, str(path)) from error
+
+
+def _take_over_transactions(engine: object) -> None:
+    """Python's own SQLite transactions do not roll DDL back; ours do."""
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,0 +1,35 @@
+"""What free text may hold: anything a person types, but nothing that could play tricks on a terminal or a mail."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from workflow.errors import UsageError
+from workflow.reference import looks_like_reference
+
+MAX_LENGTH = 4000
+
+
+def check_text(field: str, text: str | None, *, lines: int | None = None) -> None:
+    """Raises UsageError naming the field: too long, control characters, or more lines than it may have."""
+    if text is None:
+        return
+    if len(text) > MAX_LENGTH:
+        raise UsageError(f"{field} is {len(text)} characters long; at most {MAX_LENGTH} are kept.")
+    allowed = "\t" if lines == 1 else "\t\n\r"
+    for position, character in enumerate(text, 1):
+        if unicodedata.category(character) in ("Cc", "Cs") and character not in allowed:
+            raise UsageError(f"{field} holds a control character (U+{ord(character):04X}) at position {position}.")
+
+
+def check_reference(text: str) -> str:
+    """An external reference, trimmed. Raises UsageError: empty, on two lines, or shaped like our own references."""
+    check_text("external_reference", text, lines=1)
+    trimmed = text.strip()
+    if not trimmed:
+        raise UsageError(
+            "external_reference is empty; leave it out or give the reference that others know the case by."
+        )
+    if looks_like_reference(trimmed):
+        raise UsageError(f"external_reference '{trimmed}' has the form of Schakel's own references; choose another.")
+    return trimmed

@@ -1,0 +1,98 @@
+"""What people see of a case: who has the ball and how long, what is due, and what each event changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from workflow.answers import Case, Step, Summary, View
+from workflow.clock import local_day
+from workflow.definition import Context, Definition, Json
+from workflow.events import Event, Kind
+from workflow.history import Values, changed_facts, evolve
+from workflow.judgement import open_problems
+from workflow.schedule import due_at, is_on_hold
+from workflow.work import Rules
+
+ERASED = "[erased]"
+"""What stands where a personal value was erased."""
+
+
+def view_of(rules: Rules, case: Case, context: Context, stays: Iterable[Event], now: datetime) -> View:
+    """A case with what follows from it now; `stays` are the events that opened, moved, held or resumed it."""
+    due = due_at(rules.definition, rules.calendar, case)
+    return View(
+        case=case,
+        holder=rules.definition.state(case.state).holder,
+        due_at=due,
+        overdue=due is not None and now >= due,
+        on_hold=is_on_hold(case, now),
+        problems=open_problems(rules.definition, case, context),
+        ball=_ball(rules, stays, case, now),
+    )
+
+
+def summary_of(rules: Rules, case: Case, now: datetime) -> Summary:
+    """A case as one line of a list."""
+    due = due_at(rules.definition, rules.calendar, case)
+    state = rules.definition.state(case.state)
+    return Summary(
+        case=case.reference,
+        external_reference=case.external_reference,
+        title=rules.definition.domain.title(case.facts),
+        state=case.state,
+        holder=state.holder,
+        entered_at=case.entered_at,
+        due_at=due,
+        overdue=due is not None and now >= due,
+        ball_days=0 if state.final else _days(rules, case, now),
+    )
+
+
+def steps_of(definition: Definition, history: Iterable[tuple[Event, Values]]) -> Iterator[Step]:
+    """Each event with the fields it changed, before and after, personal values masked."""
+    case: Case | None = None
+    for event, values in history:
+        before = case
+        case = evolve(definition, case, event, values)
+        text = values.get("text", values.get("reason"))
+        yield Step(event, _changes(definition, before, case, event, values), text if isinstance(text, str) else None)
+
+
+def _changes(
+    definition: Definition, before: Case | None, after: Case, event: Event, values: Values
+) -> dict[str, tuple[Json, Json]]:
+    if event.kind not in (Kind.OPENED, Kind.RECORDED, Kind.MOVED):
+        return {}
+    old = definition.domain.mask(before.facts) if before else {}
+    new = definition.domain.mask(after.facts)
+    changes: dict[str, tuple[Json, Json]] = {}
+    for sheet, fields in changed_facts(event, values).items():
+        for name in fields:
+            changes[f"{sheet}.{name}"] = (old.get(sheet, {}).get(name), new.get(sheet, {}).get(name))
+    for path in event.commitments:
+        if "." in path and path not in values:
+            changes[path] = (ERASED, ERASED)
+    return changes
+
+
+def _ball(rules: Rules, stays: Iterable[Event], case: Case, now: datetime) -> dict[str, int]:
+    """Working days each holder had the ball, the present state included."""
+    days: dict[str, int] = {}
+    past: Case | None = None
+    for event in stays:
+        if past is not None and event.kind is Kind.MOVED:
+            _add(rules, days, past, event.at)
+        past = evolve(rules.definition, past, event, {})
+    _add(rules, days, case, now)
+    return days
+
+
+def _add(rules: Rules, days: dict[str, int], case: Case, until: datetime) -> None:
+    holder = rules.definition.state(case.state).holder
+    if holder is not None:
+        days[holder] = days.get(holder, 0) + _days(rules, case, until)
+
+
+def _days(rules: Rules, case: Case, until: datetime) -> int:
+    return rules.calendar.between(local_day(case.entered_at), local_day(until), case.holds)

@@ -1,0 +1,183 @@
+"""The work on one case inside one transaction: events appended in memory, each evolving the case, letters along.
+
+Nothing here touches the database; the store writes a finished `Work` at once, or a hundred of them together.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+
+from workflow.answers import Case
+from workflow.calendar import WorkingDays
+from workflow.clock import local_day
+from workflow.definition import Context, Definition, Json, LetterTo, Occasion, Other, Problem
+from workflow.digest import canonical_form, digest_of
+from workflow.events import GENESIS, Event, Kind, Opening, Origin, commit_all, seal
+from workflow.history import evolve
+from workflow.judgement import open_problems
+from workflow.machine import MoveTable
+from workflow.schedule import due_at, rung_due
+
+
+@dataclass
+class Rules:
+    """Everything that decides besides the case: the definition, its table, the calendar and a source of salt."""
+
+    definition: Definition
+    calendar: WorkingDays
+    random_bytes: Callable[[int], bytes] = secrets.token_bytes
+    stored_in: object = None
+    """The database that is known to hold this version of the definition."""
+
+    @cached_property
+    def table(self) -> MoveTable:
+        """The table of moves, ready to be asked."""
+        return MoveTable(self.definition)
+
+    @cached_property
+    def stamp(self) -> tuple[str, str, str]:
+        """Name, version and digest of the definition, as each event records them."""
+        return (self.definition.name, self.definition.version, digest_of(self.canonical))
+
+    @cached_property
+    def canonical(self) -> bytes:
+        """The bytes that say the whole definition."""
+        return canonical_form(self.definition)
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """An outbox row to be: which letter, to which role, at which event, and the frozen context as JSON text."""
+
+    seq: int
+    letter: str
+    role: str
+    language: str
+    recipient: str | None
+    context: str
+    created_at: datetime
+    is_reminder: bool = False
+
+
+@dataclass
+class Work:
+    """One case in the hands of one command; `case` is always the fold of what was before and the events so far."""
+
+    rules: Rules
+    origin: Origin
+    now: datetime
+    case_id: int
+    before: Case | None
+    others: tuple[Other, ...] = ()
+    case: Case = field(init=False)
+    events: list[Event] = field(default_factory=list)
+    openings: list[tuple[int, Opening]] = field(default_factory=list)
+    letters: list[Letter] = field(default_factory=list)
+    key: tuple[str, str, str] | None = None
+    """Key, digest of the command and answer (JSON text), when the caller gave a key."""
+
+    def __post_init__(self) -> None:
+        if self.before is not None:
+            self.case = self.before
+
+    @property
+    def context(self) -> Context:
+        """What validators may know besides the facts."""
+        return Context(local_day(self.now), self.rules.calendar, self.others)
+
+    def append(
+        self,
+        kind: Kind,
+        body: Mapping[str, Json],
+        *,
+        reference: str | None = None,
+        trigger: str | None = None,
+        target: str | None = None,
+        personal: Mapping[str, Json] | None = None,
+    ) -> Event:
+        """Append an event and evolve the case by it; `personal` values are committed to, never written into it."""
+        values = personal or {}
+        commitments, openings = commit_all(values, self.rules.random_bytes) if values else ({}, ())
+        case = self.case if self.events or self.before else None
+        event = seal(
+            case=case.reference if case else reference or "",
+            seq=case.seq + 1 if case else 1,
+            at=max(self.now, case.at) if case else self.now,
+            origin=self.origin,
+            kind=kind,
+            trigger=trigger,
+            source=case.state if case else None,
+            target=target or (case.state if case else self.rules.definition.initial),
+            definition=self.rules.stamp,
+            body=body,
+            commitments=commitments,
+            previous=case.head if case else GENESIS,
+        )
+        self.case = evolve(self.rules.definition, case, event, values)
+        self.events.append(event)
+        self.openings += [(event.seq, opening) for opening in openings]
+        return event
+
+    def write_letters(
+        self,
+        event: Event,
+        letters: Sequence[LetterTo],
+        *,
+        told: Mapping[str, Json],
+        reason: str | None = None,
+        accepted: tuple[Problem, ...] = (),
+    ) -> None:
+        """Write the outbox rows of an event; `told` is what the case had been told before it."""
+        problems = open_problems(self.rules.definition, self.case, self.context) if letters else ()
+        for to in letters:
+            self.letters.append(self._letter(event, to, told, problems, reason, accepted))
+
+    def _letter(
+        self,
+        event: Event,
+        to: LetterTo,
+        told: Mapping[str, Json],
+        problems: tuple[Problem, ...],
+        reason: str | None,
+        accepted: tuple[Problem, ...],
+    ) -> Letter:
+        definition, calendar, case = self.rules.definition, self.rules.calendar, self.case
+        today, entered = local_day(event.at), local_day(case.entered_at)
+        due = due_at(definition, calendar, case)
+        ladder = definition.state(case.state).ladder
+        following = rung_due(calendar, case, ladder[case.rung]) if case.rung < len(ladder) else None
+        language = definition.domain.language(to.role, case.facts)
+        occasion = Occasion(
+            letter=to.letter,
+            role=to.role,
+            language=language,
+            reference=case.reference,
+            state=case.state,
+            facts=case.facts,
+            today=today,
+            entered_on=entered,
+            due_on=local_day(due) if due else None,
+            next_due_on=local_day(following) if following else None,
+            working_days=calendar.between(entered, today, case.holds),
+            problems=problems,
+            accepted=accepted,
+            reason=reason,
+            earlier=times_told(told, to.letter),
+            calendar=calendar,
+        )
+        context = json.dumps(definition.domain.letter_context(occasion), ensure_ascii=False, separators=(",", ":"))
+        recipient = definition.domain.recipient(to.role, case.facts)
+        reminds = event.kind in (Kind.REMINDED, Kind.ESCALATED)
+        return Letter(event.seq, to.letter, to.role, language, recipient, context, event.at, reminds)
+
+
+def times_told(told: Mapping[str, Json], letter: str) -> int:
+    """How often a letter went out for a case, by what the case was told."""
+    entry = told.get(letter)
+    count = entry.get("count") if isinstance(entry, dict) else None
+    return count if isinstance(count, int) else 0

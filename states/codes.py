@@ -1,0 +1,94 @@
+"""Every problem code with its severity and the party that must act: one table."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from states.names import Role
+from workflow.definition import Json, Problem, Severity
+
+_ERROR, _WARNING, _INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
+_APPLICANT, _ASR, _KEYLANE, _OPERATIONS = Role.APPLICANT, Role.ASR, Role.KEYLANE, Role.OPERATIONS
+
+
+class Code(StrEnum):
+    """A rule that a case can break; the order is the order in which problems are reported."""
+
+    severity: Severity
+    holder: Role
+
+    def __new__(cls, code: str, severity: Severity, holder: Role) -> Code:
+        """Make a member that is its own code and knows the other columns of its row."""
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.severity = severity
+        member.holder = holder
+        return member
+
+    NAME_MISSING = "NAME_MISSING", _ERROR, _APPLICANT
+    NAME_GT_70 = "NAME_GT_70", _WARNING, _APPLICANT
+    NAME_DUPLICATE = "NAME_DUPLICATE", _WARNING, _OPERATIONS
+    CASE_DUPLICATE = "CASE_DUPLICATE", _ERROR, _OPERATIONS
+    EMAIL_MISSING = "EMAIL_MISSING", _ERROR, _APPLICANT
+    EMAIL_SYNTAX = "EMAIL_SYNTAX", _ERROR, _APPLICANT
+    EMAIL_IDN = "EMAIL_IDN", _INFO, _APPLICANT
+    EMAIL_SMTPUTF8 = "EMAIL_SMTPUTF8", _WARNING, _APPLICANT
+    RW_MISSING = "RW_MISSING", _ERROR, _APPLICANT
+    RW_PREFIX = "RW_PREFIX", _WARNING, _APPLICANT
+    LH_MISSING = "LH_MISSING", _ERROR, _APPLICANT
+    LH_IS_BTW = "LH_IS_BTW", _ERROR, _APPLICANT
+    LH_LEADING_ZERO_LOST = "LH_LEADING_ZERO_LOST", _ERROR, _APPLICANT
+    LH_DIGIT_FOR_L = "LH_DIGIT_FOR_L", _ERROR, _APPLICANT
+    LH_FORMAT = "LH_FORMAT", _ERROR, _APPLICANT
+    LH_SEPARATORS_REMOVED = "LH_SEPARATORS_REMOVED", _INFO, _APPLICANT
+    LH_CASE_NORMALISED = "LH_CASE_NORMALISED", _INFO, _APPLICANT
+    LH_ELFPROEF = "LH_ELFPROEF", _ERROR, _APPLICANT
+    LH_SUB00 = "LH_SUB00", _ERROR, _APPLICANT
+    LH_POSSIBLE_BSN = "LH_POSSIBLE_BSN", _WARNING, _APPLICANT
+    WGID_MISSING = "WGID_MISSING", _ERROR, _APPLICANT
+    WGID_UUID = "WGID_UUID", _ERROR, _APPLICANT
+    WGID_FORMAT = "WGID_FORMAT", _ERROR, _APPLICANT
+    WGID_NORMALISED = "WGID_NORMALISED", _INFO, _APPLICANT
+    DGA_UNANSWERED = "DGA_UNANSWERED", _ERROR, _APPLICANT
+    DGA_NAME_MISSING = "DGA_NAME_MISSING", _ERROR, _APPLICANT
+    DGA_NUMBER_MISSING = "DGA_NUMBER_MISSING", _ERROR, _APPLICANT
+    PERIOD_MISSING = "PERIOD_MISSING", _ERROR, _APPLICANT
+    PERIOD_BOTH = "PERIOD_BOTH", _ERROR, _APPLICANT
+    T13_MISSING = "T13_MISSING", _ERROR, _APPLICANT
+    T13_4W_CONFIRM = "T13_4W_CONFIRM", _WARNING, _APPLICANT
+    USER_TYPE = "USER_TYPE", _ERROR, _APPLICANT
+    USER_NOT_DEDICATED = "USER_NOT_DEDICATED", _ERROR, _APPLICANT
+    USER_BLOCKED = "USER_BLOCKED", _ERROR, _APPLICANT
+    USER_NO_ACCESS = "USER_NO_ACCESS", _ERROR, _APPLICANT
+    RIGHTS_MISSING = "RIGHTS_MISSING", _ERROR, _APPLICANT
+    RIGHTS_EXTRA = "RIGHTS_EXTRA", _WARNING, _APPLICANT
+    KVK_FORMAT = "KVK_FORMAT", _WARNING, _APPLICANT
+    POLICY_MISSING = "POLICY_MISSING", _ERROR, _ASR
+    POLICY_NUMBER_MISSING = "POLICY_NUMBER_MISSING", _ERROR, _ASR
+    POLICY_START_MISSING = "POLICY_START_MISSING", _ERROR, _ASR
+    POLICY_BASIS_MISSING = "POLICY_BASIS_MISSING", _ERROR, _ASR
+    HANDOVER_REFERENCE_MISSING = "HANDOVER_REFERENCE_MISSING", _ERROR, _KEYLANE
+    CONTACT_DATE_MISSING = "CONTACT_DATE_MISSING", _ERROR, _KEYLANE
+    AUTHORISATIONS_NOT_SET = "AUTHORISATIONS_NOT_SET", _ERROR, _KEYLANE
+    REALISED_MISSING = "REALISED_MISSING", _ERROR, _KEYLANE
+    FIRST_EXCHANGE_MISSING = "FIRST_EXCHANGE_MISSING", _ERROR, _KEYLANE
+    FIRST_EXCHANGE_BEFORE_REALISED = "FIRST_EXCHANGE_BEFORE_REALISED", _ERROR, _KEYLANE
+    FIRST_EXCHANGE_IN_PAST = "FIRST_EXCHANGE_IN_PAST", _WARNING, _KEYLANE
+    FIRST_EXCHANGE_NOT_WORKDAY = "FIRST_EXCHANGE_NOT_WORKDAY", _WARNING, _KEYLANE
+    REASON_MISSING = "REASON_MISSING", _ERROR, _OPERATIONS
+    BSN_IN_TEXT = "BSN_IN_TEXT", _ERROR, _OPERATIONS
+    LOKET_WAGE_TAX_DIFFERS = "LOKET_WAGE_TAX_DIFFERS", _WARNING, _APPLICANT
+    LOKET_PERIOD_DIFFERS = "LOKET_PERIOD_DIFFERS", _WARNING, _APPLICANT
+
+
+def problem(code: Code, field: str, about: tuple[str, ...] = (), **details: Json) -> Problem:
+    """A problem with the columns of its code filled in; `about` is the top-level field unless told otherwise."""
+    path = str(field)
+    return Problem(
+        code=code.value,
+        severity=code.severity,
+        field=path,
+        holder=code.holder.value,
+        about=tuple(str(other) for other in about) or (path.partition("[")[0],),
+        details=details,
+    )

@@ -1,0 +1,86 @@
+"""The employer coupling as the engine asks for it: types, keys, words, masks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from states import letters, sheets, wording
+from states.codes import Code, problem
+from states.identity import keys, names_sole_trader
+from states.masking import mask_name
+from states.names import Field
+from states.numbers import bsns_in
+from states.reading import held_text
+from states.sheets import PERSONAL
+from workflow.definition import Facts, Json, Key, Occasion, Problem, Severity
+
+PERSONAL_TEXTS = frozenset({"reason", "text"})
+"""Free text of events; not on any sheet, personal all the same."""
+
+
+class EmployerCoupling:
+    """Implements `workflow.definition.Domain`; holds nothing, so one will do."""
+
+    sheets: Mapping[str, tuple[str, ...]] = sheets.SHEETS
+    codes: Mapping[str, Severity] = MappingProxyType({code.value: code.severity for code in Code})
+    messages: Mapping[str, Mapping[str, str]] = wording.MESSAGES
+    languages: Mapping[str, tuple[str, ...]] = letters.LANGUAGES
+
+    def parse(self, sheet: str, given: Mapping[str, object]) -> dict[str, Json]:
+        """Check types and trim; keep wrong values. Raises UsageError naming the field."""
+        return sheets.parse(sheet, given)
+
+    def is_personal(self, path: str) -> bool:
+        """Whether this field, or what is inside it, must be kept out of the history."""
+        return path.partition("[")[0] in PERSONAL or path in PERSONAL_TEXTS
+
+    def mask(self, facts: Facts) -> dict[str, dict[str, Json]]:
+        """The facts with personal values masked; a company name only where it may name a person."""
+        person = names_sole_trader(facts)
+        return {
+            sheet: {name: _masked(f"{sheet}.{name}", value, person) for name, value in fields.items()}
+            for sheet, fields in facts.items()
+        }
+
+    def title(self, facts: Facts) -> str:
+        """The company's name; its first letter only where it may name a person."""
+        name = held_text(facts, Field.COMPANY_NAME)
+        if not name:
+            return ""
+        return str(mask_name(name)) if names_sole_trader(facts) else name
+
+    def keys(self, facts: Facts) -> tuple[Key, ...]:
+        """The values by which other cases find this one: 'name' and 'coupling'."""
+        return keys(facts)
+
+    def recipient(self, role: str, facts: Facts) -> str | None:
+        """The applicant's address; None for the others: settings know theirs."""
+        return letters.recipient(role, facts)
+
+    def language(self, role: str, facts: Facts) -> str:
+        """The language a role reads."""
+        return letters.language(role, facts)
+
+    def phrase(self, problem: Problem, language: str) -> str:
+        """What is wrong, what is right, where to find it; complete sentences."""
+        return wording.phrase(problem, language)
+
+    def judge_text(self, field: str, text: str) -> Iterable[Problem]:
+        """A BSN in free text; every one of them is the same problem, so it is told once."""
+        return (problem(Code.BSN_IN_TEXT, field),) if any(bsns_in(text)) else ()
+
+    def reason_missing(self, trigger: str) -> Problem:
+        """The problem of a move, or a hold, that needs a reason and got none."""
+        return problem(Code.REASON_MISSING, "reason", trigger=trigger)
+
+    def letter_context(self, occasion: Occasion) -> dict[str, Json]:
+        """The frozen context a letter's template is rendered from."""
+        return letters.letter_context(occasion)
+
+
+def _masked(path: str, value: Json, person: bool) -> Json:
+    mark = PERSONAL.get(path)
+    if mark is None or value is None or (mark.only_of_sole_trader and not person):
+        return value
+    return mark.mask(value)

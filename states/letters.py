@@ -1,0 +1,178 @@
+"""What a letter may say: the frozen context its template is rendered from, its recipient and its language."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from types import MappingProxyType
+
+from states.identity import names_sole_trader
+from states.masking import mask_wage_tax_number
+from states.names import Field, Frequency, Language, LetterName, Role, RungName, StateName
+from states.numbers import employer_id, hide_numbers
+from states.reading import held, held_day, held_frequencies, held_rows, held_text
+from states.registration import read_address
+from states.rights import REQUIRED_RIGHTS, missing_rights
+from states.table import LADDERS, STATES
+from states.wording import known_language, label, phrase, written_date
+from workflow.definition import Facts, Json, Occasion, Problem
+
+LANGUAGES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        Role.APPLICANT.value: (Language.DUTCH.value, Language.ENGLISH.value),
+        Role.ASR.value: (Language.DUTCH.value,),
+        Role.KEYLANE.value: (Language.DUTCH.value,),
+        Role.OPERATIONS.value: (Language.DUTCH.value,),
+    }
+)
+"""The languages in which a role's letters exist; the first is used when nothing else is known."""
+
+LONGEST_IN_SUBJECT = 40
+
+_HOLDERS = {state.name: state.holder or "" for state in STATES}
+_GREETINGS = MappingProxyType({"nl": ("Beste", "Hallo"), "en": ("Dear", "Hello")})
+_COLLEAGUES = MappingProxyType({Role.KEYLANE.value: "Beste collega's van Keylane"})
+_UNNAMED = MappingProxyType({"nl": "je bedrijf", "en": "your company"})
+
+
+def recipient(role: str, facts: Facts) -> str | None:
+    """The applicant's address with its domain in punycode; the others' addresses are settings."""
+    if role != Role.APPLICANT:
+        return None
+    given = held_text(facts, Field.EMAIL)
+    address = read_address(given) if given else None
+    return address.sendable if address else None
+
+
+def language(role: str, facts: Facts) -> str:
+    """The case's language for the applicant, where letters exist in it; Dutch for everybody else."""
+    known = LANGUAGES.get(role, (Language.DUTCH.value,))
+    chosen = held_text(facts, Field.LANGUAGE)
+    return chosen if chosen in known else known[0]
+
+
+def letter_context(occasion: Occasion) -> dict[str, Json]:
+    """Everything a template may show. Never a BSN, a whole wage tax number, a DGA's name or a password."""
+    words = {**_addressing(occasion), **_open(occasion), **_registered(occasion)}
+    return {
+        "letter": str(occasion.letter),
+        "role": str(occasion.role),
+        "language": occasion.language,
+        "reference": occasion.reference,
+        "sequence": occasion.earlier,
+        "working_days": occasion.working_days,
+        "loket_employer_id": employer_id(held_text(occasion.facts, Field.LOKET_EMPLOYER_ID)).normal,
+        **_dates(occasion),
+        **{name: _without_numbers(value) for name, value in words.items()},
+        **_person_to_call(occasion),
+    }
+
+
+def _addressing(occasion: Occasion) -> dict[str, Json]:
+    company = _company(occasion)
+    greeting, hello = _GREETINGS[known_language(occasion.language)]
+    contact = held_text(occasion.facts, Field.CONTACT_NAME)
+    if occasion.role == Role.APPLICANT:
+        salutation = f"{greeting} {contact}" if contact else hello
+    else:
+        salutation = _COLLEAGUES.get(occasion.role, "Beste collega")
+    short = company if len(company) <= LONGEST_IN_SUBJECT else company[: LONGEST_IN_SUBJECT - 3].rstrip() + "..."
+    return {"company": company, "company_short": short, "salutation": salutation, "reason": occasion.reason or ""}
+
+
+def _company(occasion: Occasion) -> str:
+    """The employer's name; a sole trader's is personal, so then only words that stand for it."""
+    name = held_text(occasion.facts, Field.COMPANY_NAME)
+    if name and not names_sole_trader(occasion.facts):
+        return name
+    if occasion.role == Role.APPLICANT:
+        return _UNNAMED[known_language(occasion.language)]
+    number = employer_id(held_text(occasion.facts, Field.LOKET_EMPLOYER_ID)).normal
+    return f"werkgever {number}" if number else "een werkgever"
+
+
+def _open(occasion: Occasion) -> dict[str, Json]:
+    return {
+        "open_items": _phrased(_for_role(occasion.problems, occasion.role), occasion.language),
+        "warnings": _phrased(_for_role(occasion.accepted, occasion.role), occasion.language),
+        "required_rights": [*REQUIRED_RIGHTS],
+        "missing_rights": [*missing_rights(occasion.facts)],
+        "state_label": label(occasion.state, occasion.language),
+        "holder_label": label(_HOLDERS[occasion.state], occasion.language),
+    }
+
+
+def _for_role(problems: Iterable[Problem], role: str) -> list[Problem]:
+    """What this reader can act on; a.s.r. and operations see all, other cases' references included."""
+    outside = role in {Role.APPLICANT, Role.KEYLANE}
+    return [problem for problem in problems if not outside or problem.holder == role]
+
+
+def _phrased(problems: Iterable[Problem], language: str) -> list[Json]:
+    return [phrase(problem, language) for problem in problems]
+
+
+def _registered(occasion: Occasion) -> dict[str, Json]:
+    facts, language = occasion.facts, occasion.language
+    answer = held(facts, Field.THIRTEENTH_MONTH)
+    ticked = held_frequencies(facts)
+    periods = [label(option, language) for option in Frequency if option in ticked]
+    number = mask_wage_tax_number(held(facts, Field.WAGE_TAX_NUMBER))
+    return {
+        "framework_contract": held_text(facts, Field.FRAMEWORK_CONTRACT),
+        "wage_tax_number_masked": number or "",
+        "period_label": ", ".join(periods),
+        "thirteenth_month_label": "" if answer is None else label("yes" if answer else "no", language),
+        "dga_count": len(held_rows(facts, Field.DGAS) or ()),
+        "policy_count": len(held_rows(facts, Field.POLICIES) or ()),
+        "keylane_reference": held_text(facts, Field.KEYLANE_REFERENCE),
+    }
+
+
+def _dates(occasion: Occasion) -> dict[str, Json]:
+    """Each date as its reader writes it, '' when there is none; the first exchange also as ISO for the calendar."""
+    first = held_day(occasion.facts, Field.FIRST_EXCHANGE_DATE)
+    check = LADDERS[StateName.CONFIRMED][0]
+    dates = {
+        "today": occasion.today,
+        "entered_on": occasion.entered_on,
+        "due_on": occasion.due_on,
+        "answer_by": _answer_by(occasion),
+        "withdraw_question_on": _rung_day(occasion, RungName.WITHDRAW_QUESTION),
+        "realised_on": held_day(occasion.facts, Field.REALISED_ON),
+        "first_exchange_date": first,
+        "first_check_on": occasion.calendar.add(first, check.after) if first else None,
+    }
+    written: dict[str, Json] = {name: written_date(day, occasion.language) for name, day in dates.items()}
+    return written | {"first_exchange_iso": first.isoformat() if first else ""}
+
+
+def _answer_by(occasion: Occasion) -> date | None:
+    """The day of the next rung that is still to come: before that an answer spares a reminder."""
+    if occasion.next_due_on and occasion.next_due_on > occasion.today:
+        return occasion.next_due_on
+    ladder = LADDERS.get(StateName(occasion.state), ())
+    later = [rung.after for rung in ladder if not rung.anchor and rung.after > occasion.working_days]
+    return occasion.calendar.add(occasion.today, min(later) - occasion.working_days) if later else None
+
+
+def _rung_day(occasion: Occasion, name: RungName) -> date | None:
+    """The day of this rung, counted on from the working days that passed; None when it is not ahead."""
+    for rung in LADDERS.get(StateName(occasion.state), ()):
+        if rung.name == name and rung.after > occasion.working_days:
+            return occasion.calendar.add(occasion.today, rung.after - occasion.working_days)
+    return None
+
+
+def _person_to_call(occasion: Occasion) -> dict[str, Json]:
+    """Whom Keylane must contact; in no other letter."""
+    if occasion.letter != LetterName.KEYLANE_HANDOVER:
+        return {"contact_name": "", "contact_email": ""}
+    facts = occasion.facts
+    return {"contact_name": held_text(facts, Field.CONTACT_NAME), "contact_email": held_text(facts, Field.EMAIL)}
+
+
+def _without_numbers(value: Json) -> Json:
+    if isinstance(value, str):
+        return hide_numbers(value)
+    return [_without_numbers(item) for item in value] if isinstance(value, list) else value

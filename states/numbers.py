@@ -1,0 +1,136 @@
+"""Dutch numbers as people type them, made comparable: wage tax numbers, Loket employer ids and BSNs in text."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+from stdnum.nl import bsn
+
+_DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"), "-")
+_SEPARATORS = re.compile(r"[\s.\-]+")
+_RIGHT = re.compile(r"[0-9]{9}L[0-9]{2}")
+_VAT = re.compile(r"(?:NL)?[0-9]{9}B[0-9]{2}")
+_ONE_SHORT = re.compile(r"[0-9]{8}L[0-9]{2}")
+_ONE_FOR_L = re.compile(r"[0-9]{9}1[0-9]{2}")
+_NINE_BELOW_8 = re.compile(r"(?=[0-7][0-9]{8})")
+_UUID = re.compile(r"\{?[0-9A-F]{8}-?(?:[0-9A-F]{4}-?){3}[0-9A-F]{12}\}?", re.IGNORECASE)
+_DIGITS = re.compile(r"[0-9]+")
+_NINE_IN_TEXT = re.compile(r"(?<![0-9])(?<![Aa])(?=([0-9](?:[ .\-]?[0-9]){8})(?![0-9])(?![LlBb][0-9]{2}))")
+_TAX_IN_TEXT = re.compile(r"(?<![0-9])[0-9](?:[ .\-]?[0-9]){8}[ .\-]?[Ll][ .\-]?[0-9]{2}(?![0-9])")
+_LARGEST_ID = 2**31 - 1
+
+
+def elfproef(digits: str) -> bool:
+    """Whether nine digits pass the eleven test of BSNs and wage tax numbers; 000… never does."""
+    return len(digits) == 9 and not digits.startswith("000") and bsn.checksum(digits) == 0
+
+
+class WageTaxNumber(NamedTuple):
+    """A wage tax number (loonheffingennummer): nine digits, L, two digits, once normalised."""
+
+    normal: str
+    """As normalised: NFKC, no spaces, dots or hyphens, upper case; '' when nothing is left."""
+    separators_removed: bool
+    case_changed: bool
+
+    @property
+    def is_right(self) -> bool:
+        """Whether its form is right; the eleven test is another question."""
+        return _RIGHT.fullmatch(self.normal) is not None
+
+    @property
+    def is_vat(self) -> bool:
+        """Whether it is a VAT number (btw-nummer) instead."""
+        return _VAT.fullmatch(self.normal) is not None
+
+    @property
+    def lost_zero(self) -> bool:
+        """Whether it would be right with a zero in front; spreadsheets drop those."""
+        return _ONE_SHORT.fullmatch(self.normal) is not None and elfproef("0" + self.normal[:8])
+
+    @property
+    def one_for_l(self) -> bool:
+        """Whether a 1 stands where the L belongs."""
+        return _ONE_FOR_L.fullmatch(self.normal) is not None
+
+    @property
+    def passes(self) -> bool:
+        """Whether the first nine digits pass the eleven test."""
+        return elfproef(self.normal[:9])
+
+    @property
+    def may_hold_bsn(self) -> bool:
+        """Whether a BSN, which begins below 8, may be read from it; of a wrong form, when in doubt, yes."""
+        if self.is_right:
+            return self.normal[0] < "8"
+        digits = re.sub(r"[^0-9]", "", self.normal)
+        return _ONE_SHORT.fullmatch(self.normal) is not None or _NINE_BELOW_8.search(digits) is not None
+
+
+@lru_cache(maxsize=1024)
+def wage_tax_number(given: str) -> WageTaxNumber:
+    """Normalise a wage tax number, remembering what that changed."""
+    given = given.strip()
+    plain = unicodedata.normalize("NFKC", given)
+    bare = _SEPARATORS.sub("", plain.translate(_DASHES))
+    normal = bare.upper()
+    return WageTaxNumber(normal, separators_removed=bare != given, case_changed=normal != bare)
+
+
+class EmployerId(NamedTuple):
+    """A Loket.nl employer id (Werkgever ID): a positive 32-bit integer."""
+
+    given: str
+    normal: str
+    """Without spaces and leading zeros; '' when it is no such number."""
+
+    @property
+    def is_uuid(self) -> bool:
+        """Whether it is the API's uuid instead."""
+        return _UUID.fullmatch(self.given) is not None
+
+
+@lru_cache(maxsize=1024)
+def employer_id(given: str) -> EmployerId:
+    """Normalise a Loket employer id."""
+    given = given.strip()
+    bare = "".join(unicodedata.normalize("NFKC", given).split())
+    number = bare.lstrip("0")
+    fits = len(number) <= 10 and _DIGITS.fullmatch(number) is not None and int(number) <= _LARGEST_ID
+    return EmployerId(given, number if fits else "")
+
+
+def bsns_in(text: str) -> Iterator[str]:
+    """Every BSN in free text as it stands there: nine digits, single separators allowed, that pass the eleven test."""
+    for match in _NINE_IN_TEXT.finditer(_readable(text)):
+        digits = _SEPARATORS.sub("", match[1])
+        if bsn.checksum(digits) == 0 and digits != "000000000":
+            yield match[1]
+
+
+def hide_numbers(text: str) -> str:
+    """The text with every BSN and whole wage tax number blotted out; text without any stays exactly as it was."""
+    readable = _readable(text)
+    found = [*bsns_in(text), *_TAX_IN_TEXT.findall(readable)]
+    for number in found:
+        readable = readable.replace(number, "•" * 9)
+    return readable if found else text
+
+
+def _readable(text: str) -> str:
+    """Text in which every way to write a digit or a hyphen has become one, and what is invisible is gone."""
+    plain = unicodedata.normalize("NFKC", text).translate(_DASHES)
+    if plain.isascii():
+        return plain
+    seen = (character for character in plain if unicodedata.category(character) != "Cf")
+    return "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in seen)
+
+
+def fold(text: str) -> str:
+    """Text for comparing names: NFC, casefolded, trimmed, inner spaces folded."""
+    folded = unicodedata.normalize("NFC", text).casefold()
+    return " ".join(unicodedata.normalize("NFC", folded).split())

@@ -1,0 +1,71 @@
+"""The rules of step 1: a suitable Loket.nl user that has the six rights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from states.codes import Code, problem
+from states.names import Field, UserKind
+from states.numbers import fold
+from states.reading import held
+from workflow.definition import Context, Facts, Json, Problem
+
+REQUIRED_RIGHTS: tuple[str, ...] = (
+    "Beheren en raadplegen BSN",
+    "Raadplegen beloningen",
+    "Raadplegen dienstverbanden",
+    "Raadplegen HRM",
+    "Raadplegen loonoutput beperkt",
+    "Raadplegen variabele gegevens",
+)
+"""Each exactly as Loket.nl names it (manual, step 1); 'Raadplegen loonoutput' is a different right."""
+
+_FOLDED = {fold(right): right for right in REQUIRED_RIGHTS}
+_MOST_NAMED = 20
+_LONGEST_NAMED = 80
+
+
+def suitable_user(facts: Facts, context: Context) -> Iterator[Problem]:
+    """A standard user, made for this coupling only, active, with access to the employer."""
+    if held(facts, Field.KIND) != UserKind.STANDARD:
+        yield problem(Code.USER_TYPE, Field.KIND)
+    if held(facts, Field.DEDICATED) is not True:
+        yield problem(Code.USER_NOT_DEDICATED, Field.DEDICATED)
+    if held(facts, Field.ACTIVE) is not True:
+        yield problem(Code.USER_BLOCKED, Field.ACTIVE)
+    if not held(facts, Field.ACCESS_VIA):
+        yield problem(Code.USER_NO_ACCESS, Field.ACCESS_VIA)
+
+
+def complete_rights(facts: Facts, context: Context) -> Iterator[Problem]:
+    """All six rights, and preferably no others (data minimisation)."""
+    missing, extra = missing_rights(facts), _extra_rights(facts)
+    if missing:
+        yield problem(Code.RIGHTS_MISSING, Field.RIGHTS, rights=[*missing])
+    if extra:
+        more: list[Json] = ["…"] if len(extra) > _MOST_NAMED else []
+        yield problem(Code.RIGHTS_EXTRA, Field.RIGHTS, rights=[*extra[:_MOST_NAMED], *more])
+
+
+def missing_rights(facts: Facts) -> tuple[str, ...]:
+    """The required rights that the user lacks, in the order of the manual."""
+    has = {fold(right) for right in _held_rights(facts)}
+    return tuple(right for folded, right in _FOLDED.items() if folded not in has)
+
+
+def tell_missing_rights(facts: Facts) -> Json:
+    """What the letter rights_missing tells: the rights that an active user was found to lack."""
+    if held(facts, Field.ACTIVE) is not True or held(facts, Field.RIGHTS) is None:
+        return None
+    missing = missing_rights(facts)
+    return [*sorted(missing)] if missing else None
+
+
+def _extra_rights(facts: Facts) -> tuple[str, ...]:
+    extra = {fold(right): right[:_LONGEST_NAMED] for right in _held_rights(facts)}
+    return tuple(right for folded, right in extra.items() if folded and folded not in _FOLDED)
+
+
+def _held_rights(facts: Facts) -> list[str]:
+    value = held(facts, Field.RIGHTS)
+    return [right for right in value if isinstance(right, str)] if isinstance(value, list) else []

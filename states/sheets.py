@@ -1,0 +1,170 @@
+"""The five sheets of facts, and the strict reading of what people give for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from states.masking import Mask, mask_dgas, mask_email, mask_name, mask_wage_tax_number
+from states.names import Field
+from states.values import (
+    Access,
+    Bounded,
+    Day,
+    Identifier,
+    Kind,
+    NoneOrRows,
+    NumberText,
+    Reads,
+    Rights,
+    Text,
+    Ticked,
+    YesNo,
+)
+from workflow.definition import Json
+from workflow.errors import UsageError, nearest
+
+
+@dataclass(frozen=True, slots=True)
+class Personal:
+    """Marks a field as personal; `only_of_sole_trader` leaves it readable for people unless it names one."""
+
+    mask: Mask
+    only_of_sole_trader: bool = False
+
+
+class Rows(BaseModel):
+    """What all sheets share: unknown fields are refused and every field may be left open."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class LoketUser(Rows):
+    """Step 1: the Loket.nl user that is made for the coupling."""
+
+    kind: Kind = None
+    dedicated: YesNo = None
+    active: YesNo = None
+    access_via: Access = None
+    rights: Rights = None
+    user_name: Annotated[Text, Personal(mask_name)] = None
+
+
+class Dga(Rows):
+    """A director-major shareholder on the payroll."""
+
+    name: Text = None
+    employee_number: Identifier = None
+
+
+class Registration(Rows):
+    """Step 2: the form."""
+
+    company_name: Annotated[Text, Personal(mask_name, only_of_sole_trader=True)] = None
+    email: Annotated[Text, Personal(mask_email)] = None
+    framework_contract_number: Identifier = None
+    wage_tax_number: Annotated[NumberText, Personal(mask_wage_tax_number)] = None
+    loket_employer_id: Identifier = None
+    dgas: Annotated[list[Dga] | None, NoneOrRows, Personal(mask_dgas)] = None
+    payroll_frequency: Ticked = None
+    thirteenth_month: YesNo = None
+    kvk_number: NumberText = None
+    contact_name: Annotated[Text, Personal(mask_name)] = None
+    language: Reads = None
+
+
+class CoveredPolicy(Rows):
+    """One policy, and whether its cover falls under the Pensioenwet."""
+
+    policy_number: Identifier = None
+    product: Text = None
+    start_date: Day = None
+    pension_act: YesNo = None
+
+
+class Policy(Rows):
+    """Step 3, by a.s.r.: the policies that the exchange is for."""
+
+    policies: Annotated[list[CoveredPolicy] | None, Bounded] = None
+
+
+class Handover(Rows):
+    """Step 3, by Keylane: who configures, and what was arranged with the applicant."""
+
+    keylane_reference: Identifier = None
+    contact_name: Annotated[Text, Personal(mask_name)] = None
+    contacted_on: Day = None
+    authorisations_set: YesNo = None
+
+
+class Realisation(Rows):
+    """Step 4: when the coupling was realised and exchanges first."""
+
+    realised_on: Day = None
+    first_exchange_date: Day = None
+
+
+MODELS: Mapping[str, type[Rows]] = MappingProxyType(
+    {
+        "loket_user": LoketUser,
+        "registration": Registration,
+        "policy": Policy,
+        "handover": Handover,
+        "realisation": Realisation,
+    }
+)
+SHEETS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {sheet: tuple(model.model_fields) for sheet, model in MODELS.items()}
+)
+PERSONAL: Mapping[str, Personal] = MappingProxyType(
+    {
+        f"{sheet}.{name}": mark
+        for sheet, model in MODELS.items()
+        for name, declared in model.model_fields.items()
+        for mark in declared.metadata
+        if isinstance(mark, Personal)
+    }
+)
+NESTED: Mapping[str, type[Rows]] = MappingProxyType({Field.DGAS.value: Dga, Field.POLICIES.value: CoveredPolicy})
+
+
+def field_known(sheet: str, name: str) -> str:
+    """The path of this field. Raises UsageError when the sheet or the field does not exist."""
+    if sheet not in SHEETS:
+        raise UsageError(f"There is no sheet '{sheet}'.{nearest(sheet, SHEETS)}")
+    if name not in SHEETS[sheet]:
+        raise UsageError(f"There is no field '{sheet}.{name}'.{nearest(name, SHEETS[sheet])}")
+    return f"{sheet}.{name}"
+
+
+def parse(sheet: str, given: object) -> dict[str, Json]:
+    """The fields given, checked and trimmed; wrong values stay for the validators. Raises UsageError."""
+    if sheet not in MODELS:
+        raise UsageError(f"There is no sheet '{sheet}'.{nearest(sheet, MODELS)}")
+    if not isinstance(given, Mapping):
+        raise UsageError(f"'{sheet}' must be an object with fields.")
+    for name in given:
+        field_known(sheet, name if isinstance(name, str) else repr(name))
+    try:
+        read = MODELS[sheet].model_validate(dict(given))
+    except ValidationError as error:
+        raise UsageError(_sentence(sheet, error.errors(include_url=False)[0])) from None
+    return read.model_dump(exclude_unset=True)
+
+
+def _sentence(sheet: str, error: ErrorDetails) -> str:
+    steps = error["loc"]
+    path = sheet + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
+    if error["type"] == "extra_forbidden":
+        rows = NESTED.get(f"{sheet}.{steps[0]}")
+        return f"There is no field '{path}'.{nearest(str(steps[-1]), rows.model_fields if rows else ())}"
+    if error["type"] == "value_error":
+        tail = str(error["ctx"]["error"])
+        return f"'{path}' {tail}" + ("" if tail.endswith((".", "?")) else ".")
+    expected = {"list_type": "must be a list", "model_type": "must be an object with fields"}
+    return f"'{path}' {expected.get(error['type'], 'is not something Schakel can read')}."

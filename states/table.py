@@ -1,0 +1,141 @@
+"""The employer coupling as a table: its states with their ladders, its moves, its letters that follow a fact."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TypeAlias
+
+from states.identity import loket_employer_id, wage_tax_number
+from states.names import Field, LetterName, Role, RungName, StateName, Trigger
+from states.realisation import authorised, complete_policies, known_at_keylane, realised, tell_first_exchange
+from states.registration import (
+    company_name,
+    dgas,
+    duplicates,
+    email,
+    framework_contract,
+    kvk_number,
+    payroll_period,
+    thirteenth_month,
+)
+from states.rights import complete_rights, suitable_user, tell_missing_rights
+from workflow.definition import LetterTo, Move, Notice, Rung, State, Validator
+
+Validators: TypeAlias = tuple[Validator, ...]
+
+VERSION = "2026.1"
+"""Raise it with every change of this folder's sources; events name the version they were judged by."""
+
+REMINDED, ESCALATED = "reminded", "escalated"
+
+# who, and what they get
+APPLICANT, ASR, KEYLANE, OPERATIONS = Role.APPLICANT, Role.ASR, Role.KEYLANE, Role.OPERATIONS
+INVITATION = LetterTo(LetterName.INVITATION, APPLICANT)
+RIGHTS_MISSING = LetterTo(LetterName.RIGHTS_MISSING, APPLICANT)
+RECEIVED = LetterTo(LetterName.REGISTRATION_RECEIVED, APPLICANT)
+TO_ENRICH = LetterTo(LetterName.ENRICHMENT_REQUESTED, ASR)
+HANDOVER = LetterTo(LetterName.KEYLANE_HANDOVER, KEYLANE)
+WILL_CONTACT = LetterTo(LetterName.KEYLANE_WILL_CONTACT, APPLICANT)
+STARTED = LetterTo(LetterName.CONFIGURATION_STARTED, APPLICANT)
+CONFIRMATION = LetterTo(LetterName.COUPLING_CONFIRMED, APPLICANT)
+CONFIRMATION_ASR = LetterTo(LetterName.COUPLING_CONFIRMED, ASR)
+RETURNED = LetterTo(LetterName.RETURNED_TO_APPLICANT, APPLICANT)
+STOPPED = LetterTo(LetterName.CASE_WITHDRAWN, APPLICANT)
+STOPPED_KEYLANE = LetterTo(LetterName.CASE_WITHDRAWN, KEYLANE)
+
+# what must hold; each later move checks the earlier sheets again
+FORM: Validators = (
+    company_name,
+    duplicates,
+    email,
+    framework_contract,
+    wage_tax_number,
+    loket_employer_id,
+    dgas,
+    payroll_period,
+    thirteenth_month,
+)
+READY_TO_REGISTER: Validators = (*FORM, suitable_user, complete_rights, kvk_number)
+READY_TO_ENRICH: Validators = (*READY_TO_REGISTER, complete_policies)
+READY_TO_HAND_OVER: Validators = (*READY_TO_ENRICH, known_at_keylane)
+READY_TO_CONFIRM: Validators = (*READY_TO_HAND_OVER, authorised, realised)
+
+# fmt: off
+PENDING, REGISTERED, ENRICHED = StateName.RIGHTS_PENDING, StateName.REGISTERED, StateName.ENRICHED
+CONFIGURING, CONFIRMED, WITHDRAWN = StateName.KEYLANE_CONFIGURING, StateName.CONFIRMED, StateName.WITHDRAWN
+
+LADDERS: Mapping[StateName, tuple[Rung, ...]] = MappingProxyType({
+    #    rung                             after  letter                                role        kind
+    PENDING: (
+        Rung(RungName.REMINDER_1,            5,  LetterName.REMINDER_APPLICANT,        APPLICANT,  REMINDED),
+        Rung(RungName.REMINDER_2,           10,  LetterName.REMINDER_APPLICANT_SECOND, APPLICANT,  REMINDED),
+        Rung(RungName.ESCALATION,           10,  LetterName.ESCALATION,                OPERATIONS, ESCALATED),
+        Rung(RungName.WITHDRAW_QUESTION,    30,  LetterName.WITHDRAW_QUESTION,         OPERATIONS, ESCALATED),
+    ),
+    REGISTERED: (
+        Rung(RungName.REMINDER_1,            3,  LetterName.REMINDER_ASR,              ASR,        REMINDED),
+        Rung(RungName.REMINDER_2,            5,  LetterName.REMINDER_ASR,              ASR,        REMINDED),
+        Rung(RungName.ESCALATION,           10,  LetterName.ESCALATION,                OPERATIONS, ESCALATED),
+    ),
+    ENRICHED: (
+        Rung(RungName.REMINDER_1,            1,  LetterName.REMINDER_KEYLANE,          KEYLANE,    REMINDED),
+        Rung(RungName.REMINDER_2,            2,  LetterName.REMINDER_KEYLANE,          KEYLANE,    REMINDED),
+        Rung(RungName.ESCALATION,            5,  LetterName.ESCALATION,                OPERATIONS, ESCALATED),
+    ),
+    CONFIGURING: (
+        Rung(RungName.REMINDER_1,           10,  LetterName.REMINDER_KEYLANE,          KEYLANE,    REMINDED),
+        Rung(RungName.REMINDER_2,           15,  LetterName.REMINDER_KEYLANE,          KEYLANE,    REMINDED),
+        Rung(RungName.ESCALATION,           25,  LetterName.ESCALATION,                OPERATIONS, ESCALATED),
+    ),
+    CONFIRMED: (
+        Rung(RungName.FIRST_EXCHANGE_CHECK,  5,  LetterName.FIRST_EXCHANGE_CHECK,      OPERATIONS, REMINDED,
+             anchor=Field.FIRST_EXCHANGE_DATE),
+    ),
+})
+
+STATES = (
+    #     state        holder     means (manual, steps 1 to 4)                                     ladder
+    State(PENDING,     APPLICANT, "the Loket.nl user, its rights and the form are incomplete",     LADDERS[PENDING]),
+    State(REGISTERED,  ASR,       "rights and registration are complete; waits for policy data",   LADDERS[REGISTERED]),
+    State(ENRICHED,    KEYLANE,   "policy data went to Keylane; waits for Keylane's reference",    LADDERS[ENRICHED]),
+    State(CONFIGURING, KEYLANE,   "Keylane contacts the applicant and configures the coupling",    LADDERS[CONFIGURING]),
+    State(CONFIRMED,   None,      "realised; the date of the first exchange is known and told",    LADDERS[CONFIRMED],
+          final=True, amendable=(Field.FIRST_EXCHANGE_DATE,)),
+    State(WITHDRAWN,   None,      "stopped, with a reason", final=True),
+)
+
+ANY_LATER, AT_KEYLANE = (REGISTERED, ENRICHED, CONFIGURING), (ENRICHED, CONFIGURING)
+SET_OUT = (PENDING, REGISTERED)
+
+
+def onward(trigger: Trigger, source: StateName, target: StateName, holds: Validators, *letters: LetterTo) -> Move:
+    """A row that leads forward, once everything holds."""
+    return Move(trigger, (source,), target, holds, letters, forward=True)
+
+
+def aside(trigger: Trigger, sources: tuple[StateName, ...], target: StateName, *letters: LetterTo) -> Move:
+    """A row that leads back or out, for a reason."""
+    return Move(trigger, sources, target, (), letters, needs_reason=True)
+
+
+MOVES = (
+    #      trigger                      from         to           must hold            letters
+    onward(Trigger.REGISTER,            PENDING,     REGISTERED,  READY_TO_REGISTER,   RECEIVED, TO_ENRICH),
+    onward(Trigger.ENRICH,              REGISTERED,  ENRICHED,    READY_TO_ENRICH,     HANDOVER, WILL_CONTACT),
+    onward(Trigger.HAND_OVER,           ENRICHED,    CONFIGURING, READY_TO_HAND_OVER,  STARTED),
+    onward(Trigger.CONFIRM,             CONFIGURING, CONFIRMED,   READY_TO_CONFIRM,    CONFIRMATION, CONFIRMATION_ASR),
+    aside(Trigger.RETURN_TO_APPLICANT,  ANY_LATER,   PENDING,                          RETURNED),
+    aside(Trigger.RETURN_TO_ASR,        AT_KEYLANE,  REGISTERED,                       TO_ENRICH),
+    aside(Trigger.WITHDRAW,             SET_OUT,     WITHDRAWN,                        STOPPED),
+    aside(Trigger.WITHDRAW,             AT_KEYLANE,  WITHDRAWN,                        STOPPED, STOPPED_KEYLANE),
+)
+
+OPENING = (INVITATION,)
+NOT_FINAL, DONE = (*SET_OUT, *AT_KEYLANE), (CONFIRMED,)
+NOTICES = (
+    #      letters                           in states  field                      tells
+    Notice((RIGHTS_MISSING,),                NOT_FINAL, Field.RIGHTS,              tell_missing_rights),
+    Notice((CONFIRMATION, CONFIRMATION_ASR), DONE,      Field.FIRST_EXCHANGE_DATE, tell_first_exchange),
+)
+# fmt: on

@@ -1,0 +1,101 @@
+"""Problems, dates and labels put into words, in the reader's language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from types import MappingProxyType
+
+from states.messages_en import ENGLISH
+from states.messages_nl import DUTCH
+from states.names import Language
+from states.reading import as_day
+from workflow.definition import Json, Problem
+
+MESSAGES: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {Language.DUTCH.value: DUTCH, Language.ENGLISH.value: ENGLISH}
+)
+
+_MONTHS = MappingProxyType(
+    {
+        "nl": (
+            *("januari", "februari", "maart", "april", "mei", "juni"),
+            *("juli", "augustus", "september", "oktober", "november", "december"),
+        ),
+        "en": (
+            *("January", "February", "March", "April", "May", "June"),
+            *("July", "August", "September", "October", "November", "December"),
+        ),
+    }
+)
+_LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "nl": {
+            "monthly": "per maand",
+            "four_weekly": "per 4 weken",
+            "yes": "ja",
+            "no": "nee",
+            "applicant": "de aanvrager",
+            "asr": "a.s.r.",
+            "keylane": "Keylane",
+            "operations": "de uitvoering",
+            "rights_pending": "voorbereiding door de aanvrager",
+            "registered": "wacht op polisgegevens",
+            "enriched": "wacht op het kenmerk van Keylane",
+            "keylane_configuring": "inrichting door Keylane",
+            "confirmed": "bevestigd",
+            "withdrawn": "ingetrokken",
+        },
+        "en": {
+            "monthly": "per month",
+            "four_weekly": "per 4 weeks",
+            "yes": "yes",
+            "no": "no",
+            "applicant": "the applicant",
+            "asr": "a.s.r.",
+            "keylane": "Keylane",
+            "operations": "operations",
+            "rights_pending": "preparation by the applicant",
+            "registered": "waiting for policy data",
+            "enriched": "waiting for Keylane's reference",
+            "keylane_configuring": "configuration by Keylane",
+            "confirmed": "confirmed",
+            "withdrawn": "withdrawn",
+        },
+    }
+)
+
+
+def known_language(language: str) -> str:
+    """This language when there are texts in it, otherwise English."""
+    return language if language in MESSAGES else Language.ENGLISH.value
+
+
+def phrase(problem: Problem, language: str) -> str:
+    """The message of a problem; a detail that is not known any more shows as '…'."""
+    language = known_language(language)
+    text = MESSAGES[language][problem.code]
+    details = {name: _shown(value, language) for name, value in problem.details.items()}
+    return text.format_map(_Gaps(details)) if "{" in text else text
+
+
+def written_date(day: date | None, language: str) -> str:
+    """'4 december 2026', '4 December 2026'; '' when there is no day."""
+    return f"{day.day} {_MONTHS[known_language(language)][day.month - 1]} {day.year}" if day else ""
+
+
+def label(word: str, language: str) -> str:
+    """What people call a frequency, a party, a state or an answer; '' of nothing."""
+    return _LABELS[known_language(language)][word] if word else ""
+
+
+class _Gaps(dict[str, str]):
+    def __missing__(self, name: str) -> str:
+        return "…"
+
+
+def _shown(value: Json, language: str) -> str:
+    if isinstance(value, list):
+        return ", ".join(_shown(item, language) for item in value)
+    day = as_day(value)
+    return written_date(day, language) if day else str(value)

@@ -1,0 +1,201 @@
+"""Every letter renders in every language its reader can have, and says nothing it must not."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from jinja2 import FileSystemLoader, StrictUndefined
+from jinja2.sandbox import SandboxedEnvironment
+
+from states import EMPLOYER_COUPLING
+from states.codes import Code, problem
+from workflow.definition import LetterTo, Occasion
+
+TEMPLATES = Path(__file__).parents[2] / "templates"
+DOMAIN = EMPLOYER_COUPLING.domain
+SETTINGS = SimpleNamespace(
+    team_name="Team Salariskoppeling", team_phone="030 000 0000", form_url="https://form.example"
+)
+UNSET = SimpleNamespace(team_name="", team_phone="", form_url="")
+LETTERS = [(to, language) for to in EMPLOYER_COUPLING.letters() for language in DOMAIN.languages[to.role]]
+SOLE_TRADER = {"registration__wage_tax_number": "123456782L01", "registration__company_name": "Bakkerij Jansen"}
+
+
+def named(pair: tuple[LetterTo, str] | object) -> str | None:
+    return f"{pair[0].letter}-{pair[0].role}-{pair[1]}" if isinstance(pair, tuple) else None
+
+
+def state_of(to: LetterTo) -> str:
+    """A state in which this letter is sent."""
+    for state in EMPLOYER_COUPLING.states:
+        if any((rung.letter, rung.role) == (to.letter, to.role) for rung in state.ladder):
+            return state.name
+    for move in EMPLOYER_COUPLING.moves:
+        if to in move.letters:
+            return move.target
+    return EMPLOYER_COUPLING.initial
+
+
+@pytest.fixture
+def occasion(case, calendar):
+    def make(to: LetterTo, language: str, **changes) -> Occasion:
+        return Occasion(
+            letter=to.letter,
+            role=to.role,
+            language=language,
+            reference="K-7Q2M-4XZ9",
+            state=state_of(to),
+            facts=case(loket_user__rights=["Raadplegen HRM"], **changes),
+            today=date(2026, 11, 23),
+            entered_on=date(2026, 11, 16),
+            due_on=date(2026, 12, 4),
+            next_due_on=None,
+            working_days=5,
+            problems=(
+                problem(Code.RIGHTS_MISSING, "loket_user.rights", rights=["Raadplegen HRM"]),
+                problem(Code.NAME_DUPLICATE, "registration.company_name", references=["K-OTHER"]),
+                problem(Code.HANDOVER_REFERENCE_MISSING, "handover.keylane_reference"),
+            ),
+            accepted=(problem(Code.RW_PREFIX, "registration.framework_contract_number"),),
+            reason="Het contract hoort bij een ander, nummer 123456782.",
+            earlier=0,
+            calendar=calendar,
+        )
+
+    return make
+
+
+def render(context: dict, settings: SimpleNamespace = SETTINGS) -> tuple[str, str]:
+    """Subject and body, by the same strict rules as when it is sent."""
+    environment = SandboxedEnvironment(
+        loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    name = f"{context['language']}/{context['letter']}.txt.j2"
+    text = environment.get_template(name).render(json.loads(json.dumps(context)), settings=settings)
+    subject, _, body = text.partition("\n\n")
+    return subject, body
+
+
+@pytest.mark.parametrize("pair", LETTERS, ids=named)
+@pytest.mark.parametrize("settings", [SETTINGS, UNSET], ids=["set", "unset"])
+def test_every_letter_renders_with_its_reference_in_the_subject(occasion, pair, settings):
+    subject, body = render(DOMAIN.letter_context(occasion(*pair)), settings)
+
+    assert subject.startswith("Subject: ")
+    assert subject.endswith(" [K-7Q2M-4XZ9]")
+    assert "\n" not in subject
+    assert "\n\n\n" not in body
+    assert body.rstrip().endswith("K-7Q2M-4XZ9")
+    assert ("030 000 0000" in body) == (settings is SETTINGS)
+
+
+@pytest.mark.parametrize("pair", LETTERS, ids=named)
+def test_no_letter_renders_badly_when_hardly_anything_is_known(occasion, pair):
+    bare = replace(occasion(*pair), facts={}, problems=(), accepted=(), reason=None, due_on=None, working_days=90)
+
+    subject, body = render(DOMAIN.letter_context(bare), UNSET)
+
+    assert "None" not in subject + body
+    assert "\n\n\n" not in body
+
+
+@pytest.mark.parametrize("pair", LETTERS, ids=named)
+def test_no_letter_holds_a_bsn_a_wage_tax_number_a_dga_or_a_sole_traders_name(occasion, pair):
+    context = DOMAIN.letter_context(occasion(*pair, **SOLE_TRADER))
+
+    subject, body = render(context)
+
+    for secret in ("123456782", "Fictief", "Jansen", "koppeling-drie-dennen", "1234567"):
+        assert secret not in json.dumps(context, ensure_ascii=False) + subject + body
+
+
+@pytest.mark.parametrize("pair", LETTERS, ids=named)
+def test_only_keylanes_handover_holds_the_applicants_address(occasion, pair):
+    body = json.dumps(DOMAIN.letter_context(occasion(*pair)))
+
+    assert ("salaris06@example.com" in body) == (pair[0].letter == "keylane_handover")
+    assert "999900171" not in body
+
+
+@pytest.mark.parametrize("pair", LETTERS, ids=named)
+def test_every_letter_to_the_applicant_or_keylane_keeps_other_cases_out(occasion, pair):
+    body = json.dumps(DOMAIN.letter_context(occasion(*pair)))
+
+    assert ("K-OTHER" in body) == (pair[0].role in {"asr", "operations"})
+
+
+def test_there_is_no_template_that_no_letter_uses():
+    used = {f"{language}/{to.letter}.txt.j2" for to, language in LETTERS}
+
+    assert {path.relative_to(TEMPLATES).as_posix() for path in TEMPLATES.rglob("*.txt.j2")} == used
+
+
+def test_a_reminder_says_what_is_missing_in_the_readers_language(occasion):
+    to = LetterTo("reminder_applicant", "applicant")
+
+    _, dutch = render(DOMAIN.letter_context(occasion(to, "nl")))
+    _, english = render(DOMAIN.letter_context(occasion(to, "en")))
+
+    assert "heeft deze rechten nog niet: Raadplegen HRM." in dutch
+    assert "does not have these rights yet: Raadplegen HRM." in english
+    assert "vóór 30 november 2026" in dutch
+    assert "before 30 November 2026" in english
+
+
+def test_the_next_rung_is_the_day_to_answer_by_when_the_engine_knows_it(occasion):
+    known = replace(occasion(LetterTo("reminder_applicant", "applicant"), "nl"), next_due_on=date(2026, 12, 9))
+
+    assert DOMAIN.letter_context(known)["answer_by"] == "9 december 2026"
+
+
+def test_the_second_reminder_names_the_day_operations_is_asked_whether_to_stop(occasion):
+    second = replace(occasion(LetterTo("reminder_applicant_second", "applicant"), "nl"), working_days=10)
+
+    assert DOMAIN.letter_context(second)["withdraw_question_on"] == "21 december 2026"
+
+
+def test_a_postponed_first_exchange_is_told_as_a_new_date(occasion):
+    again = replace(occasion(LetterTo("coupling_confirmed", "applicant"), "nl"), earlier=1)
+
+    context = DOMAIN.letter_context(again)
+    subject, body = render(context)
+
+    assert subject.startswith("Subject: Nieuwe datum:")
+    assert "op 4 december 2026 wisselen we" in body
+    assert (context["sequence"], context["first_exchange_iso"]) == (1, "2026-12-04")
+    assert context["first_check_on"] == "11 december 2026"
+
+
+def test_a_long_name_is_cut_in_the_subject_only(occasion):
+    name = "Coöperatieve Vereniging tot Instandhouding van Fictieve Testbedrijven"
+
+    context = DOMAIN.letter_context(
+        occasion(LetterTo("invitation", "applicant"), "nl", registration__company_name=name)
+    )
+    subject, body = render(context)
+
+    assert len(context["company_short"]) <= 40
+    assert name not in subject
+    assert name in body
+
+
+def test_the_applicant_is_mailed_in_punycode_and_the_others_as_settings_say(case):
+    facts = case(registration__email="loon@bäckerei-müller.example")
+
+    assert DOMAIN.recipient("applicant", facts) == "loon@xn--bckerei-mller-bfb28a.example"
+    assert DOMAIN.recipient("applicant", case(registration__email="geen adres")) is None
+    assert DOMAIN.recipient("applicant", {}) is None
+    assert DOMAIN.recipient("asr", facts) is None
+
+
+def test_only_the_applicant_chooses_a_language(case):
+    english = case(registration__language="en")
+
+    assert DOMAIN.language("applicant", english) == "en"
+    assert DOMAIN.language("applicant", {}) == "nl"
+    assert DOMAIN.language("keylane", english) == "nl"

@@ -1,0 +1,87 @@
+"""Every code has words in both languages."""
+
+from __future__ import annotations
+
+import string
+
+import pytest
+
+from states.codes import Code, problem
+from states.domain import EmployerCoupling
+from states.table import READY_TO_CONFIRM
+from workflow.definition import Other
+
+domain = EmployerCoupling()
+DETAILS = {
+    "length": 71,
+    "references": ["K-1", "K-2"],
+    "number": 2,
+    "rights": ["Raadplegen HRM", "Raadplegen beloningen"],
+    "date": "2026-12-04",
+    "realised": "2026-12-05",
+}
+
+
+def test_every_code_has_a_message_in_both_languages_and_no_message_lacks_a_code():
+    assert set(domain.messages["nl"]) == set(domain.messages["en"]) == set(domain.codes) == {str(code) for code in Code}
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+@pytest.mark.parametrize("code", list(Code))
+def test_every_message_fills_its_gaps_and_is_whole_sentences(code, language):
+    text = domain.phrase(problem(code, "registration.email", **DETAILS), language)
+
+    assert "{" not in text
+    assert "…" not in text
+    assert text[0].isupper()
+    assert text[-1] == "." or "helpdesk.loket.nl" in text
+
+
+def test_both_languages_ask_for_the_same_details():
+    gaps = {
+        language: {
+            code: {name for _, name, _, _ in string.Formatter().parse(text) if name} for code, text in texts.items()
+        }
+        for language, texts in domain.messages.items()
+    }
+
+    assert gaps["nl"] == gaps["en"]
+
+
+def test_the_rules_give_every_detail_their_messages_ask_for(case, problems):
+    empty = {}
+    wrong = case(
+        registration__company_name="x" * 71,
+        registration__dgas=[{}],
+        loket_user__rights=["Beheren alles"],
+        policy__policies=[{}],
+        realisation__realised_on="2026-11-20",
+        realisation__first_exchange_date="2026-11-15",
+    )
+    others = Other("name", "K-1"), Other("coupling", "K-2")
+
+    found = [*problems(READY_TO_CONFIRM, empty), *problems(READY_TO_CONFIRM, wrong, *others)]
+
+    assert all("…" not in domain.phrase(one, "nl") + domain.phrase(one, "en") for one in found)
+
+
+def test_dates_and_lists_are_written_in_the_readers_language():
+    late = problem(Code.FIRST_EXCHANGE_IN_PAST, "realisation.first_exchange_date", date="2026-05-04")
+
+    assert "(4 mei 2026)" in domain.phrase(late, "nl")
+    assert "(4 May 2026)" in domain.phrase(late, "en")
+
+
+def test_a_problem_that_lost_its_details_can_still_be_told():
+    assert "DGA …" in domain.phrase(problem(Code.DGA_NAME_MISSING, "registration.dgas[0].name"), "nl")
+
+
+def test_a_reason_that_is_missing_is_a_problem_of_operations():
+    found = domain.reason_missing("withdraw")
+
+    assert (found.code, found.field, found.severity, found.holder) == (
+        "REASON_MISSING",
+        "reason",
+        "error",
+        "operations",
+    )

@@ -1,0 +1,98 @@
+"""Rows of an import file, among them the made-up employers with the result expected of each."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from states.domain import EmployerCoupling
+from states.spreadsheet import read_row
+from states.table import READY_TO_REGISTER
+from workflow.definition import Other, Severity
+from workflow.errors import UsageError
+
+SAMPLES = Path(__file__).parents[1] / "data" / "employers.csv"
+
+
+def samples() -> list[dict[str, str]]:
+    with SAMPLES.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def older_namesakes(facts, domain, earlier):
+    """The older cases that share the name but not the employer id, as the engine would look them up."""
+    (name, *_) = domain.keys(facts)
+    return [
+        Other("name", reference) for reference, key in earlier if key.value == name.value and key.detail != name.detail
+    ]
+
+
+def test_each_sample_employer_is_judged_as_its_row_says(problems):
+    domain, earlier, results = EmployerCoupling(), [], {}
+    for row in samples():
+        reference, given = read_row(row)
+        facts = {sheet: domain.parse(sheet, fields) for sheet, fields in given.items()}
+        found = problems(READY_TO_REGISTER, facts, *older_namesakes(facts, domain, earlier))
+        severities = {problem.severity for problem in found}
+        result = "reject" if Severity.ERROR in severities else "warn" if Severity.WARNING in severities else "accept"
+        results[reference] = (result, "|".join(problem.code for problem in found))
+        earlier.append((reference, domain.keys(facts)[0]))
+
+    assert results == {row["case_id"]: (row["expected_result"], row["expected_codes"]) for row in samples()}
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "path", "expected"),
+    [
+        ("dga_lijst", "", "registration.dgas", []),
+        ("dga_lijst", None, "registration.dgas", []),
+        ("werkgever_id", 9900003.0, "registration.loket_employer_id", "9900003"),
+        ("verloning", "maand|4weken", "registration.payroll_frequency", ["monthly", "four_weekly"]),
+        ("verloning", "", "registration.payroll_frequency", None),
+        ("dertiende_maand", True, "registration.thirteenth_month", True),
+        ("dertiende_maand", "nee", "registration.thirteenth_month", False),
+        ("dertiende_maand", "", "registration.thirteenth_month", None),
+        ("gebruiker_uitsluitend", "nee", "loket_user.dedicated", False),
+        ("gebruiker_uitsluitend", "", "loket_user.dedicated", True),
+        ("rechten", "a | b|", "loket_user.rights", ["a", "b"]),
+        ("rechten", "", "loket_user.rights", None),
+        ("bedrijfsnaam", 2026.0, "registration.company_name", "2026"),
+        ("taal", "EN", "registration.language", "en"),
+    ],
+)
+def test_a_cell_becomes_the_value_of_its_field(column, cell, path, expected):
+    _, facts = read_row({"case_id": "E1", column: cell})
+
+    sheet, _, name = path.partition(".")
+    assert facts[sheet][name] == expected
+
+
+def test_a_row_attests_that_the_user_is_dedicated_and_columns_not_there_say_nothing():
+    assert read_row({"case_id": 12.0}) == ("12", {"loket_user": {"dedicated": True}})
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "expected"),
+    [
+        (
+            "loonheffingennummer",
+            999900110.0,
+            "'loonheffingennummer' is a numeric cell, which has lost",
+        ),
+        ("kvk_nummer", 1, "'kvk_nummer' is a numeric cell"),
+        ("werkgever_id", 1.5, "'werkgever_id' must be text or a whole number"),
+        ("werkgever_id", float("nan"), "'werkgever_id' must be text or a whole number"),
+        ("verloning", "week", "'verloning' cannot be 'week'"),
+        ("dertiende_maand", "misschien", "'dertiende_maand' must be yes or no"),
+        ("gebruiker_soort", "robot", "'gebruiker_soort' cannot be 'robot'"),
+        ("case_id", "", "'case_id' is empty"),
+        ("kolom", "x", "There is no column 'kolom'"),
+    ],
+)
+def test_a_cell_that_makes_no_sense_is_refused_by_its_column(column, cell, expected):
+    with pytest.raises(UsageError) as refusal:
+        read_row({"case_id": "E1", column: cell})
+
+    assert expected in str(refusal.value)

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 LONGEST_TEXT = 1000
 LONGEST_LIST = 1000
-LARGEST_INTEGER = 2**53
+LARGEST_INTEGER = 2**53 - 1
 
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")

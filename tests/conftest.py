@@ -76,6 +76,25 @@ def url(request: pytest.FixtureRequest) -> str:
     return found
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def shared_url(
+    request: pytest.FixtureRequest,
+    sqlite_template: Path,
+    postgres_server: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[str]:
+    """One database for a whole module, once on SQLite and once on PostgreSQL."""
+    if request.param == "sqlite":
+        path = shutil.copyfile(sqlite_template, tmp_path_factory.mktemp("shared") / "schakel.db")
+        yield f"sqlite:///{path}"
+        return
+    name = f"schakel_{os.getpid()}_{next(_numbers)}"
+    with psycopg.connect(postgres_server.format(name="postgres"), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE template")
+        yield postgres_server.format(name=name)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture
 def database(url: str) -> Iterator[Database]:
     """A fresh, open database on either."""

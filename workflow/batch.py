@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 
 from workflow import commands
 from workflow.answers import Case, Row, RowResult
@@ -48,14 +47,17 @@ class _Near:
     """The keys of cases that this transaction writes, which a look-up in the database cannot see yet."""
 
     known: dict[tuple[str, str], list[tuple[int, str, str]]] = field(default_factory=dict)
+    changed: set[str] = field(default_factory=set)
+    """References of cases whose keys in the database are those of before."""
 
     def add(self, case_id: int, reference: str, keys: Iterable[Key]) -> None:
+        self.changed.add(reference)
         for key in keys:
             self.known.setdefault((key.kind, key.value), []).append((case_id, key.detail, reference))
 
     def older(self, case_id: int, keys: Iterable[Key], found: Iterable[Other]) -> tuple[Other, ...]:
         """What the database found and, for kinds it found nothing of, what stands in this transaction."""
-        others = {other.kind: other for other in found}
+        others = {other.kind: other for other in found if other.reference not in self.changed}
         for key in keys:
             for number, detail, reference in self.known.get((key.kind, key.value), ()):
                 fits = not key.differing or (detail and key.detail and detail != key.detail)
@@ -81,9 +83,14 @@ class Batch:
 
     def run(self, rows: Iterable[Row]) -> Iterator[RowResult]:
         """A result per row, in order, as each transaction is committed."""
-        source = iter(rows)
-        while chunk := list(islice(source, SIZE)):
-            yield from self._chunk(chunk)
+        chunk: dict[str, Row] = {}
+        for row in rows:
+            if len(chunk) == SIZE or row.external_reference in chunk:
+                yield from self._chunk(tuple(chunk.values()))
+                chunk = {}
+            chunk[row.external_reference] = row
+        if chunk:
+            yield from self._chunk(tuple(chunk.values()))
 
     def _chunk(self, rows: Sequence[Row]) -> list[RowResult]:
         try:

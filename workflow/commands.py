@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from typing import NoReturn
 
 from workflow.answers import Case
@@ -20,6 +20,7 @@ from workflow.judgement import Judgement, judge
 from workflow.schedule import is_on_hold
 from workflow.work import Rules, Work, times_told
 
+LONGEST_HOLD = timedelta(days=2 * 366)
 Given = Mapping[str, Mapping[str, object]]
 """Facts as a caller gives them: sheet → field → value, types not yet checked."""
 Parsed = dict[str, dict[str, Json]]
@@ -112,7 +113,7 @@ def advance(
     body |= _told(work, before, sent, letters=letters)
     event = work.append(Kind.MOVED, body, trigger=move.trigger, target=move.target, personal=personal)
     work.write_letters(event, sent, told=before, reason=reason, accepted=judgement.accepted)
-    return event, tuple(to.letter for to in sent), tuple(dict.fromkeys(p.code for p in fresh))
+    return event, tuple(str(to.letter) for to in sent), tuple(dict.fromkeys(p.code for p in fresh))
 
 
 def find_move(work: Work, trigger: str | None) -> Move:
@@ -138,8 +139,13 @@ def note(work: Work, text: str) -> Event:
 
 def hold(work: Work, until: date, reason: str) -> Event:
     """Stop the clock until 00:00 Amsterdam of a later day. Raises UsageError: the day is not later."""
-    if until <= local_day(work.now):
-        raise UsageError(f"--until {until} is not after today ({local_day(work.now)}): a hold ends on a later day.")
+    today = local_day(work.now)
+    if until > today + LONGEST_HOLD:
+        raise UsageError(
+            f"--until {until} is more than two years ahead; hold it until an earlier day, and look again then."
+        )
+    if until <= today:
+        raise UsageError(f"--until {until} is not after today ({today}): a hold ends on a later day.")
     if work.rules.definition.state(work.case.state).final:
         refuse(work, f"{work.case.reference} is {work.case.state}: there is no clock to stop.", command="hold")
     if not reason.strip():
@@ -223,12 +229,12 @@ def _told(
     """What the event says of its letters: their names, how often each went out, and what a notice told."""
     if not letters:
         return {"letters": [], "no_letters": True}
-    names: list[Json] = [to.letter for to in sent]
+    names: list[Json] = [str(to.letter) for to in sent]
     told: dict[str, Json] = {}
     watched = {to.letter for notice in work.rules.definition.notices for to in notice.letters}
     for to in sent:
         if to.letter in watched:
-            told[to.letter] = {"count": times_told(before, to.letter) + 1, "value": (values or {}).get(to.letter)}
+            told[str(to.letter)] = {"count": times_told(before, to.letter) + 1, "value": (values or {}).get(to.letter)}
     return {"letters": names, "told": told} if told else {"letters": names}
 
 

@@ -110,6 +110,7 @@ class Engine:
         accepted = known_codes(self.definition, accept)
         known_trigger(self.definition, trigger)
         check_text("reason", reason)
+        check_text("key", key, lines=1)
         attempt = Attempt.of(key, expect_version, trigger, parsed, sorted(accepted), accept_warnings, reason)
 
         def decide(work: Work) -> Moved:

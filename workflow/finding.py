@@ -9,17 +9,23 @@ from workflow.definition import Definition
 from workflow.errors import NoSuchCase, UsageError, nearest
 from workflow.reference import looks_like_reference, new_reference, parse_reference
 from workflow.storage.store import Store
+from workflow.text import is_storable
 
 
 def find_case(store: Store, text: str, *, lock: bool = False) -> tuple[int, Case]:
     """A case by its reference (any case, dashes optional) or its external reference. Raises NoSuchCase."""
     reference = parse_reference(text)
-    found = store.find(reference=reference, external=text.strip(), lock=lock)
+    found = store.find(reference=reference, external=text.strip(), lock=lock) if is_storable(text) else None
     if found is None:
         hint = "look it up with: schakel list --search …"
         if reference is None and looks_like_reference(text):
             hint = "its last character does not fit the others, so it was probably mistyped"
-        raise NoSuchCase(f"There is no case '{text.strip()[:80]}': {hint}.")
+        shown = (
+            text.strip()[:80].encode("ascii", "backslashreplace").decode()
+            if not is_storable(text)
+            else text.strip()[:80]
+        )
+        raise NoSuchCase(f"There is no case '{shown}': {hint}.")
     return found
 
 

@@ -22,6 +22,11 @@ def check_text(field: str, text: str | None, *, lines: int | None = None) -> Non
             raise UsageError(f"{field} holds a control character (U+{ord(character):04X}) at position {position}.")
 
 
+def is_storable(text: str) -> bool:
+    """Whether a database can hold it at all: no lone surrogates, no NUL."""
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def check_reference(text: str) -> str:
     """An external reference, trimmed. Raises UsageError: empty, on two lines, or shaped like our own references."""
     check_text("external_reference", text, lines=1)

@@ -110,9 +110,9 @@ class Work:
             at=max(self.now, case.at) if case else self.now,
             origin=self.origin,
             kind=kind,
-            trigger=trigger,
+            trigger=str(trigger) if trigger is not None else None,
             source=case.state if case else None,
-            target=target or (case.state if case else self.rules.definition.initial),
+            target=str(target or (case.state if case else self.rules.definition.initial)),
             definition=self.rules.stamp,
             body=body,
             commitments=commitments,
@@ -173,7 +173,7 @@ class Work:
         context = json.dumps(definition.domain.letter_context(occasion), ensure_ascii=False, separators=(",", ":"))
         recipient = definition.domain.recipient(to.role, case.facts)
         reminds = event.kind in (Kind.REMINDED, Kind.ESCALATED)
-        return Letter(event.seq, to.letter, to.role, language, recipient, context, event.at, reminds)
+        return Letter(event.seq, str(to.letter), str(to.role), language, recipient, context, event.at, reminds)
 
 
 def times_told(told: Mapping[str, Json], letter: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ _BEGIN = {
     ("postgresql", False): "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
     ("postgresql", True): "BEGIN",
 }
+_IDLE = 0
+"""libpq's number for a connection outside any transaction."""
 Failpoint = Callable[[str], None]
 """Called before each statement of a writing transaction, with its SQL: tests end the process there."""
 
@@ -71,21 +73,26 @@ class Database:
 
     @contextmanager
     def _transaction(self, *, writing: bool) -> Iterator[Store]:
-        with _explained(self.url, self.dialect), ExitStack() as stack:
-            proxy = self._engine.raw_connection()
-            stack.callback(proxy.close)
+        with _explained(self.url, self.dialect), closing(self._engine.raw_connection()) as proxy:
             connection: Any = proxy.dbapi_connection
-            if self.dialect.name == "postgresql" and self.failpoint is None:
-                stack.enter_context(connection.pipeline())
             store = Store(connection, self.dialect, self.failpoint if writing else None)
             try:
-                store.execute(_BEGIN[self.dialect.name, writing])
-                yield store
-                store.execute("COMMIT")
+                with self._pipeline(connection):
+                    store.execute(_BEGIN[self.dialect.name, writing])
+                    yield store
+                    store.execute("COMMIT")
             except BaseException:
-                with suppress(Exception):
-                    _abandon(connection)
+                # outside the pipeline: what went wrong in it may only show when it ends
+                if not _abandoned(connection):
+                    proxy.invalidate()
                 raise
+            for remember in store.after_commit:
+                remember()
+
+    def _pipeline(self, connection: Any) -> AbstractContextManager[Any]:
+        """PostgreSQL: statements leave without waiting for the answer to the one before."""
+        piped = self.dialect.name == "postgresql" and self.failpoint is None
+        return connection.pipeline() if piped else nullcontext()
 
 
 def open_database(url: str) -> Database:
@@ -163,12 +170,18 @@ def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
             raise StoreError(f"SQLite did not take 'PRAGMA {name}={value}': it says {found!r}. Is this a network disk?")
 
 
-def _abandon(connection: Any) -> None:
-    if isinstance(connection, sqlite3.Connection):
-        if connection.in_transaction:
+def _abandoned(connection: Any) -> bool:
+    """Roll back what is open; False: the connection is of no more use."""
+    try:
+        if isinstance(connection, sqlite3.Connection):
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            return True
+        if connection.info.transaction_status != _IDLE:
             connection.execute("ROLLBACK")
-    else:
-        connection.rollback() if not connection.autocommit else connection.execute("ROLLBACK")
+        return bool(connection.info.transaction_status == _IDLE)
+    except Exception:  # noqa: BLE001  (whatever it is, the connection is thrown away)
+        return False
 
 
 @contextmanager

@@ -20,10 +20,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Select, and_, func, insert, or_, select, update
+from sqlalchemy import Select, and_, func, insert, or_, select, text, update
 
+from workflow.storage.rows import letter_row
 from workflow.storage.store import Store
-from workflow.storage.tables import cases, outbox, outbox_attempts
+from workflow.storage.tables import MERGEABLE, cases, outbox, outbox_attempts, timers
+from workflow.work import Letter
 
 
 class LetterState(StrEnum):
@@ -121,12 +123,6 @@ def begin_sending(store: Store, row: OutboxRow, *, lease_until: datetime) -> boo
     return store.change(statement.values(state="sending", lease_until=lease_until, **built), outbox.c.id)
 
 
-def keep_built(store: Store, row: OutboxRow) -> None:
-    """Keep what a letter looks like although it was not offered to a server yet."""
-    built = {"message_id": row.message_id, "subject": row.subject, "message": row.message, "sha256": row.sha256}
-    store.change(update(outbox).where(outbox.c.id == row.id, outbox.c.token == row.token).values(**built))
-
-
 def settle(
     store: Store,
     row: OutboxRow,
@@ -151,6 +147,10 @@ def settle(
         "due_at": due_at or row.due_at,
         "finished_at": None if waiting else now,
         "attempts": row.attempts,
+        "message_id": row.message_id,
+        "subject": row.subject,
+        "message": row.message,
+        "sha256": row.sha256,
     }
     return store.change(statement.values(**values), outbox.c.id)
 
@@ -233,3 +233,45 @@ def _rows(store: Store, *where: Any, limit: int | None = None) -> list[OutboxRow
     )
     return [OutboxRow(**row) for row in store.read(query)]
 
+
+def timers_are_due(store: Store, now: datetime) -> bool:
+    """Whether a rung waits to be fired, here or by another worker that has not committed yet."""
+    due = select(timers.c.case_id).where(timers.c.due_at <= now, timers.c.kind == "rung").limit(1)
+    return any(True for _ in store.read(due))
+
+
+def mergeable(store: Store, now: datetime) -> list[list[OutboxRow]]:
+    """Reminders that are due and were never tried, grouped where one reader would get several."""
+    open_ones = and_(text(MERGEABLE.replace("state", "outbox.state")), outbox.c.due_at <= now)
+    query = (
+        select(outbox.c.recipient, outbox.c.role)
+        .where(open_ones)
+        .group_by(outbox.c.recipient, outbox.c.role)
+        .having(func.count() > 1)
+        .order_by(outbox.c.recipient, outbox.c.role)
+    )
+    return [
+        _rows(store, open_ones, outbox.c.recipient == row["recipient"], outbox.c.role == row["role"])
+        for row in list(store.read(query))
+    ]
+
+
+def add_letter(store: Store, letter: Letter) -> int:
+    """Write a letter about several cases, or about none; its number."""
+    row = {**letter_row(None, letter, letter.created_at), "seq": None, "attempts": 0}
+    added = store.read(insert(outbox).values(**row).returning(outbox.c.id))
+    return int(next(added)["id"])
+
+
+def merge_into(store: Store, rows: Iterable[OutboxRow], letter_id: int, now: datetime) -> None:
+    """Make these letters part of another one."""
+    for row in rows:
+        waiting = and_(outbox.c.id == row.id, outbox.c.state == "pending")
+        reason = f"part of letter {letter_id}"
+        merged = {"state": "merged", "merged_into": letter_id, "finished_at": now, "reason": reason}
+        store.change(update(outbox).where(waiting).values(**merged))
+
+
+def waiting(store: Store) -> list[OutboxRow]:
+    """Every letter that waits to be sent."""
+    return _rows(store, outbox.c.state == "pending")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Executable, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Executable, and_, bindparam, delete, func, insert, or_, select, text, update
 
 from workflow.events import Kind
 from workflow.storage.tables import answers, case_keys, cases, definitions, events, outbox, private_values, timers
@@ -26,6 +26,11 @@ def case_by_external() -> Executable:
 def case_by_external_locked() -> Executable:
     """One case by its external reference, kept from other writers until the transaction ends."""
     return select(cases).where(cases.c.external_reference == bindparam("external_reference")).with_for_update()
+
+
+def case_by_id_locked() -> Executable:
+    """One case by its number, kept from other writers until the transaction ends."""
+    return select(cases).where(cases.c.id == bindparam("case_id")).with_for_update()
 
 
 def older_open_case() -> Executable:
@@ -124,6 +129,12 @@ def due_cases() -> Executable:
     )
 
 
+def cases_due_by() -> Executable:
+    """Cases with a timer that falls due until a moment."""
+    due = select(timers.c.case_id).where(timers.c.due_at <= bindparam("moment"))
+    return select(cases).where(cases.c.id.in_(due)).order_by(cases.c.id)
+
+
 def fill_recipient() -> Executable:
     """The address that letters of a case waited for."""
     return (
@@ -194,5 +205,8 @@ def definition_digest() -> Executable:
 
 
 def insert_definition() -> Executable:
-    """A version of a definition, with the bytes that say all of it."""
-    return insert(definitions).values({column.name: bindparam(column.name) for column in definitions.c})
+    """A version of a definition, with the bytes that say all of it; nothing when another writer was first."""
+    columns = ", ".join(column.name for column in definitions.c)
+    values = ", ".join(f":{column.name}" for column in definitions.c)
+    typed = [bindparam(column.name, type_=column.type) for column in definitions.c]
+    return text(f"INSERT INTO definitions ({columns}) VALUES ({values}) ON CONFLICT DO NOTHING").bindparams(*typed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Executable, text
@@ -18,7 +19,7 @@ from workflow.schedule import TimerKind
 from workflow.storage import queries, rows
 from workflow.storage.statement import Statement, prepared
 from workflow.storage.tables import cases
-from workflow.work import Work
+from workflow.work import Rules, Work
 
 Query = Callable[[], Executable]
 _LAST = 2**31 - 1
@@ -31,6 +32,8 @@ class Store:
         self._connection = connection
         self._dialect = dialect
         self._failpoint = failpoint
+        self.after_commit: list[Callable[[], None]] = []
+        """What may be remembered once the transaction has committed."""
 
     @property
     def is_sqlite(self) -> bool:
@@ -56,6 +59,12 @@ class Store:
         cursors = [self.run(query, {"external_reference": external}) for external in sorted(externals)]
         found = (row for cursor in cursors for row in self._prepared(query).rows(cursor))
         return {row["external_reference"]: (row["id"], rows.case_of(row)) for row in found}
+
+    def cases_by_id(self, case_ids: Sequence[int]) -> list[tuple[int, Case]]:
+        """These cases, in order, kept from other writers."""
+        cursors = [self.run(queries.case_by_id_locked, {"case_id": case_id}) for case_id in sorted(case_ids)]
+        read = self._prepared(queries.case_by_id_locked).rows
+        return [(row["id"], rows.case_of(row)) for cursor in cursors for row in read(cursor)]
 
     def older_open_cases(self, wanted: Sequence[tuple[int, Iterable[Key]]]) -> list[tuple[Other, ...]]:
         """Per case and key, the first older open case that shares the key; all asked before the first is read."""
@@ -148,25 +157,33 @@ class Store:
 
     def _ensure_definition(self, works: Sequence[Work]) -> None:
         for rules in {id(work.rules): work.rules for work in works}.values():
-            if rules.stored_in is self._dialect:
-                continue
-            name, version, digest = rules.stamp
-            known = next(self.select(queries.definition_digest, {"name": name, "version": version}), None)
-            if known is None:
-                values = {"name": name, "version": version, "digest": digest, "canonical": rules.canonical}
-                self.run(queries.insert_definition, values)
-            elif known["digest"] != digest:
-                raise StoreError(
-                    f"Version {version} of '{name}' was stored with other rules than this program has. "
-                    "Rules that change need a new version: nothing was written."
-                )
-            rules.stored_in = self._dialect
+            if rules.stored_in is not self._dialect:
+                self._store_definition(rules)
+                self.after_commit.append(partial(setattr, rules, "stored_in", self._dialect))
+
+    def _store_definition(self, rules: Rules) -> None:
+        name, version, digest = rules.stamp
+        named = {"name": name, "version": version}
+        known = next(self.select(queries.definition_digest, named), None)
+        if known is None:
+            self.run(queries.insert_definition, {**named, "digest": digest, "canonical": rules.canonical})
+            known = next(self.select(queries.definition_digest, named))
+        if known["digest"] != digest:
+            raise StoreError(
+                f"Version {version} of '{name}' was stored with other rules than this program has. "
+                "Rules that change need a new version: nothing was written."
+            )
 
     def due_cases(self, now: datetime, kinds: Collection[TimerKind], limit: int) -> list[tuple[int, Case]]:
         """Cases with a timer of these kinds that is due, kept from other workers; each once."""
         values = {"now": now, "any_kind": len(kinds) > 1, "kind": str(next(iter(kinds))), "limit": limit}
         found = self.select(queries.due_cases, values)
         return list({row["id"]: (row["id"], rows.case_of(row)) for row in found}.values())
+
+    def cases_due_by(self, moment: datetime) -> Iterator[tuple[int, Case]]:
+        """The cases with a timer that falls due until this moment, in the order they were opened."""
+        for row in self.select(queries.cases_due_by, {"moment": moment}):
+            yield row["id"], rows.case_of(row)
 
     def rewrite_timers(self, works: Sequence[Work]) -> None:
         """Replace timers that stand in the table by those that follow from their cases."""

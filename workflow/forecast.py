@@ -1,0 +1,81 @@
+"""Which letters will go out, to whom and why: the timers' own code, run on a simulated clock over what was read.
+
+Nothing is written: each case is evolved in memory and thrown away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from workflow.calendar import WorkingDays, at_reminder_hour
+from workflow.clock import local_day
+from workflow.events import Event, Origin
+from workflow.reminders import fire_due, kinds_at
+from workflow.schedule import Timer, timers_of
+from workflow.storage import Database, letters
+from workflow.work import Rules, Work
+
+_NOBODY = Origin("forecast", "", "worker")
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """A letter that will go out at a moment if nothing changes until then."""
+
+    at: datetime
+    case: str | None
+    letter: str
+    role: str
+    reason: str
+
+
+def forecast(database: Database, rules: Rules, now: datetime, days: int) -> list[Expected]:
+    """The letters of the coming days, in order: those that wait in the outbox, then what the timers will write."""
+    until = now + timedelta(days=days)
+    with database.reading() as store:
+        found = [
+            Expected(max(row.due_at, now), row.case, row.letter, row.role, _waiting(row.recipient, row.role))
+            for row in letters.waiting(store)
+            if row.due_at <= until
+        ]
+        for case_id, case in store.cases_due_by(until):
+            keys = rules.definition.domain.keys(case.facts)
+            (others,) = store.older_open_cases([(case_id, keys)])
+            found += simulate(Work(rules, _NOBODY, now, case_id, case, others), until)
+    return sorted(found, key=lambda expected: (expected.at, expected.case or "", expected.letter))
+
+
+def simulate(work: Work, until: datetime) -> Iterator[Expected]:
+    """Let the clock of one case run until a moment; the letters its timers write on the way."""
+    start, rules = work.now, work.rules
+    while timers := timers_of(rules.definition, rules.calendar, work.case):
+        moment = min(_moment(rules.calendar, timer, start) for timer in timers)
+        if moment > until:
+            return
+        work.now = moment
+        written, happened = len(work.letters), len(work.events)
+        fire_due(work)
+        if len(work.events) == happened:
+            return
+        reasons = {event.seq: _reason(event) for event in work.events[happened:]}
+        for letter in work.letters[written:]:
+            yield Expected(moment, work.case.reference, letter.letter, letter.role, reasons[letter.seq])
+
+
+def _moment(calendar: WorkingDays, timer: Timer, start: datetime) -> datetime:
+    """When a timer will fire: at its time, or when it may if that has passed already."""
+    moment = max(timer.due_at, start)
+    if timer.kind in kinds_at(calendar, moment):
+        return moment
+    today = at_reminder_hour(calendar.next_working_day(local_day(moment)))
+    return today if today >= moment else at_reminder_hour(calendar.add(local_day(moment), 1))
+
+
+def _reason(event: Event) -> str:
+    return f"{event.body.get('rung')} of {event.source}: nothing changed since it was entered"
+
+
+def _waiting(recipient: str | None, role: str) -> str:
+    return "written, waits to be sent" if recipient else f"written, waits: no address for {role}"

@@ -1,0 +1,52 @@
+"""Who is at work: the heartbeat of each worker, and the slots of the day that were served."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import insert, select, update
+
+from workflow.storage.store import Store
+from workflow.storage.tables import slots, workers
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """A worker and when it was last seen; `stopped_at` is set when it stopped by itself."""
+
+    name: str
+    started_at: datetime
+    seen_at: datetime
+    stopped_at: datetime | None
+
+
+def begin(store: Store, name: str, now: datetime) -> None:
+    """Note that a worker started."""
+    row = {"started_at": now, "seen_at": now, "stopped_at": None}
+    if not store.change(update(workers).where(workers.c.name == name).values(**row), workers.c.name):
+        store.change(insert(workers).values(name=name, **row))
+
+
+def beat(store: Store, name: str, now: datetime, *, stopped: bool = False) -> None:
+    """Note that a worker is alive, or that it stopped."""
+    ended = now if stopped else None
+    store.change(update(workers).where(workers.c.name == name).values(seen_at=now, stopped_at=ended))
+
+
+def heartbeats(store: Store) -> list[Heartbeat]:
+    """Every worker there ever was, last seen first."""
+    query = select(workers).order_by(workers.c.seen_at.desc())
+    return [Heartbeat(**row) for row in store.read(query)]
+
+
+def take_slot(store: Store, name: str, day: date, now: datetime) -> bool:
+    """Take what is done once a day; False: somebody did it already.
+
+    PostgreSQL: a second taker waits for the first and then fails with a Conflict, which means the same.
+    """
+    taken = select(slots.c.name).where(slots.c.name == name, slots.c.day == day.isoformat())
+    if any(True for _ in store.read(taken)):
+        return False
+    store.change(insert(slots).values(name=name, day=day.isoformat(), served_at=now))
+    return True

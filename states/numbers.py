@@ -21,6 +21,7 @@ _UUID = re.compile(r"\{?[0-9A-F]{8}-?(?:[0-9A-F]{4}-?){3}[0-9A-F]{12}\}?", re.IG
 _DIGITS = re.compile(r"[0-9]+")
 _NINE_IN_TEXT = re.compile(r"(?<![0-9])(?<![Aa])(?=([0-9](?:[ .\-]?[0-9]){8})(?![0-9])(?![LlBb][0-9]{2}))")
 _TAX_IN_TEXT = re.compile(r"(?<![0-9])[0-9](?:[ .\-]?[0-9]){8}[ .\-]?[Ll][ .\-]?[0-9]{2}(?![0-9])")
+_NINE_DIGITS = re.compile(r"(?:\d\D*){9}")
 _LARGEST_ID = 2**31 - 1
 
 
@@ -106,7 +107,11 @@ def employer_id(given: str) -> EmployerId:
 
 def bsns_in(text: str) -> Iterator[str]:
     """Every BSN in free text as it stands there: nine digits, single separators allowed, that pass the eleven test."""
-    for match in _NINE_IN_TEXT.finditer(_readable(text)):
+    return _bsns(_readable(text))
+
+
+def _bsns(readable: str) -> Iterator[str]:
+    for match in _NINE_IN_TEXT.finditer(readable):
         digits = _SEPARATORS.sub("", match[1])
         if bsn.checksum(digits) == 0 and digits != "000000000":
             yield match[1]
@@ -115,15 +120,20 @@ def bsns_in(text: str) -> Iterator[str]:
 def hide_numbers(text: str) -> str:
     """The text with every BSN and whole wage tax number blotted out; text without any stays exactly as it was."""
     readable = _readable(text)
-    found = [*bsns_in(text), *_TAX_IN_TEXT.findall(readable)]
+    found = [*_bsns(readable), *_TAX_IN_TEXT.findall(readable)] if readable else ()
     for number in found:
         readable = readable.replace(number, "•" * 9)
     return readable if found else text
 
 
 def _readable(text: str) -> str:
-    """Text in which every way to write a digit or a hyphen has become one, and what is invisible is gone."""
-    plain = unicodedata.normalize("NFKC", text).translate(_DASHES)
+    """Text in which every way to write a digit or a hyphen has become one, and what is invisible is gone.
+
+    Of text with fewer than nine digits nothing is left: none of the numbers can be in it.
+    """
+    plain = text if text.isascii() else unicodedata.normalize("NFKC", text).translate(_DASHES)
+    if not _NINE_DIGITS.search(plain):
+        return ""
     if plain.isascii():
         return plain
     seen = (character for character in plain if unicodedata.category(character) != "Cf")
@@ -132,5 +142,7 @@ def _readable(text: str) -> str:
 
 def fold(text: str) -> str:
     """Text for comparing names: NFC, casefolded, trimmed, inner spaces folded."""
+    if text.isascii():
+        return " ".join(text.lower().split())
     folded = unicodedata.normalize("NFC", text).casefold()
     return " ".join(unicodedata.normalize("NFC", folded).split())

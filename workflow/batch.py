@@ -30,6 +30,10 @@ _DRY = 2**40
 """Where the numbers of cases begin that a dry run only imagines."""
 
 
+class _Entangled(Exception):
+    """A row is judged by a case that another row of the same transaction changes: they must go one after another."""
+
+
 @dataclass
 class _Item:
     """A row on its way through a transaction."""
@@ -46,20 +50,25 @@ class _Item:
 class _Near:
     """The keys of cases that this transaction writes, which a look-up in the database cannot see yet."""
 
-    known: dict[tuple[str, str], list[tuple[int, str, str]]] = field(default_factory=dict)
+    known: dict[tuple[str, str], dict[int, tuple[str, str]]] = field(default_factory=dict)
+    places: dict[int, list[tuple[str, str]]] = field(default_factory=dict)
     changed: set[str] = field(default_factory=set)
     """References of cases whose keys in the database are those of before."""
 
     def add(self, case_id: int, reference: str, keys: Iterable[Key]) -> None:
+        """Take over a case's keys as they are now, instead of those it had."""
         self.changed.add(reference)
+        for place in self.places.pop(case_id, ()):
+            self.known[place].pop(case_id, None)
+        self.places[case_id] = [(key.kind, key.value) for key in keys]
         for key in keys:
-            self.known.setdefault((key.kind, key.value), []).append((case_id, key.detail, reference))
+            self.known.setdefault((key.kind, key.value), {})[case_id] = (key.detail, reference)
 
     def older(self, case_id: int, keys: Iterable[Key], found: Iterable[Other]) -> tuple[Other, ...]:
         """What the database found and, for kinds it found nothing of, what stands in this transaction."""
         others = {other.kind: other for other in found if other.reference not in self.changed}
         for key in keys:
-            for number, detail, reference in self.known.get((key.kind, key.value), ()):
+            for number, (detail, reference) in self.known.get((key.kind, key.value), {}).items():
                 fits = not key.differing or (detail and key.detail and detail != key.detail)
                 if fits and number < case_id and key.kind not in others:
                     others[key.kind] = Other(key.kind, reference)
@@ -79,7 +88,8 @@ class Batch:
     dry_run: bool
     letters: bool
     _imagined: _Near = field(default_factory=_Near)
-    _imagined_cases: int = 0
+    _imagined_cases: dict[str, tuple[int, Case]] = field(default_factory=dict)
+    """External reference → the case as a dry run left it."""
 
     def run(self, rows: Iterable[Row]) -> Iterator[RowResult]:
         """A result per row, in order, as each transaction is committed."""
@@ -101,7 +111,7 @@ class Batch:
                 results, works = self._decide(store, rows, _Near())
                 store.write(works)
             return results
-        except Conflict as error:
+        except (Conflict, _Entangled) as error:
             if len(rows) == 1:
                 return [_failed(rows[0], str(error))]
             return [result for row in rows for result in self._chunk([row])]
@@ -125,6 +135,7 @@ class Batch:
         """Find the cases that exist, number the new ones, and look up who shares their keys: three round trips."""
         lock = not self.dry_run
         found = store.find_external([item.row.external_reference for item in items], lock=lock)
+        found |= self._imagined_cases
         new = [item for item in items if item.row.external_reference not in found]
         numbers = iter(self._imagine(len(new)) if self.dry_run else store.new_case_ids(len(new)))
         for item in items:
@@ -133,12 +144,14 @@ class Batch:
             facts = merge(item.found[1].facts if item.found else {}, item.facts)
             item.keys = self.rules.definition.domain.keys(facts)
         others = store.older_open_cases([(item.case_id, item.keys) for item in items])
+        updated = {item.found[1].reference for item in items if item.found}
         for item, seen in zip(items, others, strict=True):
             item.others = seen
+            if len(items) > 1 and any(other.reference in updated for other in seen):
+                raise _Entangled
 
     def _imagine(self, count: int) -> range:
-        first = _DRY + self._imagined_cases
-        self._imagined_cases += count
+        first = _DRY + len(self._imagined_cases)
         return range(first, first + count)
 
     def _process(self, item: _Item, near: _Near, works: list[Work]) -> RowResult:
@@ -151,6 +164,8 @@ class Batch:
             works.append(work)
             return self._refused(item, work, error)
         works.append(work)
+        if self.dry_run:
+            self._imagined_cases[item.row.external_reference] = (item.case_id, work.case)
         if work.case.ended_at is None:
             near.add(item.case_id, work.case.reference, item.keys)
         return result
@@ -185,13 +200,20 @@ class Batch:
         move = definition.forward_from(definition.initial)
         assert move is not None, "a definition whose first state leads nowhere is not sound"
         standing = work.before.accepted if work.before else ()
-        return move, judge(move, facts, work.context, standing=standing, accept_all=self.accept_warnings)
+        judgement = judge(
+            move,
+            facts,
+            work.context,
+            standing=standing,
+            accept_all=self.accept_warnings,
+            examination=work.examination,
+        )
+        return move, judgement
 
     def _result(self, item: _Item, work: Work, judgement: Judgement) -> RowResult:
         problems = judgement.problems
         result = "unchanged" if not work.events else _outcome(problems)
-        imagined = self.dry_run and work.before is None
-        reference = None if imagined else work.case.reference
+        reference = None if item.case_id >= _DRY else work.case.reference
         return RowResult(item.row.number, item.row.external_reference, result, reference, work.case.state, problems)
 
     def _refused(self, item: _Item, work: Work, error: Refused) -> RowResult:

@@ -39,12 +39,7 @@ class WorkingDays:
 
     def add(self, start: date, count: int, holds: Iterable[tuple[date, date]] = ()) -> date:
         """The day that is `count` working days after `start`; days inside a hold [from, until) do not count."""
-        intervals, day = tuple(holds), start
-        while count > 0:
-            day += _ONE_DAY
-            if self.is_working_day(day) and not any(first <= day < end for first, end in intervals):
-                count -= 1
-        return day
+        return _add(start, count, tuple(holds), self.liberation_day)
 
     def between(self, start: date, end: date, holds: Iterable[tuple[date, date]] = ()) -> int:
         """How many working days lie after `start`, up to and including `end`, days on hold not counted."""
@@ -54,6 +49,7 @@ class WorkingDays:
         return _days_off(year, self.liberation_day)
 
 
+@lru_cache(maxsize=4096)
 def at_reminder_hour(day: date) -> datetime:
     """09:00 in Amsterdam on this day, as a moment in UTC."""
     return datetime.combine(day, REMINDER_HOUR, AMSTERDAM).astimezone(UTC)
@@ -70,6 +66,16 @@ def _days_off(year: int, liberation_day: LiberationDay) -> frozenset[date]:
     fifth = date(year, 5, 5)
     counts = liberation_day == "always" or (liberation_day == "lustrum" and year % 5 == 0)
     return free | {fifth} if counts else free
+
+
+@lru_cache(maxsize=4096)
+def _add(start: date, count: int, holds: tuple[tuple[date, date], ...], liberation_day: LiberationDay) -> date:
+    calendar, day = WorkingDays(liberation_day), start
+    while count > 0:
+        day += _ONE_DAY
+        if calendar.is_working_day(day) and not any(first <= day < end for first, end in holds):
+            count -= 1
+    return day
 
 
 @lru_cache(maxsize=4096)

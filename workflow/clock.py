@@ -44,8 +44,8 @@ def format_time(moment: datetime) -> str:
     """A moment as fixed-width UTC text, 'YYYY-MM-DDTHH:MM:SS.ffffffZ'. Raises ValueError on a naive one."""
     if moment.tzinfo is None:
         raise ValueError("a time without a zone is not a moment; pass an aware datetime")
-    utc = moment.astimezone(UTC)
-    return utc.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return utc.isoformat(timespec="microseconds")[: -len("+00:00")] + "Z"
 
 
 def parse_time(text: str) -> datetime:

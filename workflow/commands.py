@@ -11,7 +11,6 @@ from datetime import date, timedelta
 from typing import NoReturn
 
 from workflow.answers import Case
-from workflow.clock import local_day
 from workflow.definition import Facts, Json, LetterTo, Move, Problem, Severity
 from workflow.errors import Conflict, Refused, UsageError, nearest
 from workflow.events import Event, Kind
@@ -65,12 +64,12 @@ def record(work: Work, facts: Facts, *, letters: bool = True) -> tuple[Event | N
     definition, case = work.rules.definition, work.case
     changes = changes_of(case.facts, facts)
     changed = tuple(f"{sheet}.{name}" for sheet, fields in changes.items() for name in fields)
-    state = definition.state(case.state)
-    if state.final and not set(changed or _paths(facts)) <= set(state.amendable):
-        may = f" Only {', '.join(state.amendable)} may still change." if state.amendable else ""
-        refuse(work, f"{case.reference} is {case.state}: its facts are closed.{may}", command="record")
     if not changed:
         return None, ()
+    state = definition.state(case.state)
+    if state.final and not set(changed) <= set(state.amendable):
+        may = f" Only {', '.join(state.amendable)} may still change." if state.amendable else ""
+        refuse(work, f"{case.reference} is {case.state}: its facts are closed.{may}", command="record")
     if state.final:
         _refuse_unfit_amendment(work, merge(case.facts, changes))
     sent, told = _notices(work, merge(case.facts, changes), changed) if letters else ((), {})
@@ -137,15 +136,18 @@ def note(work: Work, text: str) -> Event:
     return work.append(Kind.NOTED, {}, personal={"text": text})
 
 
-def hold(work: Work, until: date, reason: str) -> Event:
-    """Stop the clock until 00:00 Amsterdam of a later day. Raises UsageError: the day is not later."""
-    today = local_day(work.now)
+def check_hold(until: date, today: date) -> None:
+    """Raises UsageError: the day a hold ends is not after today, or too far ahead."""
     if until > today + LONGEST_HOLD:
         raise UsageError(
             f"--until {until} is more than two years ahead; hold it until an earlier day, and look again then."
         )
     if until <= today:
         raise UsageError(f"--until {until} is not after today ({today}): a hold ends on a later day.")
+
+
+def hold(work: Work, until: date, reason: str) -> Event:
+    """Stop the clock until 00:00 Amsterdam of a later day."""
     if work.rules.definition.state(work.case.state).final:
         refuse(work, f"{work.case.reference} is {work.case.state}: there is no clock to stop.", command="hold")
     if not reason.strip():
@@ -197,7 +199,7 @@ def changes_of(facts: Facts, given: Facts) -> dict[str, dict[str, Json]]:
 
 
 def _paths(facts: Facts) -> list[str]:
-    return [f"{sheet}.{name}" for sheet, fields in facts.items() for name in fields] or ["."]
+    return [f"{sheet}.{name}" for sheet, fields in facts.items() for name in fields]
 
 
 def _split(work: Work, changes: Facts) -> tuple[dict[str, Json], dict[str, Json]]:
@@ -263,9 +265,17 @@ def _judge_with_reason(
     accept_warnings: bool,
 ) -> Judgement:
     domain, case = work.rules.definition.domain, work.case
-    touched = set(_paths(changes)) if changes else set()
+    touched = set(_paths(changes))
     standing = [code for code, about in case.accepted.items() if touched.isdisjoint(about)]
-    found = judge(move, facts, work.context, standing=standing, accept=accept, accept_all=accept_warnings)
+    found = judge(
+        move,
+        facts,
+        work.context,
+        standing=standing,
+        accept=accept,
+        accept_all=accept_warnings,
+        examination=work.examination,
+    )
     text: list[Problem] = []
     if move.needs_reason and not (reason or "").strip():
         text.append(domain.reason_missing(move.trigger))

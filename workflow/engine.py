@@ -69,7 +69,7 @@ class Engine:
             work = self._work(store.older_open_cases([(case_id, keys)])[0], case_id, None, origin)
             event = commands.open_case(work, reference, parsed, external, letters=letters)
             store.write([work])
-        problems = open_problems(self.definition, work.case, work.context)
+        problems = open_problems(self.definition, work.case, work.context, work.examination)
         return Opened(work.case, event, tuple(letter.letter for letter in work.letters), problems)
 
     def record(self, case: str, facts: Given, *, letters: bool = True, origin: Origin | None = None) -> Recorded:
@@ -81,7 +81,7 @@ class Engine:
 
         def decide(work: Work) -> Recorded:
             event, changed = commands.record(work, parsed, letters=letters)
-            problems = open_problems(self.definition, work.case, work.context)
+            problems = open_problems(self.definition, work.case, work.context, work.examination)
             return Recorded(work.case, event, changed, tuple(letter.letter for letter in work.letters), problems)
 
         return self._command(case, decide, origin, facts=parsed)
@@ -148,6 +148,7 @@ class Engine:
     def hold(self, case: str, until: date, reason: str, *, origin: Origin | None = None) -> Case:
         """Stop the clock until 00:00 Amsterdam of `until`. Raises UsageError (not after today), NoSuchCase, Refused."""
         check_text("reason", reason)
+        commands.check_hold(until, local_day(self.clock.now()))
 
         def decide(work: Work) -> Case:
             commands.hold(work, until, reason)

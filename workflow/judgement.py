@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from workflow.answers import Case, Verdict
-from workflow.definition import Context, Definition, Facts, Move, Problem, Severity
+from workflow.definition import Context, Definition, Facts, Move, Problem, Severity, Validator
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,24 @@ class Judgement:
         return tuple(problem for problem in self.problems if problem not in self.accepted)
 
 
+@dataclass
+class Examination:
+    """What validators said of one and the same facts: a move, its letters and an import ask the same ones again."""
+
+    facts: Facts | None = None
+    context: Context | None = None
+    found: dict[Validator, tuple[Problem, ...]] = field(default_factory=dict)
+
+    def problems(self, move: Move, facts: Facts, context: Context) -> tuple[Problem, ...]:
+        """What the validators of a move find, in their order; validators are pure, so each is asked once."""
+        if facts != self.facts or context != self.context:
+            self.facts, self.context, self.found = facts, context, {}
+        for validator in move.validators:
+            if validator not in self.found:
+                self.found[validator] = tuple(validator(facts, context))
+        return tuple(problem for validator in move.validators for problem in self.found[validator])
+
+
 def judge(
     move: Move,
     facts: Facts,
@@ -36,9 +54,10 @@ def judge(
     standing: Collection[str] = (),
     accept: Collection[str] = (),
     accept_all: bool = False,
+    examination: Examination | None = None,
 ) -> Judgement:
     """Run the validators of a move; `standing` are the codes the case has accepted, `accept` those accepted now."""
-    problems = tuple(problem for validator in move.validators for problem in validator(facts, context))
+    problems = (examination or Examination()).problems(move, facts, context)
     warnings = [problem for problem in problems if problem.severity is Severity.WARNING]
     accepted = tuple(w for w in warnings if accept_all or w.code in standing or w.code in accept)
     blocking = tuple(
@@ -58,7 +77,11 @@ def verdicts(definition: Definition, case: Case, context: Context, trigger: str 
             yield Verdict(move.trigger, move.target, not judgement.blocking, judgement.open, asks)
 
 
-def open_problems(definition: Definition, case: Case, context: Context) -> tuple[Problem, ...]:
+def open_problems(
+    definition: Definition, case: Case, context: Context, examination: Examination | None = None
+) -> tuple[Problem, ...]:
     """What the forward move of the case's state still misses; nothing in a final state."""
     move = definition.forward_from(case.state)
-    return judge(move, case.facts, context, standing=case.accepted).open if move else ()
+    if move is None:
+        return ()
+    return judge(move, case.facts, context, standing=case.accepted, examination=examination).open

@@ -37,11 +37,17 @@ class MoveTable:
             ],
         )
         self._rows = {(move.trigger, source): move for move in definition.moves for source in move.sources}
+        self._found: dict[tuple[str, str], Move | None] = {}
 
     def find(self, state: str, trigger: str) -> Move | None:
         """The move that `trigger` makes from `state`; None when the table has none. Raises UsageError (unknown)."""
         if trigger not in self._machine.events:
             raise UsageError(f"There is no trigger '{trigger}'.{nearest(trigger, self._definition.triggers)}")
+        if (state, trigger) not in self._found:
+            self._found[state, trigger] = self._ask(state, trigger)
+        return self._found[state, trigger]
+
+    def _ask(self, state: str, trigger: str) -> Move | None:
         cursor = _Cursor(state)
         try:
             self._machine.events[trigger].trigger(cursor)

@@ -19,7 +19,7 @@ from workflow.definition import Context, Definition, Json, LetterTo, Occasion, O
 from workflow.digest import canonical_form, digest_of
 from workflow.events import GENESIS, Event, Kind, Opening, Origin, commit_all, seal
 from workflow.history import evolve
-from workflow.judgement import open_problems
+from workflow.judgement import Examination, open_problems
 from workflow.machine import MoveTable
 from workflow.schedule import due_at, rung_due
 
@@ -80,6 +80,7 @@ class Work:
     letters: list[Letter] = field(default_factory=list)
     key: tuple[str, str, str] | None = None
     """Key, digest of the command and answer (JSON text), when the caller gave a key."""
+    examination: Examination = field(default_factory=Examination)
 
     def __post_init__(self) -> None:
         if self.before is not None:
@@ -133,7 +134,9 @@ class Work:
         accepted: tuple[Problem, ...] = (),
     ) -> None:
         """Write the outbox rows of an event; `told` is what the case had been told before it."""
-        problems = open_problems(self.rules.definition, self.case, self.context) if letters else ()
+        if not letters:
+            return
+        problems = open_problems(self.rules.definition, self.case, self.context, self.examination)
         for to in letters:
             self.letters.append(self._letter(event, to, told, problems, reason, accepted))
 

@@ -103,23 +103,26 @@ def open_database(url: str) -> Database:
     database = Database(parse_url(url))
     try:
         with database.reading() as store:
-            found = store.schema_version()
+            _check_version(store.schema_version(), shown_url(database.url))
     except SchakelError:
         database.dispose()
         raise
+    return database
+
+
+def _check_version(found: str | None, shown: str) -> None:
     if found is None:
-        raise StoreError(f"The database {shown_url(database.url)} has no tables yet. Run: schakel init")
+        raise StoreError(f"The database {shown} has no tables yet. Run: schakel init")
     if found > tables.HEAD:
         raise StoreError(
-            f"The database {shown_url(database.url)} was made by a newer Schakel (its tables are at {found}, "
-            f"this program knows {tables.HEAD}). Use that newer version."
+            f"The database {shown} was made by a newer Schakel (its tables are at {found}, this program knows "
+            f"{tables.HEAD}). Use that newer version."
         )
     if found < tables.HEAD:
         raise StoreError(
-            f"The tables of {shown_url(database.url)} are at {found}; this program needs {tables.HEAD}. "
+            f"The tables of {shown} are at {found}; this program needs {tables.HEAD}. "
             "Stop the worker, make a backup, then run: schakel init"
         )
-    return database
 
 
 def parse_url(url: str) -> URL:

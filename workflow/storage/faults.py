@@ -6,19 +6,20 @@ from workflow.errors import Conflict, SchakelError, StoreError
 
 _SAYS = (
     # a part of what drivers say              what it means, and what to do
-    ("attempt to write a readonly database", "is read-only: check the permissions of the file and its folder"),
+    ("attempt to write a readonly database", "is read-only: check the permissions of the file and its folder."),
     (
         "unable to open database file",
         "cannot be opened: is the path right, the folder there and writable? Run: schakel init",
     ),
-    ("database or disk is full", "has no room left: free disk space, then repeat the command; nothing was written"),
-    ("no space left", "has no room left: free disk space, then repeat the command; nothing was written"),
-    ("database is locked", "stayed busy for 30 seconds: another program holds it; repeat the command"),
-    ("file is not a database", "is not a SQLite database"),
-    ("disk image is malformed", "is damaged: restore a backup"),
-    ("disk i/o error", "could not be read or written (disk I/O error): check the disk"),
-    ("password authentication failed", "refused the password"),
-    ("does not exist", "is not there or misses something: check the name, then run: schakel init"),
+    ("is a directory", "is a folder, not a file: name the file in it."),
+    ("database or disk is full", "has no room left: free disk space, then repeat the command; nothing was written."),
+    ("no space left", "has no room left: free disk space, then repeat the command; nothing was written."),
+    ("database is locked", "stayed busy for 30 seconds: another program holds it; repeat the command."),
+    ("file is not a database", "is not a SQLite database."),
+    ("disk image is malformed", "is damaged: restore a backup."),
+    ("disk i/o error", "could not be read or written (disk I/O error): check the disk."),
+    ("password authentication failed", "refused the password."),
+    ("does not exist", "is not there or misses something: check the name, then run: schakel init."),
     ("connection", "does not answer: is the server running, and are host and port right?"),
 )
 
@@ -30,7 +31,7 @@ def explain(error: BaseException, database: str) -> SchakelError:
         return Conflict(f"Somebody else wrote the same a moment ago; look again and decide anew. ({said[:120]})")
     for part, meaning in _SAYS:
         if part in said.lower():
-            return StoreError(f"The database {database} {meaning}.")
+            return StoreError(f"The database {database} {meaning}")
     return StoreError(f"The database {database} failed: {said[:300]}")
 
 

@@ -43,10 +43,11 @@ class Statement:
         assert isinstance(core, ClauseElement)
         compiled: Any = core.compile(dialect=dialect)
         self.sql = str(compiled)
-        self._binders: dict[str, Convert | None] = {}
+        self._binders: dict[str, Convert] = {}
         self._constants: dict[str, Any] = {}
         for parameter, name in compiled.bind_names.items():
-            self._binders[name] = parameter.type.dialect_impl(dialect).bind_processor(dialect)
+            if convert := parameter.type.dialect_impl(dialect).bind_processor(dialect):
+                self._binders[name] = convert
             if not parameter.required:
                 self._constants[name] = parameter.effective_value
         columns = getattr(core, "exported_columns", ())
@@ -54,9 +55,11 @@ class Statement:
         self._readers = tuple(column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns)
 
     def bind(self, values: Row) -> dict[str, Any]:
-        """The driver's parameters for these values. Raises KeyError when one is missing."""
-        given = {**self._constants, **values} if self._constants else values
-        return {name: convert(given[name]) if convert else given[name] for name, convert in self._binders.items()}
+        """The driver's parameters for these values; more than it needs do not hurt, and what is missing it says."""
+        bound = {**self._constants, **values}
+        for name, convert in self._binders.items():
+            bound[name] = convert(bound[name])
+        return bound
 
     def run(self, cursor: Cursor, values: Row | None = None) -> None:
         """Execute once; a select's rows are then read with `rows`."""

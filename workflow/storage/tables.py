@@ -45,8 +45,9 @@ class Moment(TypeDecorator[datetime]):
         """Refuse a naive value; SQLite gets text that sorts as time does."""
         if value is None:
             return None
-        text = format_time(value)
-        return value if dialect.name == "postgresql" else text
+        if dialect.name == "postgresql" and value.tzinfo is not None:
+            return value
+        return format_time(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """Always aware, always UTC."""

@@ -1,0 +1,171 @@
+"""One pass over the outbox: take what is due, send it over several connections, record each outcome.
+
+Promise 6: a letter is committed as `sending` before its DATA, so a crash can leave it unknown but never send it twice;
+what is merely `claimed` has not left and goes back to pending when its lease ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from notifications.building import Builder, CannotBuild
+from notifications.desk import Desk
+from notifications.digest import merge_reminders
+from notifications.outcomes import CLAIM_LEASE, LOST, SENDING_LEASE, settle_letter
+from notifications.recorder import Act, Recorder
+from notifications.smtp import Connection, Outcome, Phase, Reply, Server
+from workflow.clock import Clock
+from workflow.events import Origin
+from workflow.storage import Database, letters
+from workflow.storage.letters import LetterState, OutboxRow
+from workflow.storage.store import Store
+from workflow.work import Rules, Work
+
+CONNECTIONS = 10
+BATCH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What one pass did, by outcome; `pending` counts every letter that still waits."""
+
+    sent: int = 0
+    failed: int = 0
+    unknown: int = 0
+    retried: int = 0
+    merged: int = 0
+    pending: int = 0
+
+
+class Delivery:
+    """Sends what lies in the outbox; without a server letters stay pending."""
+
+    def __init__(
+        self,
+        database: Database,
+        rules: Rules,
+        clock: Clock,
+        origin: Origin,
+        desk: Desk,
+        server: Server | None,
+        *,
+        connections: int = CONNECTIONS,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._desk = desk
+        self._server = server
+        self._connections = connections
+        self._builder = Builder(desk)
+        self._recorder = Recorder(database, rules, origin, clock)
+        self._stopping = False
+        self._reachable = True
+        self._count: Counter[str] = Counter()
+
+    def stop(self) -> None:
+        """Finish the letters in hand and take no more."""
+        self._stopping = True
+
+    def run_once(self) -> Delivered:
+        """One pass: settle what was left behind, fill in addresses, merge reminders, send what is due."""
+        self._count, self._reachable = Counter(), True
+        self._settle_lost()
+        now = self._clock.now()
+        with self._database.writing() as store:
+            letters.release_expired(store, now)
+            for role, address in self._desk.addresses.items():
+                letters.fill_addresses(store, role, address)
+            self._count["merged"] = merge_reminders(store, now)
+        if self._server is not None:
+            while not self._stopping and self._reachable and (batch := self._claim()):
+                asyncio.run(self._send(batch, self._server))
+        with self._database.reading() as store:
+            pending = letters.count_by_state(store).get("pending", 0)
+        return Delivered(**self._count, pending=pending)
+
+    def _claim(self) -> list[OutboxRow]:
+        token, now = secrets.token_hex(16), self._clock.now()
+        with self._database.writing() as store:
+            return letters.claim(store, now=now, lease_until=now + CLAIM_LEASE, token=token, limit=BATCH)
+
+    async def _send(self, batch: list[OutboxRow], server: Server) -> None:
+        queue = batch[::-1]
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(self._connections, len(batch))):
+                    group.create_task(self._work_off(queue, server))
+        finally:
+            with self._database.writing() as store:
+                letters.release(store, batch[0].token or "")
+
+    async def _work_off(self, queue: list[OutboxRow], server: Server) -> None:
+        """Send letters over one connection until none is left, or the server cannot be reached."""
+        connection = Connection(server)
+        try:
+            while queue and not self._stopping and self._reachable:
+                row = queue.pop()
+                try:
+                    built = self._builder.build(row, self._clock.now())
+                except CannotBuild as error:
+                    await self._settle(row, Reply(Outcome.FAILED, Phase.RENDER, None, str(error)), LetterState.CLAIMED)
+                    continue
+                if not connection.is_open and (refusal := await connection.open()):
+                    self._reachable = False
+                    await self._settle(built, refusal, LetterState.CLAIMED)
+                    return
+                await self._send_one(connection, built)
+        finally:
+            await connection.close()
+
+    async def _send_one(self, connection: Connection, row: OutboxRow) -> None:
+        refusal = await connection.offer(self._desk.sender, row.recipient or "")
+        if refusal is not None:
+            await self._settle(row, refusal, LetterState.CLAIMED)
+            if connection.is_open and not await connection.reset():
+                await connection.close()
+            return
+        lease = self._clock.now() + SENDING_LEASE
+        ours = await self._recorder.run(lambda store, _: letters.begin_sending(store, row, lease_until=lease))
+        if not ours:  # the lease ran out and somebody else has it: nothing was sent
+            await connection.reset()
+            return
+        reply = await connection.transmit(row.message or b"")
+        await self._settle(row, reply, LetterState.SENDING)
+
+    async def _settle(self, row: OutboxRow, reply: Reply, was: LetterState) -> None:
+        cases = self._cases_of(row)
+        self._tally(await self._recorder.run(self._settling(row, reply, was, cases), cases))
+
+    def _settling(self, row: OutboxRow, reply: Reply, was: LetterState, cases: list[int]) -> Act[LetterState | None]:
+        """The act that records an outcome in the outbox and in the history of the letter's cases."""
+
+        def act(store: Store, works: Mapping[int, Work]) -> LetterState | None:
+            own = {case_id: works[case_id] for case_id in cases}
+            return settle_letter(store, own, row, reply, expected=was, now=self._clock.now())
+
+        return act
+
+    def _settle_lost(self) -> None:
+        """Letters whose worker disappeared while sending: unknown, for a person to decide."""
+        while True:
+            with self._database.reading() as store:
+                lost = letters.expired_sending(store, self._clock.now(), BATCH)
+            for row in lost:
+                cases = self._cases_of(row)
+                self._tally(self._recorder.run_now(self._settling(row, LOST, LetterState.SENDING, cases), cases))
+            if len(lost) < BATCH:
+                return
+
+    def _cases_of(self, row: OutboxRow) -> list[int]:
+        if row.case_id is not None:
+            return [row.case_id]
+        with self._database.reading() as store:
+            return [case_id for case_id, _ in letters.merged_cases(store, row.id)]
+
+    def _tally(self, state: LetterState | None) -> None:
+        if state is not None:
+            self._count["retried" if state is LetterState.PENDING else str(state)] += 1

@@ -1,0 +1,61 @@
+"""Several reminders for one reader on one morning become one letter that lists the cases.
+
+It happens in one transaction, when nothing is left to fire: 40 reminders are 40 rows, then one row and 40 merged ones.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from workflow.storage import letters
+from workflow.storage.letters import OutboxRow
+from workflow.storage.store import Store
+from workflow.work import Letter
+
+LETTER = "reminder_digest"
+_KEPT = ("reference", "company", "state_label", "open_items", "working_days", "letter")
+
+
+def merge_reminders(store: Store, now: datetime) -> int:
+    """Merge what can be merged; how many reminders became part of another letter."""
+    if letters.timers_are_due(store, now):
+        return 0  # another worker is still firing; what it writes belongs in the same digest
+    return sum(_merge(store, group, now) for group in letters.mergeable(store, now))
+
+
+def _merge(store: Store, rows: Sequence[OutboxRow], now: datetime) -> int:
+    """One letter for all; of a case that climbed two rungs at once only the last is told."""
+    latest = list({row.case_id: row for row in rows}.values())
+    if len(latest) == 1:
+        (keeper,) = latest
+        merged = [row for row in rows if row.id != keeper.id]
+        letters.merge_into(store, merged, keeper.id, now)
+        return len(merged)
+    letters.merge_into(store, rows, letters.add_letter(store, _digest(latest, now)), now)
+    return len(rows)
+
+
+def _digest(rows: Sequence[OutboxRow], now: datetime) -> Letter:
+    contexts: list[dict[str, Any]] = [json.loads(row.context) for row in rows]
+    context = {
+        "letter": LETTER,
+        "role": rows[0].role,
+        "language": (language := majority([row.language for row in rows])),
+        "reference": "",
+        "count": len(rows),
+        "cases": [{name: context.get(name) for name in _KEPT} for context in contexts],
+    }
+    text = json.dumps(context, ensure_ascii=False, separators=(",", ":"))
+    return Letter(0, LETTER, rows[0].role, language, rows[0].recipient, text, now)
+
+
+def majority(languages: Sequence[str]) -> str:
+    """The language most of the cases have; Dutch on a tie."""
+    counts = Counter(languages)
+    best = max(counts.values())
+    winners = {language for language, count in counts.items() if count == best}
+    return "nl" if "nl" in winners else min(winners)

@@ -1,0 +1,89 @@
+"""What follows from an attempt to send a letter: its new state, when to try again, and the event in its history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from notifications.smtp import Outcome, Phase, Reply
+from workflow.definition import Json
+from workflow.events import Kind
+from workflow.storage import letters
+from workflow.storage.letters import Attempt, LetterState, OutboxRow
+from workflow.storage.store import Store
+from workflow.work import Work
+
+CLAIM_LEASE = timedelta(minutes=5)
+SENDING_LEASE = timedelta(minutes=15)
+"""Longer than the ten minutes a server may take to answer the final dot."""
+LOST = Reply(Outcome.UNKNOWN, Phase.DATA, None, "the worker that was sending it disappeared")
+FIRST_RETRY = timedelta(minutes=5)
+LONGEST_WAIT = timedelta(hours=3)
+GIVE_UP = timedelta(days=5)
+
+_STATES = {
+    Outcome.SENT: LetterState.SENT,
+    Outcome.FAILED: LetterState.FAILED,
+    Outcome.UNKNOWN: LetterState.UNKNOWN,
+    Outcome.RETRY: LetterState.PENDING,
+}
+_KINDS = {
+    LetterState.SENT: Kind.LETTER_SENT,
+    LetterState.FAILED: Kind.LETTER_FAILED,
+    LetterState.UNKNOWN: Kind.LETTER_UNKNOWN,
+}
+
+
+def settle_letter(
+    store: Store,
+    works: Mapping[int, Work],
+    row: OutboxRow,
+    reply: Reply,
+    *,
+    expected: LetterState,
+    now: datetime,
+) -> LetterState | None:
+    """Record an attempt and what follows; `works` are the cases the letter is about.
+
+    None: the letter was no longer ours, so nothing was recorded.
+    """
+    tried = replace(row, attempts=row.attempts + 1)
+    state = _STATES[reply.outcome]
+    if state is LetterState.PENDING and _gives_up(store, tried, now):
+        state = LetterState.FAILED
+    retry_at = now + wait_before(tried.attempts) if state is LetterState.PENDING else None
+    reason = None if state is LetterState.SENT else _reason(reply)
+    if not letters.settle(store, tried, state, expected=(expected,), now=now, reason=reason, due_at=retry_at):
+        return None
+    letters.add_attempt(store, row, Attempt(now, str(reply.phase), str(reply.outcome), reply.code, reply.words))
+    if state in _KINDS:
+        tell_cases(works, row, _KINDS[state], {"phase": str(reply.phase), "code": reply.code})
+    return state
+
+
+def tell_cases(
+    works: Mapping[int, Work], row: OutboxRow, kind: Kind, facts: Mapping[str, Json], *, reason: str | None = None
+) -> None:
+    """Append the outcome to the history of every case the letter is about; the hash of its bytes is committed to."""
+    body: dict[str, Json] = {"letter": row.letter, "outbox": row.id, "role": row.role, **facts}
+    personal: dict[str, Json] = {"message": row.sha256} if row.sha256 else {}
+    if reason is not None:
+        personal["reason"] = reason
+    for work in works.values():
+        work.append(kind, body, personal=personal)
+
+
+def wait_before(attempts: int) -> timedelta:
+    """How long to wait after this many attempts: 5 minutes, doubling, at most 3 hours."""
+    return min(LONGEST_WAIT, FIRST_RETRY * (1 << min(attempts - 1, 10)))
+
+
+def _gives_up(store: Store, row: OutboxRow, now: datetime) -> bool:
+    tried = letters.attempts_of(store, row.id)
+    return bool(tried) and now - tried[0].at >= GIVE_UP
+
+
+def _reason(reply: Reply) -> str:
+    code = f"{reply.code} " if reply.code else ""
+    return f"{reply.phase}: {code}{reply.words}"[:300]

@@ -1,0 +1,101 @@
+"""The daily overview for operations: what is overdue, what failed, what is due today; silent when all is well."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, time, timedelta
+from typing import Any
+
+from workflow.calendar import at_midnight
+from workflow.clock import AMSTERDAM, local_day
+from workflow.errors import Conflict
+from workflow.storage import Database, letters
+from workflow.storage.letters import LetterState, OutboxRow
+from workflow.storage.listing import Filter, list_cases
+from workflow.storage.shift import take_slot
+from workflow.storage.store import Store
+from workflow.views import summary_of
+from workflow.work import Letter, Rules
+
+LETTER, ROLE, LANGUAGE = "daily_overview", "operations", "nl"
+SLOT_BEGINS, SLOT_ENDS = time(8), time(9)
+"""The overview belongs to this hour of a working day; when it has passed it is not made up."""
+MOST = 50
+"""Cases and letters that one overview names; it says how many more there are."""
+
+
+def run_once(database: Database, rules: Rules, now: datetime) -> bool:
+    """Write today's overview if its hour has come and nobody did; whether a letter was written."""
+    local = now.astimezone(AMSTERDAM)
+    if not (rules.calendar.is_working_day(local.date()) and SLOT_BEGINS <= local.time() < SLOT_ENDS):
+        return False
+    try:
+        with database.writing() as store:
+            if not take_slot(store, LETTER, local.date(), now):
+                return False
+            context = gather(store, rules, now)
+            if context is not None:
+                text = json.dumps(context, ensure_ascii=False, separators=(",", ":"))
+                letters.add_letter(store, Letter(0, LETTER, ROLE, LANGUAGE, None, text, now))
+            return context is not None
+    except Conflict:
+        return False  # another worker took the slot at the same moment
+
+
+def gather(store: Store, rules: Rules, now: datetime) -> dict[str, Any] | None:
+    """What the overview says; None when there is nothing to say."""
+    overdue = _cases(store, rules, now, now)
+    tonight = at_midnight(local_day(now) + timedelta(days=1))
+    today = [case for case in _cases(store, rules, now, tonight) if case not in overdue]
+    failed, unknown = _letters(store, LetterState.FAILED), _letters(store, LetterState.UNKNOWN)
+    if not (overdue or today or failed or unknown):
+        return None
+    holders = sorted({case["holder"] for case in overdue})
+    return {
+        "letter": LETTER,
+        "role": ROLE,
+        "language": LANGUAGE,
+        "reference": "",
+        "today": _day(now),
+        "overdue": [
+            {"holder": holder, "cases": [case for case in overdue if case["holder"] == holder]} for holder in holders
+        ],
+        "failed": failed,
+        "unknown": unknown,
+        "due_today": [{**case, "what": case["state_label"]} for case in today],
+        "drift": [],
+    }
+
+
+def _cases(store: Store, rules: Rules, now: datetime, due_before: datetime) -> list[dict[str, Any]]:
+    wanted = Filter(None, due_before, None, MOST)
+    summaries = (summary_of(rules, case, now) for case in list_cases(store, wanted))
+    return [
+        {
+            "reference": summary.case,
+            "company": summary.title,
+            "holder": summary.holder or "",
+            "state_label": summary.state,
+            "due_on": _day(summary.due_at) if summary.due_at else "",
+            "working_days": summary.ball_days,
+        }
+        for summary in summaries
+    ]
+
+
+def _letters(store: Store, state: LetterState) -> list[dict[str, Any]]:
+    return [_told(row) for row in letters.letters_of(store, state=str(state), limit=MOST)]
+
+
+def _told(row: OutboxRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "letter": row.letter,
+        "role": row.role,
+        "reference": row.case or "",
+        "reason": row.reason or "",
+    }
+
+
+def _day(moment: datetime) -> str:
+    return local_day(moment).strftime("%d-%m-%Y")

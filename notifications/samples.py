@@ -1,0 +1,146 @@
+"""Made-up contexts, so that every letter can be looked at without a case."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_ROLES = {
+    "enrichment_requested": "asr",
+    "reminder_asr": "asr",
+    "keylane_handover": "keylane",
+    "reminder_keylane": "keylane",
+    "escalation": "operations",
+    "withdraw_question": "operations",
+    "first_exchange_check": "operations",
+    "daily_overview": "operations",
+}
+_REFERENCE = "K-7Q2M-4XZ9"
+_RIGHTS = [
+    "Beheren en raadplegen BSN",
+    "Raadplegen beloningen",
+    "Raadplegen dienstverbanden",
+    "Raadplegen HRM",
+    "Raadplegen loonoutput beperkt",
+    "Raadplegen variabele gegevens",
+]
+_SALUTATIONS = {"keylane": "Beste collega's van Keylane", "asr": "Beste collega", "operations": "Beste collega"}
+_WORDS: dict[str, dict[str, Any]] = {
+    "nl": {
+        "salutation": "Beste Sam Salaris",
+        "reason": "het raamwerkcontract hoort bij een andere werkgever",
+        "state_label": "voorbereiding door de aanvrager",
+        "holder_label": "de aanvrager",
+        "period_label": "per 4 weken",
+        "thirteenth_month_label": "ja",
+        "today": "23 november 2026",
+        "entered_on": "16 november 2026",
+        "due_on": "30 november 2026",
+        "answer_by": "30 november 2026",
+        "withdraw_question_on": "28 december 2026",
+        "realised_on": "1 december 2026",
+        "first_exchange_date": "4 december 2026",
+        "first_check_on": "11 december 2026",
+        "open_items": [
+            "De Loket.nl-gebruiker heeft deze rechten nog niet: Raadplegen HRM, Raadplegen beloningen.",
+            "Het loonheffingennummer ontbreekt. Vul 9 cijfers, de letter L en 2 cijfers in.",
+        ],
+        "warnings": ["Verloning per 4 weken met een 13e maand: 13 perioden is iets anders. Klopt dit?"],
+    },
+    "en": {
+        "salutation": "Dear Sam Salaris",
+        "reason": "the framework contract belongs to another employer",
+        "state_label": "preparation by the applicant",
+        "holder_label": "the applicant",
+        "period_label": "per 4 weeks",
+        "thirteenth_month_label": "yes",
+        "today": "23 November 2026",
+        "entered_on": "16 November 2026",
+        "due_on": "30 November 2026",
+        "answer_by": "30 November 2026",
+        "withdraw_question_on": "28 December 2026",
+        "realised_on": "1 December 2026",
+        "first_exchange_date": "4 December 2026",
+        "first_check_on": "11 December 2026",
+        "open_items": [
+            "The Loket.nl user does not have these rights yet: Raadplegen HRM, Raadplegen beloningen.",
+            "The wage tax number is missing. Give 9 digits, the letter L and 2 digits.",
+        ],
+        "warnings": ["Payroll per 4 weeks with a 13th month: 13 periods is something else. Is this right?"],
+    },
+}
+
+
+def sample_context(letter: str, language: str, role: str | None = None) -> dict[str, Any]:
+    """A plausible context of this letter; without a role for the reader it usually has."""
+    role = role or _ROLES.get(letter, "applicant")
+    address = {"letter": letter, "role": role, "language": language}
+    if letter == "reminder_digest":
+        return address | {"reference": "", "count": 3, "cases": _waiting_cases(language, role)}
+    if letter == "daily_overview":
+        return address | {"reference": ""} | _overview()
+    words = _WORDS[language]
+    by_hand_over = letter == "keylane_handover"
+    return (
+        words
+        | address
+        | {
+            "salutation": _SALUTATIONS.get(role, words["salutation"]),
+            "reference": _REFERENCE,
+            "sequence": 0,
+            "working_days": 5,
+            "company": "Drie Dennen Holding B.V.",
+            "company_short": "Drie Dennen Holding B.V.",
+            "loket_employer_id": "9900006",
+            "framework_contract": "A020990006",
+            "wage_tax_number_masked": "9999•••••L01",
+            "keylane_reference": "KL-77",
+            "dga_count": 1,
+            "policy_count": 2,
+            "required_rights": _RIGHTS,
+            "missing_rights": _RIGHTS[1:4],
+            "first_exchange_iso": "2026-12-04",
+            "contact_name": "Sam Salaris" if by_hand_over else "",
+            "contact_email": "salaris06@example.com" if by_hand_over else "",
+        }
+    )
+
+
+def _waiting_cases(language: str, role: str) -> list[dict[str, Any]]:
+    words = _WORDS[language]
+    letters = {
+        "applicant": ("reminder_applicant", "reminder_applicant_second", "reminder_applicant"),
+        "operations": ("escalation", "withdraw_question", "first_exchange_check"),
+    }.get(role, (f"reminder_{role}",) * 3)
+    employers: tuple[tuple[str, str, int, list[str]], ...] = (
+        ("K-7Q2M-4XZ9", "Drie Dennen Holding B.V.", 5, words["open_items"]),
+        ("K-3F8N-P1TC", "Bakkerij De Gouden Leeuw", 10, words["open_items"][:1]),
+        ("K-9VH4-0JWE", "Stichting Zonnewijzer", 5, []),
+    )
+    return [
+        {
+            "reference": reference,
+            "company": company,
+            "state_label": words["state_label"],
+            "open_items": items,
+            "working_days": days,
+            "letter": letter,
+        }
+        for (reference, company, days, items), letter in zip(employers, letters, strict=True)
+    ]
+
+
+def _overview() -> dict[str, Any]:
+    late = {"due_on": "20-11-2026", "working_days": 6}
+    first = {"reference": "K-7Q2M-4XZ9", "company": "Drie Dennen Holding B.V.", "state_label": "rights_pending"} | late
+    second = {"reference": "K-3F8N-P1TC", "company": "Bakkerij De Gouden Leeuw", "state_label": "enriched"} | late
+    third = {"reference": "K-9VH4-0JWE", "company": "Stichting Zonnewijzer", "what": "registered"}
+    refused = {"id": 12, "letter": "invitation", "role": "applicant", "reference": "K-7Q2M-4XZ9"}
+    lost = {"id": 15, "letter": "keylane_handover", "role": "keylane", "reference": "K-3F8N-P1TC"}
+    return {
+        "today": "23-11-2026",
+        "overdue": [{"holder": "applicant", "cases": [first]}, {"holder": "keylane", "cases": [second]}],
+        "failed": [refused | {"reason": "rcpt: 550 no such mailbox"}],
+        "unknown": [lost | {"reason": "data: the connection was lost"}],
+        "due_today": [third],
+        "drift": [],
+    }

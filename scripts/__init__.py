@@ -1,0 +1,1 @@
+"""The way in: the `schakel` runner and the wiring of settings and parts. Decides nothing."""

@@ -1,0 +1,60 @@
+"""Reads facts from the command line: `sheet.field=value`, or `field=value` where the sheet is clear."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from states.inline import parse_inline
+from workflow.definition import Definition
+from workflow.errors import UsageError, nearest
+
+
+def read_assignments(
+    texts: Sequence[str], definition: Definition, *, sheet: str | None = None
+) -> dict[str, dict[str, object]]:
+    """The facts these texts say, sheet by sheet. Raises UsageError naming the text, sheet or field."""
+    sheets = definition.domain.sheets
+    if sheet is not None and sheet not in sheets:
+        raise UsageError(f"There is no sheet '{sheet}'.{nearest(sheet, sheets)}")
+    facts: dict[str, dict[str, object]] = {}
+    for text in texts:
+        path, sign, value = text.partition("=")
+        if not sign or not path.strip():
+            raise UsageError(f"'{text}' is no assignment; write field=value, with quotes around a value with spaces.")
+        place, name = _place(path.strip(), definition, sheet)
+        fields = facts.setdefault(place, {})
+        if name in fields:
+            raise UsageError(f"'{place}.{name}' is given twice; keep one.")
+        fields[name] = parse_inline(place, name, value)
+    return facts
+
+
+def _place(path: str, definition: Definition, sheet: str | None) -> tuple[str, str]:
+    sheets = definition.domain.sheets
+    first, dot, rest = path.partition(".")
+    if dot:
+        if first not in sheets:
+            raise UsageError(f"There is no sheet '{first}'.{nearest(first, sheets)}")
+        if sheet is not None and first != sheet:
+            raise UsageError(f"'{path}' is not in the sheet '{sheet}'; record one sheet at a time.")
+        place, name = first, rest
+    elif sheet is not None:
+        place, name = sheet, path
+    else:
+        place, name = _only_sheet(path, definition), path
+    if name not in sheets[place]:
+        raise UsageError(f"There is no field '{place}.{name}'.{nearest(name, sheets[place])}")
+    return place, name
+
+
+def _only_sheet(name: str, definition: Definition) -> str:
+    sheets = definition.domain.sheets
+    places = [sheet for sheet, fields in sheets.items() if name in fields]
+    if len(places) == 1:
+        return places[0]
+    if places:
+        options = " or ".join(f"{place}.{name}=…" for place in places)
+        raise UsageError(f"The field '{name}' is in more than one sheet: write {options}")
+    everything = [f"{sheet}.{other}" for sheet, fields in sheets.items() for other in fields]
+    near = nearest(name, {other.partition(".")[2] for other in everything})
+    raise UsageError(f"There is no field '{name}'.{near}")

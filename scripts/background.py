@@ -1,0 +1,93 @@
+"""The commands of what happens by itself: `tick`, `worker`, `forecast`."""
+
+from __future__ import annotations
+
+import click
+
+from scripts.output import Column, local, moment, print_json, table, wrapped
+from scripts.parameters import examples, json_option
+from scripts.wiring import Session, pass_session
+
+NO_SERVER = "No mail server is set (SCHAKEL_SMTP_URL): letters stay pending."
+
+_COLUMNS = (
+    Column("WHEN"),
+    Column("CASE"),
+    Column("LETTER", least=12),
+    Column("TO"),
+    Column("WHY", least=16, folds=True),
+)
+
+
+@click.command(
+    short_help="Do one pass of everything, for cron.", epilog=examples("schakel tick", "schakel tick --json")
+)
+@json_option
+@pass_session
+def tick(session: Session) -> None:
+    """Fire what is due, write the daily overview in its hour, send what waits; then say what was done and stop."""
+    from scripts.passes import Passes
+
+    passes = Passes(session)
+    done = passes.run_once()
+    if session.json:
+        print_json(done.document())
+        return
+    fired, letters = done.fired, done.delivered
+    click.echo(f"Reminders  {fired.reminders} sent on, {fired.escalations} escalated, {fired.holds_ended} holds ended")
+    click.echo(f"Letters    {letters.sent} sent, {letters.retried} to be tried again, {letters.pending} pending")
+    if letters.failed or letters.unknown:
+        click.echo(f"           {letters.failed} failed, {letters.unknown} unknown. Next: schakel mail list")
+    if done.overview:
+        click.echo("Overview   written for operations")
+    if passes.server is None:
+        click.echo(NO_SERVER, err=True)
+
+
+@click.command(short_help="Run in the background until stopped.", epilog=examples("schakel worker"))
+@click.option("--name", metavar="NAME", help="How doctor calls this worker (else host and process).")
+@pass_session
+def worker(session: Session, name: str | None) -> None:
+    """Fire reminders, write the overview and send letters until SIGTERM or Ctrl-C; the letter in hand is finished.
+
+    Logs one JSON object a line on standard error. Any number of workers may run at once.
+    """
+    from scripts.worker import Worker
+
+    Worker(session, name).run()
+
+
+@click.command(
+    short_help="Say which letters will go out, to whom and why.",
+    epilog=examples("schakel forecast --days 30", "schakel forecast --days 5 --json"),
+)
+@click.option("--days", metavar="N", type=click.IntRange(1, 366), default=30, show_default=True, help="How far ahead.")
+@json_option
+@pass_session
+def forecast(session: Session, days: int) -> None:
+    """List the letters of the coming days in order, if nothing changes until then. Nothing is written."""
+    from workflow.forecast import forecast as look_ahead
+
+    engine = session.engine
+    expected = look_ahead(engine.database, engine.rules, engine.clock.now(), days)
+    if session.json:
+        print_json(
+            [
+                {
+                    "at": moment(letter.at),
+                    "case": letter.case,
+                    "letter": letter.letter,
+                    "role": letter.role,
+                    "reason": letter.reason,
+                }
+                for letter in expected
+            ]
+        )
+        return
+    if not expected:
+        click.echo(f"No letter will go out in the next {days} days.")
+        return
+    rows = ((local(one.at), one.case or "–", one.letter, one.role, one.reason) for one in expected)
+    for line in table(_COLUMNS, rows):
+        click.echo(line)
+    click.echo(wrapped(f"{len(expected)} letters, if nothing changes until then.", ""))

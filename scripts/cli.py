@@ -1,0 +1,160 @@
+"""The `schakel` command: its options, its list of commands, and the import of each only when it is used."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module, metadata
+from typing import Any, NamedTuple
+
+import click
+
+from scripts import exits
+from scripts.parameters import actor_option, examples, json_option
+from scripts.wiring import Session
+from workflow.errors import UsageError, nearest
+
+
+class Entry(NamedTuple):
+    """Where a command is defined, and its line in the help."""
+
+    purpose: str
+    module: str
+    attribute: str
+    short: str
+
+
+_MOVE, _LOOK, _MANY, _ITSELF, _CHECK = "Move a case", "Look", "Many at once", "By itself", "Set up and check"
+
+COMMANDS: Mapping[str, Entry] = {
+    # name             purpose  module           attribute      what it does
+    "open":      Entry(_MOVE,   "facts",          "open_case",   "Open a case from JSON."),
+    "record":    Entry(_MOVE,   "facts",          "record",      "Add or correct facts of a case."),
+    "why":       Entry(_MOVE,   "moves",          "why",         "Say what each move still needs."),
+    "advance":   Entry(_MOVE,   "moves",          "advance",     "Make a move."),
+    "note":      Entry(_MOVE,   "remarks",        "note",        "Add a note to the history."),
+    "hold":      Entry(_MOVE,   "remarks",        "hold",        "Stop the clock: we wait for a third party."),
+    "resume":    Entry(_MOVE,   "remarks",        "resume",      "Let the clock run again."),
+    "show":      Entry(_LOOK,   "overview",       "show",        "Show one case: who has the ball, what is missing."),
+    "list":      Entry(_LOOK,   "overview",       "list_cases",  "List cases, by state, holder or name."),
+    "history":   Entry(_LOOK,   "past",           "history",     "Show what happened to a case, oldest first."),
+    "replay":    Entry(_LOOK,   "past",           "replay",      "Fold a case from its history, up to any moment."),
+    "import":    Entry(_MANY,   "imports",        "import_file", "Import employers from a CSV or Excel file."),
+    "mail":      Entry(_ITSELF, "post",           "mail",        "Look at letters, send or settle them."),
+    "forecast":  Entry(_ITSELF, "background",     "forecast",    "Say which letters will go out, to whom and why."),
+    "tick":      Entry(_ITSELF, "background",     "tick",        "Do one pass of everything, for cron."),
+    "worker":    Entry(_ITSELF, "background",     "worker",      "Run in the background until stopped."),
+    "init":      Entry(_CHECK,  "installation",   "init",        "Make the database, signing key and settings file."),
+    "doctor":    Entry(_CHECK,  "checkup",        "doctor",      "Check that everything is in order."),
+    "workflow":  Entry(_CHECK,  "rules",          "workflow",    "Show, check or draw the table of moves."),
+    "demo":      Entry(_CHECK,  "demonstration",  "demo",        "See it work on made-up employers."),
+}  # fmt: skip
+
+
+class Runner(click.Group):
+    """A group that imports a command when it is used, lists commands by purpose and ends with our exit codes."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all commands, in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command; None when there is none of this name."""
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        command = getattr(import_module(f"scripts.{entry.module}"), entry.attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or say which one was probably meant."""
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise click.UsageError(f"There is no command '{args[0]}'.{nearest(args[0], COMMANDS)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; a reader of our output that left early ends it without a word."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            return ctx.exit(exits.leave_pipe())
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands by purpose, without importing any."""
+        longest = max(map(len, COMMANDS))
+        for purpose in dict.fromkeys(entry.purpose for entry in COMMANDS.values()):
+            rows = [(name.ljust(longest), entry.short) for name, entry in COMMANDS.items() if entry.purpose == purpose]
+            with formatter.section(purpose):
+                formatter.write_dl(rows)
+
+    def main(  # type: ignore[override]  # one signature for both of click's overloads
+        self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
+    ) -> Any:
+        """Run, say what went wrong, and exit; with `standalone_mode` off, return the exit code instead."""
+        given = list(sys.argv[1:] if args is None else args)
+        session: Session = extra.pop("obj", None) or Session()
+        standalone = extra.pop("standalone_mode", True)
+        options = given[: given.index("--")] if "--" in given else given
+        session.json = session.json or "--json" in options
+
+        def command() -> object:
+            _refuse_broken_text(given)
+            return super(Runner, self).main(given, prog_name or "schakel", standalone_mode=False, obj=session, **extra)
+
+        code = exits.run(command, session)
+        return sys.exit(code) if standalone else code
+
+
+def _show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value:
+        try:
+            click.echo(f"schakel {metadata.version('schakel')}")
+        except metadata.PackageNotFoundError:
+            click.echo("schakel, from a checkout")
+        ctx.exit()
+
+
+@click.group(
+    cls=Runner,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=examples("schakel demo", "schakel import employers.csv --advance", "schakel list --holder asr --overdue"),
+)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show the version."
+)
+@json_option
+@actor_option
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Bring employer couplings from first form to first exchange.
+
+    Every coupling is a case; every move of a case is checked, recorded and provable. CASE is a reference such as
+    K-7QDM-4XTR, or your own external reference.
+    """
+    session = ctx.ensure_object(Session)
+    if session.environ.get("NO_COLOR") or session.environ.get("TERM") == "dumb":
+        ctx.color = False
+    if ctx.invoked_subcommand is None:
+        if session.json:
+            raise click.UsageError("Name a command.", ctx)
+        click.echo(ctx.get_help())
+
+
+def main() -> None:
+    """The entry point of the `schakel` program."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    cli.main()
+
+
+def _refuse_broken_text(args: Sequence[str]) -> None:
+    for arg in args:
+        try:
+            arg.encode()
+        except UnicodeEncodeError:
+            raise UsageError("An argument is not valid UTF-8 text; check your terminal's encoding.") from None

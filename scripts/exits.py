@@ -1,0 +1,131 @@
+"""Turns whatever ended a command into its exit code, and into one message (or one JSON document) that says what to do.
+
+0 done · 1 failed · 2 usage · 3 no such case · 5 refused · 6 rows failed · 7 conflict · 8 verification failed
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import click
+
+from scripts.output import plain, print_json, wrapped
+from scripts.wiring import Session
+from workflow.errors import Conflict, DefinitionError, NoSuchCase, Refused, SchakelError, StoreError, UsageError
+
+DONE, FAILED, USAGE, NO_SUCH_CASE, REFUSED, ROWS_FAILED, CONFLICT, UNVERIFIED = 0, 1, 2, 3, 5, 6, 7, 8
+INTERRUPTED, BROKEN_PIPE = 130, 141
+
+_KINDS: tuple[tuple[type[SchakelError], int, str], ...] = (
+    # error          exit          kind
+    (UsageError,      USAGE,        "usage"),
+    (NoSuchCase,      NO_SUCH_CASE, "no_such_case"),
+    (Refused,         REFUSED,      "refused"),
+    (Conflict,        CONFLICT,     "conflict"),
+    (StoreError,      FAILED,       "store"),
+    (DefinitionError, FAILED,       "definition"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How a command ended, in words."""
+
+    code: int
+    kind: str
+    message: str
+    problems: tuple[dict[str, str], ...] = ()
+    hint: str | None = None
+    case: str | None = None
+
+
+def run(command: Callable[[], object], session: Session) -> int:
+    """Run a command to its exit code; whatever goes wrong is said once, without a traceback."""
+    try:
+        code = command()
+        sys.stdout.flush()
+        return code if isinstance(code, int) else DONE
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the one place where anything at all becomes an exit code
+        if isinstance(error, BrokenPipeError):
+            return leave_pipe()
+        if session.environ.get("SCHAKEL_TRACEBACK"):
+            traceback.print_exception(error)
+        failure = explain(error, session)
+        _tell(failure, session)
+        return failure.code
+    finally:
+        session.close()
+
+
+def explain(error: Exception, session: Session) -> Failure:
+    """What an exception means to the one who gave the command."""
+    if isinstance(error, click.UsageError):
+        path = error.ctx.command_path if error.ctx else "schakel"
+        return Failure(USAGE, "usage", _sentence(error.format_message()), hint=f"{path} --help")
+    if isinstance(error, click.ClickException):
+        return Failure(USAGE, "usage", _sentence(error.format_message()))
+    if isinstance(error, Refused):
+        return _explain_refusal(error, session)
+    if isinstance(error, SchakelError):
+        code, kind = next(((code, kind) for tree, code, kind in _KINDS if isinstance(error, tree)), (FAILED, "failed"))
+        return Failure(code, kind, str(error), hint=_hint(error, session))
+    if isinstance(error, OSError):
+        what = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or type(error).__name__
+        return Failure(FAILED, "system", f"The system refused: {what}.", hint="schakel doctor")
+    said = f"An unexpected {type(error).__name__}: this is a fault in Schakel; nothing is half-written."
+    return Failure(FAILED, "unexpected", said, hint="the same with SCHAKEL_TRACEBACK=1, and send what it prints")
+
+
+def _explain_refusal(error: Refused, session: Session) -> Failure:
+    from scripts.problems import next_command, problem_documents
+
+    problems = problem_documents(error.problems, session.definition, session.language)
+    case = error.case or session.case
+    hint = next_command(error.problems, case, session.trigger)
+    return Failure(REFUSED, "refused", str(error), tuple(problems), hint, case)
+
+
+def _hint(error: SchakelError, session: Session) -> str | None:
+    if isinstance(error, NoSuchCase):
+        return "schakel list --search PART-OF-THE-NAME"
+    if isinstance(error, Conflict):
+        return f"schakel show {session.case}" if session.case else "schakel list"
+    if isinstance(error, StoreError) and "schakel init" not in str(error):
+        return "schakel doctor"
+    return None
+
+
+def _tell(failure: Failure, session: Session) -> None:
+    document = {"error": failure.kind, "message": failure.message, "problems": list(failure.problems)}
+    if failure.case:
+        document["case"] = failure.case
+    if session.json and not session.answered:
+        print_json(document)
+        return
+    if session.json:
+        click.echo(json.dumps(document), err=True)
+        return
+    from scripts.problems import problem_lines
+
+    click.echo(wrapped(failure.message, "  ", first=""), err=True)
+    for line in problem_lines(failure.problems):
+        click.echo(line, err=True)
+    if failure.hint:
+        click.echo(f"Next: {plain(failure.hint)}", err=True)
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "?", "!")) else f"{text}."
+
+
+def leave_pipe() -> int:
+    """Whoever read our output is gone: say nothing, and let the interpreter's last flush go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return BROKEN_PIPE

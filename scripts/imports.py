@@ -1,0 +1,180 @@
+"""The command `import`: a file of employers, one result a row, streamed."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import click
+
+from scripts.exits import ROWS_FAILED
+from scripts.output import Marks, json_array, marks, plain, wrapped
+from scripts.parameters import actor_option, examples, json_option
+from scripts.tables import Columns, Sheet, look_through
+from scripts.wiring import Session, pass_session
+from states.spreadsheet import COLUMNS, DEDICATED_COLUMN, IGNORED_COLUMNS, IGNORED_PREFIX, REFERENCE_COLUMN, read_row
+from workflow.answers import Row, RowResult
+from workflow.definition import Severity
+from workflow.errors import UsageError
+
+_OPTIONAL = frozenset({"kvk_nummer", "taal", "gebruikersnaam", "contactpersoon", DEDICATED_COLUMN})
+EMPLOYERS = Columns(
+    known=frozenset(COLUMNS) | {REFERENCE_COLUMN},
+    required=frozenset(COLUMNS) - _OPTIONAL | {REFERENCE_COLUMN},
+    identity=REFERENCE_COLUMN,
+    ignored=(*sorted(IGNORED_COLUMNS), f"{IGNORED_PREFIX}*"),
+    textual=frozenset({"kvk_nummer", "loonheffingennummer"}),
+)
+"""The Dutch columns of an import file."""
+
+_ENDINGS = {
+    # result        what the summary says
+    "accept":       "accepted",
+    "warn":         "with warnings",
+    "reject":       "rejected",
+    "unchanged":    "unchanged",
+    "error":        "could not be processed",
+}  # fmt: skip
+
+
+@click.command(
+    "import",
+    short_help="Import employers from a CSV or Excel file.",
+    epilog=examples(
+        "schakel import employers.csv --dry-run",
+        "schakel import employers.csv --advance",
+        "schakel import employers.xlsx --advance --accept-warnings --json",
+    ),
+)
+@click.argument("file", metavar="FILE.csv|.xlsx")
+@click.option("--advance", is_flag=True, help="Move each case to registered when nothing stands in its way.")
+@click.option("--accept-warnings", is_flag=True, help="Accept every warning; who did is in the history.")
+@click.option("--dry-run", is_flag=True, help="Judge every row and write nothing.")
+@click.option("--no-letters", is_flag=True, help="Mail nobody: to take over couplings that are running already.")
+@json_option
+@actor_option
+@pass_session
+def import_file(
+    session: Session, file: str, advance: bool, accept_warnings: bool, dry_run: bool, no_letters: bool
+) -> None:
+    """Import employers, one row each; a row whose case_id is known updates that case.
+
+    Importing the same file again changes nothing. A rejected row is a result (its case waits for what is missing); exit
+    6 means that a row could not be processed at all.
+    """
+    sheet = look_through(file, EMPLOYERS)
+    for name in sheet.unknown:
+        click.echo(wrapped(f"Column '{name}' means nothing here and is skipped.", "  ", first=""), err=True)
+    faults: deque[RowResult] = deque()
+    results = session.engine.import_rows(
+        _rows(sheet, faults),
+        advance=advance,
+        accept_warnings=accept_warnings,
+        dry_run=dry_run,
+        letters=not no_letters,
+        origin=session.origin("import"),
+    )
+    with _progress(sheet.count, session) as step:
+        counts = _answer(session, _in_order(results, faults), step)
+    if not session.json:
+        _print_summary(counts, dry_run=dry_run, accepted=accept_warnings)
+    if counts["error"]:
+        click.get_current_context().exit(ROWS_FAILED)
+
+
+def _rows(sheet: Sheet, faults: deque[RowResult]) -> Iterator[Row]:
+    """The rows that can be processed; the others go to `faults` with what is wrong."""
+    for line in sheet.lines():
+        external = line.cells.get(REFERENCE_COLUMN, "")
+        try:
+            if line.fault is not None:
+                raise UsageError(line.fault)
+            external, facts = read_row(line.cells)
+        except UsageError as error:
+            faults.append(RowResult(line.number, external, "error", None, None, (), str(error)))
+        else:
+            yield Row(line.number, external, facts)
+
+
+def _in_order(results: Iterable[RowResult], faults: deque[RowResult]) -> Iterator[RowResult]:
+    """Results and faults together, in the order of the file."""
+    for result in results:
+        while faults and faults[0].row < result.row:
+            yield faults.popleft()
+        yield result
+    yield from faults
+
+
+def _answer(session: Session, results: Iterable[RowResult], step: Callable[[], None]) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    if session.json:
+        with json_array(session) as add:
+            for result in results:
+                add(_document(result))
+                counts[result.result] += 1
+                step()
+        return counts
+    signs = marks()
+    for result in results:
+        for line in _lines(result, signs, session):
+            click.echo(line)
+        counts[result.result] += 1
+        step()
+    return counts
+
+
+def _document(result: RowResult) -> dict[str, object]:
+    document: dict[str, object] = {
+        "row": result.row,
+        "external_reference": result.external_reference,
+        "result": result.result,
+        "case": result.case,
+        "state": result.state,
+        "codes": list(dict.fromkeys(problem.code for problem in result.problems)),
+    }
+    return document if result.message is None else {**document, "message": result.message}
+
+
+def _lines(result: RowResult, signs: Marks, session: Session) -> Iterator[str]:
+    """A line for each row, and for a row that stays behind what is wrong with it."""
+    sign = {"warn": signs.warning, "reject": signs.no, "error": signs.no, "accept": signs.yes}.get(result.result, "=")
+    where = "  ".join(part for part in (result.case, result.state) if part)
+    name = plain(result.external_reference)
+    yield f"{sign} {result.row:>4}  {name:<8}  {result.result:<9}  {where}".rstrip()
+    if result.message is not None:
+        yield wrapped(result.message, " " * 8)
+        return
+    for problem in result.problems:
+        if problem.severity is not Severity.INFO and result.result != "unchanged":
+            said = session.definition.domain.phrase(problem, session.language)
+            yield wrapped(f"{problem.code}: {said}", " " * 10, first=" " * 8)
+
+
+def _print_summary(counts: Counter[str], *, dry_run: bool, accepted: bool) -> None:
+    said = ", ".join(f"{counts[result]} {words}" for result, words in _ENDINGS.items() if counts[result])
+    tail = " Nothing was written (--dry-run)." if dry_run else ""
+    click.echo(f"{sum(counts.values())} rows: {said}.{tail}")
+    if counts["warn"] and not (dry_run or accepted):
+        click.echo("Next: schakel advance CASE --accept CODE, for each warning that is right")
+
+
+@contextmanager
+def _progress(total: int, session: Session) -> Iterator[Callable[[], None]]:
+    """A bar on standard error while results go to a file or a pipe; nothing when they scroll by on a terminal."""
+    error, out = sys.stderr, sys.stdout
+    dumb = session.environ.get("TERM") == "dumb"
+    if not error.isatty() or out.isatty() or dumb:
+        yield _do_nothing
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        yield partial(bar.advance, bar.add_task("importing", total=total), 1)
+
+
+def _do_nothing() -> None:
+    """What a step of the progress bar is where there is none."""

@@ -1,0 +1,128 @@
+"""The command `init`: the database, the signing key and the settings file; what is there already stays."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from scripts.output import marks, print_json, wrapped
+from scripts.parameters import examples, json_option
+from scripts.wiring import Session, pass_session
+
+SETTINGS_TEXT = """\
+# Settings of Schakel. A line that begins with '#' is off. The environment beats this file: SCHAKEL_ and the name in
+# capitals, such as SCHAKEL_DATABASE_URL. Check with: schakel doctor
+
+# Where the cases are kept: SQLite in one file, or PostgreSQL.
+# database_url = "sqlite:////full/path/schakel.db"
+# database_url = "postgresql://user@host/schakel"
+
+# The key that signs checkpoints; keep a copy elsewhere, and let no one else read it.
+# signing_key = "/full/path/signing.key"
+
+# Language of problem messages on the command line: "en" or "nl". A letter follows its case's language.
+# language = "en"
+
+# Whether Bevrijdingsdag (5 May) is a day off: "always", "lustrum" or "never".
+# liberation_day = "lustrum"
+
+# Years after which the personal data of an ended case may be erased.
+# retention_years = 7
+
+# Mail. Without smtp_url, letters wait. A password stands in a file of its own.
+# smtp_url = "smtp+starttls://user@mail.example:587"
+# smtp_password_file = "/full/path/smtp-password"
+# mail_from = "koppelingen@example.com"
+# mail_asr = ""
+# mail_keylane = ""
+# mail_operations = ""
+# reply_to = ""
+
+# What letters say of us; a line whose setting is empty is left out.
+# team_name = ""
+# team_phone = ""
+# form_url = "https://www.asr.nl/salarisverwerkers"
+
+# The payroll package's API.
+# loket_api_url = ""
+# loket_token_url = ""
+# loket_credentials = "/full/path/loket.json"
+"""
+
+
+@click.command(
+    short_help="Make the database, signing key and settings file.",
+    epilog=examples("schakel init", "SCHAKEL_DATABASE_URL=postgresql://me@host/schakel schakel init"),
+)
+@json_option
+@pass_session
+def init(session: Session) -> None:
+    """Make the database (or bring it up to date), a signing key and a settings file.
+
+    Nothing that exists is overwritten, so it is safe to run again.
+    """
+    from scripts.settings import load, settings_file
+
+    settings = load(session.environ, must_exist=False)
+    before = _upgrade(settings.database_url)
+    made_key, verifier = _make_key(settings.signing_key)
+    path = settings_file(session.environ)
+    made_settings = _make_settings(path)
+    if session.json:
+        print_json(
+            {
+                "database": {"made": before == "made", "migrated": before == "migrated"},
+                "signing_key": {"path": str(settings.signing_key), "made": made_key, "verifier_key": verifier},
+                "settings": {"path": str(path), "made": made_settings},
+            }
+        )
+        return
+    said = {"made": "made", "migrated": "brought up to date", "same": "was there already"}[before]
+    click.echo(f"{marks().yes} Database      {said}: {_place(settings.database_url)}")
+    click.echo(f"{marks().yes} Signing key   {_made(made_key)}: {settings.signing_key}")
+    click.echo(f"{marks().yes} Settings      {_made(made_settings)}: {path}")
+    click.echo("Verifier key, to be kept by whoever checks us:")
+    click.echo(f"  {verifier}")
+    click.echo(wrapped("Next: schakel doctor, then schakel open or schakel import", "  ", first=""))
+
+
+def _upgrade(url: str) -> str:
+    from workflow.storage.tables import HEAD
+    from workflow.storage.upgrade import upgrade
+
+    before = upgrade(url)
+    if before is None:
+        return "made"
+    return "same" if before == HEAD else "migrated"
+
+
+def _make_key(path: Path) -> tuple[bool, str]:
+    from scripts.keys import key_name, make_key, read_verifier_key
+
+    try:
+        return True, make_key(path, key_name())
+    except FileExistsError:
+        return False, read_verifier_key(path)
+
+
+def _make_settings(path: Path) -> bool:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return False
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(SETTINGS_TEXT)
+    return True
+
+
+def _made(fresh: bool) -> str:
+    return "made" if fresh else "was there already"
+
+
+def _place(url: str) -> str:
+    from workflow.storage.database import parse_url, shown_url
+
+    return shown_url(parse_url(url))

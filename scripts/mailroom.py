@@ -1,0 +1,140 @@
+"""What the mail commands do with the outbox: find letters, build what was not built yet, retry, resolve."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from notifications.building import Builder
+from notifications.outcomes import tell_cases
+from notifications.recorder import Recorder
+from notifications.rendering import Rendered, Renderer
+from notifications.samples import sample_context
+from scripts.passes import desk_of
+from scripts.wiring import Session
+from workflow.definition import LetterTo
+from workflow.errors import NoSuchCase, Refused, UsageError, nearest
+from workflow.events import Kind
+from workflow.finding import find_case
+from workflow.storage import letters
+from workflow.storage.letters import Attempt, LetterState, OutboxRow
+from workflow.storage.store import Store
+from workflow.text import check_text
+from workflow.work import Work
+
+NO_SENDER = "not-set@localhost.example"
+"""Stands in From while a letter is only looked at and no sender is set."""
+_PAGE = 1000
+_RETRYABLE = (LetterState.FAILED, LetterState.PENDING)
+
+
+def find_letters(session: Session, case: str | None, state: str | None, limit: int | None) -> Iterator[OutboxRow]:
+    """The letters that were asked for, read a page at a time. Raises NoSuchCase."""
+    with session.database.reading() as store:
+        case_id = find_case(store, case)[0] if case is not None else None
+        after, left = 0, limit
+        while left is None or left > 0:
+            size = _PAGE if left is None else min(_PAGE, left)
+            page = letters.letters_of(store, case_id=case_id, state=state, after=after, limit=size)
+            yield from page
+            if len(page) < size:
+                return
+            after, left = page[-1].id, None if left is None else left - size
+
+
+def letter_and_tries(session: Session, number: int) -> tuple[OutboxRow, list[Attempt]]:
+    """A letter, built as it would go out now if it was not built yet, and its tries. Raises NoSuchCase."""
+    with session.database.reading() as store:
+        row = _letter(store, number)
+        tries = letters.attempts_of(store, number)
+    desk = desk_of(session.settings)
+    shown = desk if desk.sender else replace(desk, sender=NO_SENDER)
+    return Builder(shown).build(row, session.clock.now()), tries
+
+
+def readable(row: OutboxRow) -> str:
+    """The text part of a built letter."""
+    message = email.message_from_bytes(row.message or b"", policy=email.policy.default)
+    part = message.get_body(preferencelist=("plain",))
+    return str(part.get_content()) if part is not None else ""
+
+
+def render_preview(session: Session, letter: str, case: str | None, language: str) -> Rendered:
+    """A letter rendered with a case's facts, or with made-up ones. Raises UsageError, NoSuchCase."""
+    renderer = Renderer(desk_of(session.settings))
+    known = dict(renderer.templates())
+    if letter not in known:
+        raise UsageError(f"There is no letter '{letter}'.{nearest(letter, known)}")
+    if (letter, language) not in renderer.templates():
+        language = known[letter]
+    if case is None:
+        return renderer.render(letter, language, sample_context(letter, language))
+    return renderer.render(letter, language, _context_of(session, letter, case, language))
+
+
+def _context_of(session: Session, letter: str, case: str, language: str) -> dict[str, object]:
+    """The context this letter would have for a case now; the work is thrown away."""
+    engine = session.engine
+    roles = {to.letter: to.role for to in engine.definition.letters()}
+    if letter not in roles:
+        return sample_context(letter, language)
+    with session.database.reading() as store:
+        case_id, found = find_case(store, case)
+        keys = engine.definition.domain.keys(found.facts)
+        (others,) = store.older_open_cases([(case_id, keys)])
+    work = Work(engine.rules, session.origin(), session.clock.now(), case_id, found, others)
+    event = work.append(Kind.NOTED, {})
+    work.write_letters(event, (LetterTo(letter, roles[letter]),), told=found.told, reason="…")
+    context: dict[str, object] = json.loads(work.letters[0].context)
+    return context
+
+
+def retry_letter(session: Session, number: int) -> OutboxRow:
+    """Make a letter due now. Raises NoSuchCase; Refused: it is neither failed nor waiting."""
+    now = session.clock.now()
+    with session.database.writing() as store:
+        row = _letter(store, number)
+        again = replace(row, attempts=0 if row.state == LetterState.FAILED else row.attempts)
+        if not letters.settle(store, again, LetterState.PENDING, expected=_RETRYABLE, now=now, due_at=now):
+            raise Refused(f"Letter {number} is {row.state}: only a failed or pending one can be tried again.")
+        return _letter(store, number)
+
+
+def resolve_letter(session: Session, number: int, *, arrived: bool, reason: str) -> OutboxRow:
+    """Settle an unknown letter as a person knows it to be; its case's history says who decided.
+
+    Raises NoSuchCase, UsageError; Refused: it is not unknown, or the reason holds a BSN.
+    """
+    check_text("reason", reason)
+    engine = session.engine
+    problems = tuple(engine.definition.domain.judge_text("reason", reason))
+    if problems or not reason.strip():
+        raise Refused(f"Letter {number} was not resolved: give a reason that may be kept.", problems)
+    with session.database.reading() as store:
+        row = _letter(store, number)
+        merged = [case_id for case_id, _ in letters.merged_cases(store, number)]
+    cases = [row.case_id] if row.case_id is not None else merged
+
+    def act(store: Store, works: Mapping[int, Work]) -> OutboxRow:
+        now = session.clock.now()
+        state = LetterState.SENT if arrived else LetterState.PENDING
+        again = replace(row, attempts=row.attempts if arrived else 0)
+        if not letters.settle(store, again, state, expected=(LetterState.UNKNOWN,), now=now, due_at=now):
+            raise Refused(f"Letter {number} is {row.state}: only an unknown one waits for a decision.")
+        decided = "resolved as sent" if arrived else "resolved as not sent"
+        kind = Kind.LETTER_SENT if arrived else Kind.LETTER_UNKNOWN
+        tell_cases(works, row, kind, {"phase": decided, "code": None}, reason=reason)
+        return _letter(store, number)
+
+    recorder = Recorder(engine.database, engine.rules, session.origin(), engine.clock)
+    return recorder.run_now(act, cases)
+
+
+def _letter(store: Store, number: int) -> OutboxRow:
+    row = letters.letter_by_id(store, number)
+    if row is None:
+        raise NoSuchCase(f"There is no letter {number}; look it up with: schakel mail list")
+    return row

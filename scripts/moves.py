@@ -1,0 +1,136 @@
+"""The commands that move a case: `why` and `advance`."""
+
+from __future__ import annotations
+
+import click
+
+from scripts.assignments import read_assignments
+from scripts.facts import print_letters
+from scripts.output import marks, print_json, wrapped
+from scripts.parameters import actor_option, case_argument, examples, json_option
+from scripts.problems import problem_documents, problem_lines
+from scripts.wiring import Session, pass_session
+from workflow.answers import Moved, Verdict, Why
+
+
+@click.command(
+    short_help="Say what each move still needs.",
+    epilog=examples("schakel why K-7QDM-4XTR", "schakel why E06 register --json"),
+)
+@case_argument
+@click.argument("trigger", required=False)
+@json_option
+@pass_session
+def why(session: Session, case: str, trigger: str | None) -> None:
+    """Say for each move that leaves CASE's state, or for TRIGGER only, whether it is open and every reason why not.
+
+    Asking changes nothing and is not in the history.
+    """
+    answer = session.engine.why(case, trigger)
+    if session.json:
+        print_json(_why_document(session, answer))
+        return
+    click.echo(f"{answer.case} is {answer.state}.")
+    if not answer.moves:
+        options = ", ".join(move.trigger for move in session.definition.moves_from(answer.state))
+        what = f"'{trigger}' is not possible" if trigger else "No move is possible"
+        click.echo(f"{marks().no} {what}" + (f"; from here: {options}." if options else ": this state is final."))
+    for verdict in answer.moves:
+        _print_verdict(session, answer, verdict)
+
+
+@click.command(
+    short_help="Make a move.",
+    epilog=examples(
+        "schakel advance K-7QDM-4XTR",
+        "schakel advance E02 register --accept NAME_DUPLICATE",
+        "schakel advance E06 hand_over handover.keylane_reference=KL-2026-118",
+        'schakel advance E06 return_to_applicant --reason "Wrong company name"',
+    ),
+)
+@case_argument
+@click.argument("words", metavar="[TRIGGER] [SHEET.FIELD=VALUE]...", nargs=-1)
+@click.option("--accept", metavar="CODE", multiple=True, help="Accept this warning; may be repeated.")
+@click.option("--accept-warnings", is_flag=True, help="Accept every warning there is.")
+@click.option("--reason", metavar="TEXT", help="Why; asked for by moves that go back or stop.")
+@click.option("--expect-version", metavar="N", type=click.IntRange(min=0), help="Only if CASE is at version N.")
+@click.option("--key", metavar="KEY", help="Do this once: the same KEY again gives the first answer again.")
+@json_option
+@actor_option
+@pass_session
+def advance(
+    session: Session,
+    case: str,
+    words: tuple[str, ...],
+    accept: tuple[str, ...],
+    accept_warnings: bool,
+    reason: str | None,
+    expect_version: int | None,
+    key: str | None,
+) -> None:
+    """Make a move with CASE: the one forward move of its state, or TRIGGER.
+
+    Facts may be given along; they are kept only when the move succeeds. A refusal (exit 5) lists every reason at once.
+    """
+    trigger = words[0] if words and "=" not in words[0] else None
+    session.trigger = trigger
+    facts = read_assignments(words[trigger is not None :], session.definition)
+    moved = session.engine.advance(
+        case,
+        trigger,
+        facts=facts,
+        accept=accept,
+        accept_warnings=accept_warnings,
+        reason=reason,
+        expect_version=expect_version,
+        key=key,
+    )
+    _print_moved(session, moved)
+
+
+def _print_moved(session: Session, moved: Moved) -> None:
+    if session.json:
+        document: dict[str, object] = {
+            "case": moved.case,
+            "trigger": moved.trigger,
+            "from": moved.source,
+            "to": moved.target,
+            "version": moved.version,
+            "event": {"seq": moved.seq, "hash": moved.hash},
+            "letters": list(moved.letters),
+            "accepted": list(moved.accepted),
+        }
+        print_json({**document, "repeated": True} if moved.repeated else document)
+        return
+    signs = marks()
+    again = " (done before with this key; nothing was done now)" if moved.repeated else ""
+    click.echo(f"{signs.yes} {moved.case}: {moved.source} {signs.arrow} {moved.target}, version {moved.version}{again}")
+    if moved.accepted:
+        click.echo(f"  accepted: {', '.join(moved.accepted)}")
+    print_letters(moved.letters)
+    state = session.definition.state(moved.target)
+    if state.holder:
+        click.echo(wrapped(f"Now {state.holder} has the ball: {state.means}", "  ", first=""))
+
+
+def _print_verdict(session: Session, answer: Why, verdict: Verdict) -> None:
+    signs = marks()
+    asks = f"  (asks for --{' --'.join(verdict.asks)})" if verdict.asks else ""
+    sign = signs.yes if verdict.allowed else signs.no
+    click.echo(f"{sign} {verdict.trigger} {signs.arrow} {verdict.target}{asks}")
+    for line in problem_lines(problem_documents(verdict.problems, session.definition, session.language)):
+        click.echo(line)
+
+
+def _why_document(session: Session, answer: Why) -> dict[str, object]:
+    moves = [
+        {
+            "trigger": verdict.trigger,
+            "to": verdict.target,
+            "allowed": verdict.allowed,
+            "problems": problem_documents(verdict.problems, session.definition, session.language),
+            "asks": list(verdict.asks),
+        }
+        for verdict in answer.moves
+    ]
+    return {"case": answer.case, "state": answer.state, "moves": moves}

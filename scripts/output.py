@@ -1,0 +1,173 @@
+"""What commands print: one JSON document for programs, plain aligned text that fits the terminal for people."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import textwrap
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import zip_longest
+from typing import NamedTuple, Protocol
+
+import click
+
+from workflow.clock import AMSTERDAM, format_time
+
+GAP = "  "
+
+
+class Answering(Protocol):
+    """Whatever remembers that part of a JSON answer is out already."""
+
+    answered: bool
+
+
+class Marks(NamedTuple):
+    """The few signs beyond ASCII, and what stands for them where the terminal cannot show them."""
+
+    yes: str
+    no: str
+    warning: str
+    arrow: str
+    more: str
+
+
+FINE = Marks("✓", "✗", "!", "→", "…")
+ASCII = Marks("+", "x", "!", "->", "...")
+
+
+def marks() -> Marks:
+    """The signs that standard output can carry."""
+    try:
+        "".join(FINE).encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return ASCII
+    return FINE
+
+
+def print_json(document: object) -> None:
+    """Print one JSON document."""
+    click.echo(_dump(document, indent=2))
+
+
+@contextmanager
+def json_array(session: Answering) -> Iterator[Callable[[object], None]]:
+    """Print an array item by item, so that a long one needs no memory; yields the function that prints the next item.
+
+    The bracket opens with the first item: an error before it can still be a document of its own. An error after it
+    leaves the array complete as JSON, and `session.answered` set.
+    """
+
+    def add(item: object) -> None:
+        click.echo(("," if session.answered else "[") + "\n  " + _dump(item), nl=False)
+        session.answered = True
+
+    try:
+        yield add
+    finally:
+        if session.answered:
+            click.echo("\n]")
+    if not session.answered:
+        click.echo("[]")
+
+
+def moment(at: datetime | None) -> str | None:
+    """A moment for JSON: UTC, fixed width."""
+    return None if at is None else format_time(at)
+
+
+def local(at: datetime) -> str:
+    """A moment for people: Amsterdam, to the minute."""
+    return at.astimezone(AMSTERDAM).strftime("%Y-%m-%d %H:%M")
+
+
+def terminal_width() -> int:
+    """COLUMNS, else the terminal's own width, else 80; never so narrow that nothing fits."""
+    return max(shutil.get_terminal_size((80, 24)).columns, 40)
+
+
+def width(text: str) -> int:
+    """How many columns a text takes; wide East Asian characters take two, combining ones none."""
+    if text.isascii():
+        return len(text)
+    wide = sum(unicodedata.east_asian_width(char) in "WF" for char in text)
+    return len(text) + wide - sum(unicodedata.combining(char) != 0 for char in text)
+
+
+def plain(text: str) -> str:
+    """A text on one line, without anything that could steer a terminal."""
+    return "".join(" " if char in "\r\n\t" else char if char.isprintable() else "?" for char in text)
+
+
+def clip(text: str, columns: int) -> str:
+    """A text cut to so many columns, with a sign that there was more."""
+    if width(text) <= columns:
+        return text
+    more = marks().more
+    while text and width(text) > columns - len(more):
+        text = text[:-1]
+    return text.rstrip() + more
+
+
+def pad(text: str, columns: int) -> str:
+    """A text filled with spaces to so many columns."""
+    return text + " " * (columns - width(text))
+
+
+def wrapped(text: str, indent: str, *, first: str | None = None) -> str:
+    """A paragraph that fits the terminal, each line indented; long words such as paths stay whole."""
+    return textwrap.fill(
+        plain(text),
+        width=min(terminal_width(), 100),
+        initial_indent=indent if first is None else first,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table; with `least` it may shrink to that width, clipped, or on more lines when `folds`."""
+
+    title: str
+    least: int | None = None
+    folds: bool = False
+
+
+def table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> list[str]:
+    """The lines of an aligned table that fits the terminal; nothing is padded at the end of a line."""
+    cells = [[plain(cell) for cell in row] for row in rows]
+    widths = [max([width(column.title), *(width(row[index]) for row in cells)]) for index, column in enumerate(columns)]
+    _shrink(widths, [column.least for column in columns], terminal_width() - len(GAP) * (len(columns) - 1))
+    titles = [column.title for column in columns]
+    folds = [column.folds for column in columns]
+    return [line for row in [titles, *cells] for line in _row_lines(row, widths, folds)]
+
+
+def _shrink(widths: list[int], least: Sequence[int | None], room: int) -> None:
+    """Take the excess from the widest column that may still shrink, until all fit or none can."""
+    while sum(widths) > room:
+        spare = [(size, index) for index, size in enumerate(widths) if (low := least[index]) is not None and size > low]
+        if not spare:
+            return
+        widths[max(spare)[1]] -= 1
+
+
+def _row_lines(cells: Sequence[str], widths: Sequence[int], folds: Sequence[bool]) -> Iterator[str]:
+    parts = [
+        textwrap.wrap(cell, size, break_on_hyphens=False) or [""] if fold else [clip(cell, size)]
+        for cell, size, fold in zip(cells, widths, folds, strict=True)
+    ]
+    for line in zip_longest(*parts, fillvalue=""):
+        yield GAP.join(pad(part, size) for part, size in zip(line, widths, strict=True)).rstrip()
+
+
+def _dump(document: object, indent: int | None = None) -> str:
+    encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")
+    return json.dumps(document, ensure_ascii=encoding != "utf8", indent=indent)

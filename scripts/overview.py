@@ -1,0 +1,180 @@
+"""The commands that look at cases as they stand: `show` and `list`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from scripts.output import Column, json_array, local, marks, moment, plain, print_json, table, wrapped
+from scripts.parameters import case_argument, examples, json_option
+from scripts.problems import problem_documents, problem_lines
+from scripts.values import fact_lines, in_order
+from scripts.wiring import Session, pass_session
+from workflow.answers import Summary, View
+from workflow.definition import Facts, Severity
+
+_COLUMNS = (
+    Column("CASE"),
+    Column("YOURS", least=5),
+    Column("NAME", least=10),
+    Column("STATE", least=12),
+    Column("BALL"),
+    Column("DAYS"),
+    Column("DUE"),
+)
+
+
+@click.command(
+    short_help="Show one case: who has the ball, what is missing.",
+    epilog=examples("schakel show K-7QDM-4XTR", "schakel show E06 --json"),
+)
+@case_argument
+@click.option("--reveal", is_flag=True, help="Show personal values in full.")
+@json_option
+@pass_session
+def show(session: Session, case: str, reveal: bool) -> None:
+    """Show CASE: who has the ball and since when, what is due, what is still missing, and what is known.
+
+    Personal values are masked unless --reveal is given.
+    """
+    view = session.engine.case(case)
+    domain = session.definition.domain
+    facts = in_order(view.case.facts if reveal else domain.mask(view.case.facts), domain.sheets)
+    problems = problem_documents(view.problems, session.definition, session.language)
+    if session.json:
+        print_json(_document(view, facts, problems))
+        return
+    for line in _lines(session, view, facts, problems, revealed=reveal):
+        click.echo(line)
+
+
+@click.command(
+    "list",
+    short_help="List cases, by state, holder or name.",
+    epilog=examples("schakel list --holder asr --overdue", "schakel list --search dennen"),
+)
+@click.option("--state", metavar="STATE", help="Only cases in this state.")
+@click.option("--holder", metavar="HOLDER", help="Only cases where this party has the ball.")
+@click.option("--overdue", is_flag=True, help="Only cases whose first reminder is due.")
+@click.option("--search", metavar="TEXT", help="Only cases whose name or reference holds this.")
+@click.option("--limit", metavar="N", type=click.IntRange(min=1), help="At most so many.")
+@json_option
+@pass_session
+def list_cases(
+    session: Session, state: str | None, holder: str | None, overdue: bool, search: str | None, limit: int | None
+) -> None:
+    """List cases in the order they were opened; DAYS are the working days the ball has lain where it lies."""
+    found = session.engine.cases(state=state, holder=holder, overdue=overdue, search=search, limit=limit)
+    if session.json:
+        with json_array(session) as add:
+            for summary in found:
+                add(_document_of(summary))
+        return
+    summaries = list(found)
+    if not summaries:
+        filtered = any((state, holder, overdue, search))
+        hint = "There are no cases yet. Next: schakel import FILE.csv --advance"
+        click.echo("No case matches." if filtered else hint)
+        return
+    for line in table(_COLUMNS, map(_row, summaries)):
+        click.echo(line)
+    late = sum(summary.overdue for summary in summaries)
+    count = len(summaries)
+    click.echo(f"{count} case{'s' * (count != 1)}" + (f", {late} overdue ({marks().warning})" if late else ""))
+
+
+def _document(view: View, facts: Facts, problems: list[dict[str, str]]) -> dict[str, object]:
+    case = view.case
+    return {
+        "case": case.reference,
+        "external_reference": case.external_reference,
+        "state": case.state,
+        "version": case.version,
+        "holder": view.holder,
+        "opened_at": moment(case.opened_at),
+        "entered_at": moment(case.entered_at),
+        "due_at": moment(view.due_at),
+        "overdue": view.overdue,
+        "on_hold": view.on_hold,
+        "held_until": case.held_until.isoformat() if case.held_until else None,
+        "ended_at": moment(case.ended_at),
+        "erased": case.erased,
+        "ball": dict(view.ball),
+        "accepted": sorted(case.accepted),
+        "facts": facts,
+        "problems": problems,
+    }
+
+
+def _lines(
+    session: Session, view: View, facts: Facts, problems: list[dict[str, str]], *, revealed: bool
+) -> Iterator[str]:
+    case, definition = view.case, session.definition
+    yours = f"  ({case.external_reference})" if case.external_reference else ""
+    yield plain(f"{case.reference}{yours}  {definition.domain.title(case.facts)}")
+    yield wrapped(f"{case.state}: {definition.state(case.state).means}", " " * 9, first="State    ")
+    yield from _ball(view)
+    if case.accepted:
+        yield wrapped(", ".join(sorted(case.accepted)), " " * 9, first="Accepted ")
+    yield f"Version  {case.version}"
+    forward = definition.forward_from(case.state)
+    if forward is not None:
+        yield ""
+        blocked = any(said["severity"] != Severity.INFO for said in problems)
+        yield f"Before '{forward.trigger}':" if blocked else f"Nothing is missing for '{forward.trigger}'."
+        yield from problem_lines(problems)
+    if facts:
+        yield ""
+        yield "Known:" if revealed else "Known (personal values masked; --reveal shows them):"
+        yield from fact_lines(facts)
+    if case.erased:
+        yield "Its facts were erased."
+
+
+def _ball(view: View) -> Iterator[str]:
+    case = view.case
+    if view.holder:
+        days = _days(view.ball.get(view.holder, 0))
+        yield f"Ball     {view.holder}, {days}, in this state since {local(case.entered_at)}"
+    else:
+        yield f"Ball     nobody: it ended {local(case.entered_at)}"
+    others = [f"{holder} {_days(days)}" for holder, days in view.ball.items() if holder != view.holder]
+    if others:
+        yield f"Earlier  {', '.join(others)}"
+    if view.on_hold:
+        yield f"On hold  until {case.held_until}"
+    if view.due_at:
+        yield f"Due      {local(view.due_at)}" + (f"  {marks().warning} overdue" if view.overdue else "")
+
+
+def _row(summary: Summary) -> tuple[str, ...]:
+    due = summary.due_at
+    late = f" {marks().warning}" if summary.overdue else ""
+    return (
+        summary.case,
+        summary.external_reference or "",
+        summary.title,
+        summary.state,
+        summary.holder or "",
+        str(summary.ball_days) if summary.holder else "",
+        (local(due)[:10] if due else "") + late,
+    )
+
+
+def _document_of(summary: Summary) -> dict[str, object]:
+    return {
+        "case": summary.case,
+        "external_reference": summary.external_reference,
+        "company_name": summary.title,
+        "state": summary.state,
+        "holder": summary.holder,
+        "entered_at": moment(summary.entered_at),
+        "due_at": moment(summary.due_at),
+        "overdue": summary.overdue,
+        "days": summary.ball_days,
+    }
+
+
+def _days(count: int) -> str:
+    return f"{count} working day{'s' * (count != 1)}"

@@ -1,0 +1,101 @@
+"""The options, arguments and value types that commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time
+from typing import Any, TypeVar
+
+import click
+
+from scripts.wiring import Session
+from workflow.clock import AMSTERDAM
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+class Day(click.ParamType[date]):
+    """A calendar day, written as 2026-12-04."""
+
+    name = "date"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        """The day a text says, or a usage error."""
+        if isinstance(value, date):
+            return value
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            self.fail(f"'{value}' is not a day; write it as 2026-12-04.", param, ctx)
+
+
+class Moment(click.ParamType[datetime]):
+    """A moment: 2026-12-04 (the end of that day) or 2026-12-04T09:30, in Amsterdam unless it names a zone."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """The moment a text says, in UTC, or a usage error."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            return parse_moment(value)
+        except (ValueError, OverflowError):
+            self.fail(f"'{value}' is not a moment; write 2026-12-04 or 2026-12-04T09:30.", param, ctx)
+
+
+def parse_moment(text: str) -> datetime:
+    """The moment a text says, in UTC. Raises ValueError or OverflowError."""
+    try:
+        at = datetime.combine(date.fromisoformat(text), time.max)
+    except ValueError:
+        at = datetime.fromisoformat(text)
+    return (at if at.tzinfo else at.replace(tzinfo=AMSTERDAM)).astimezone(UTC)
+
+
+def _take_json(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value:
+        ctx.ensure_object(Session).json = True
+
+
+def _take_actor(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        ctx.ensure_object(Session).actor_given = value
+
+
+def _take_case(ctx: click.Context, _param: click.Parameter, value: str) -> str:
+    ctx.ensure_object(Session).case = value
+    return value
+
+
+def json_option(command: Decorated) -> Decorated:
+    """`--json`, which may stand before the command too."""
+    return click.option(
+        "--json",
+        is_flag=True,
+        expose_value=False,
+        is_eager=True,
+        callback=_take_json,
+        help="Answer with one JSON document.",
+    )(command)
+
+
+def actor_option(command: Decorated) -> Decorated:
+    """`--actor`, which may stand before the command too."""
+    return click.option(
+        "--actor",
+        metavar="NAME",
+        expose_value=False,
+        callback=_take_actor,
+        help="Who acts (else SCHAKEL_ACTOR, else you).",
+    )(command)
+
+
+def case_argument(command: Decorated) -> Decorated:
+    """CASE: a reference or an external reference."""
+    return click.argument("case", metavar="CASE", callback=_take_case)(command)
+
+
+def examples(*lines: str) -> str:
+    """An epilog with examples, kept as written."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)

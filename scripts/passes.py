@@ -1,0 +1,111 @@
+"""One pass of everything that happens by itself: timers, overview, delivery; for `tick`, the worker and the demo."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import cached_property
+
+from notifications.smtp import Server, parse_smtp_url
+
+from notifications import overview
+from notifications.delivery import Delivered, Delivery
+from notifications.desk import Desk
+from scripts.settings import Settings
+from scripts.wiring import Session
+from workflow import reminders
+from workflow.errors import UsageError
+from workflow.reminders import Fired
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What one pass did."""
+
+    fired: Fired
+    overview: bool
+    delivered: Delivered
+
+    def document(self) -> dict[str, object]:
+        """The counts, for JSON."""
+        return {
+            "reminders": self.fired.reminders,
+            "escalations": self.fired.escalations,
+            "holds_ended": self.fired.holds_ended,
+            "overview": self.overview,
+            "letters": asdict(self.delivered),
+        }
+
+
+class Passes:
+    """The parts of a pass, wired once; each can be run by itself."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._origin = session.origin("worker")
+
+    @cached_property
+    def server(self) -> Server | None:
+        """The mail server; None when none is set, so letters wait."""
+        return mail_server(self._session.settings)
+
+    @cached_property
+    def delivery(self) -> Delivery:
+        """The delivery of letters."""
+        engine = self._session.engine
+        return Delivery(
+            engine.database, engine.rules, engine.clock, self._origin, desk_of(self._session.settings), self.server
+        )
+
+    def fire(self) -> Fired:
+        """Fire what is due."""
+        engine = self._session.engine
+        return reminders.run_once(engine.database, engine.rules, engine.clock.now(), self._origin)
+
+    def look_over(self) -> bool:
+        """Write the daily overview when its hour has come."""
+        engine = self._session.engine
+        return overview.run_once(engine.database, engine.rules, engine.clock.now())
+
+    def deliver(self) -> Delivered:
+        """Send what is due."""
+        return self.delivery.run_once()
+
+    def run_once(self) -> Pass:
+        """One pass of everything, in the order in which one makes work for the next."""
+        return Pass(self.fire(), self.look_over(), self.deliver())
+
+
+def desk_of(settings: Settings) -> Desk:
+    """Who writes, by the settings."""
+    addresses = {
+        "asr": settings.mail_asr,
+        "keylane": settings.mail_keylane,
+        "operations": settings.mail_operations,
+    }
+    return Desk(
+        sender=settings.mail_from,
+        addresses={role: address for role, address in addresses.items() if address},
+        reply_to=settings.reply_to,
+        team_name=settings.team_name,
+        team_phone=settings.team_phone,
+        form_url=settings.form_url,
+    )
+
+
+def mail_server(settings: Settings) -> Server | None:
+    """The mail server, with its password from its file. Raises UsageError naming the setting."""
+    if settings.smtp_url is None:
+        return None
+    if not settings.mail_from:
+        raise UsageError("SCHAKEL_SMTP_URL is set, but SCHAKEL_MAIL_FROM is not: set the address letters come from.")
+    return parse_smtp_url(settings.smtp_url.get_secret_value(), _password(settings))
+
+
+def _password(settings: Settings) -> str | None:
+    path = settings.smtp_password_file
+    if path is None:
+        return None
+    try:
+        return path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"SCHAKEL_SMTP_PASSWORD_FILE {path} cannot be read: {error}") from None

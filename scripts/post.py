@@ -1,0 +1,180 @@
+"""The commands on letters: `mail list`, `show`, `preview`, `retry`, `resolve`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from scripts.output import Column, json_array, local, moment, print_json, table, wrapped
+from scripts.parameters import examples, json_option
+from scripts.wiring import Session, pass_session
+from workflow.errors import UsageError
+from workflow.storage.letters import LetterState, OutboxRow
+
+_COLUMNS = (
+    Column("ID"),
+    Column("CASE"),
+    Column("LETTER", least=14),
+    Column("TO", least=10),
+    Column("STATE"),
+    Column("TRIES"),
+    Column("SUBJECT OR REASON", least=16),
+)
+_PAGE = 1000
+
+
+@click.group(short_help="Look at letters, send or settle them.")
+def mail() -> None:
+    """Letters: what waits, what was sent, what failed, and what only a person can decide."""
+
+
+@mail.command("list", epilog=examples("schakel mail list", "schakel mail list --case E06 --state failed"))
+@click.option("--case", metavar="CASE", help="Only letters of this case.")
+@click.option("--state", type=click.Choice([str(state) for state in LetterState]), help="Only letters in this state.")
+@click.option("--limit", metavar="N", type=click.IntRange(min=1), help="At most so many.")
+@json_option
+@pass_session
+def list_letters(session: Session, case: str | None, state: str | None, limit: int | None) -> None:
+    """List letters in the order they were written; addresses are masked."""
+    from scripts.mailroom import find_letters
+
+    found = find_letters(session, case, state, limit)
+    if session.json:
+        with json_array(session) as add:
+            for row in found:
+                add(_document(row))
+        return
+    rows = [_row(row) for row in found]
+    if not rows:
+        click.echo("There are no such letters.")
+        return
+    for line in table(_COLUMNS, rows):
+        click.echo(line)
+
+
+@mail.command("show", epilog=examples("schakel mail show 12", "schakel mail show 12 --raw > letter.eml"))
+@click.argument("number", metavar="ID", type=click.IntRange(min=1))
+@click.option("--raw", is_flag=True, help="The bytes as they were or will be sent, addresses and all.")
+@json_option
+@pass_session
+def show_letter(session: Session, number: int, raw: bool) -> None:
+    """Show one letter, its tries and its text; one that waits is shown as it would go out now."""
+    from scripts.mailroom import letter_and_tries, readable
+
+    row, tries = letter_and_tries(session, number)
+    if raw:
+        sys.stdout.buffer.write(row.message or b"")
+        return
+    text = readable(row)
+    said = [
+        {"at": moment(one.at), "phase": one.phase, "outcome": one.outcome, "code": one.code, "words": one.words}
+        for one in tries
+    ]
+    if session.json:
+        print_json({**_document(row), "reason": row.reason, "sha256": row.sha256, "tries": said, "text": text})
+        return
+    about = f", case {row.case}" if row.case else ""
+    click.echo(f"Letter {row.id}: {row.letter} to {row.role} ({masked(row.recipient)}){about}")
+    click.echo(f"State    {row.state}{f' ({row.reason})' if row.reason else ''}, written {local(row.created_at)}")
+    for one in tries:
+        words = f" {one.code or ''} {one.words or ''}".rstrip()
+        click.echo(wrapped(f"{local(one.at)} {one.phase}: {one.outcome}{words}", " " * 9, first="Try      "))
+    click.echo(f"Subject  {row.subject}\n")
+    click.echo(text)
+
+
+@mail.command("preview", epilog=examples("schakel mail preview invitation", "schakel mail preview invitation E06"))
+@click.argument("letter", metavar="LETTER")
+@click.argument("case", metavar="[CASE]", required=False)
+@click.option("--language", type=click.Choice(["nl", "en"]), default="nl", show_default=True)
+@click.option("--html", "target", metavar="FILE", type=click.Path(path_type=Path), help="Write the HTML part here.")
+@json_option
+@pass_session
+def preview(session: Session, letter: str, case: str | None, language: str, target: Path | None) -> None:
+    """Render any letter, with a real case's facts or made-up ones. Nothing is written or sent."""
+    from scripts.mailroom import render_preview
+
+    rendered = render_preview(session, letter, case, language)
+    if target is not None:
+        try:
+            target.write_text(rendered.html, "utf-8")
+        except OSError as error:
+            raise UsageError(f"--html {target} cannot be written: {error.strerror}.") from None
+    if session.json:
+        print_json({"letter": letter, "subject": rendered.subject, "text": rendered.text, "html": rendered.html})
+        return
+    click.echo(f"Subject: {rendered.subject}\n\n{rendered.text}")
+
+
+@mail.command("retry", epilog=examples("schakel mail retry 12"))
+@click.argument("number", metavar="ID", type=click.IntRange(min=1))
+@json_option
+@pass_session
+def retry(session: Session, number: int) -> None:
+    """Send a failed letter again at the next pass, or one that waits for its next try at once."""
+    from scripts.mailroom import retry_letter
+
+    _tell(session, retry_letter(session, number))
+
+
+@mail.command("resolve", epilog=examples('schakel mail resolve 12 --sent --reason "asked: it arrived"'))
+@click.argument("number", metavar="ID", type=click.IntRange(min=1))
+@click.option("--sent", "decision", flag_value="sent", help="It arrived.")
+@click.option("--resend", "decision", flag_value="resend", help="It did not: send it again.")
+@click.option("--reason", metavar="TEXT", required=True, help="How you know.")
+@json_option
+@pass_session
+def resolve(session: Session, number: int, decision: str | None, reason: str) -> None:
+    """Decide about a letter of which nobody knows whether it arrived."""
+    from scripts.mailroom import resolve_letter
+
+    if decision is None:
+        raise click.UsageError("Say --sent or --resend.")
+    _tell(session, resolve_letter(session, number, arrived=decision == "sent", reason=reason))
+
+
+def masked(address: str | None) -> str:
+    """An address as lists may show it."""
+    if not address:
+        return "no address"
+    name, _, domain = address.rpartition("@")
+    return f"{name[:1]}•••@{domain}"
+
+
+def _tell(session: Session, row: OutboxRow) -> None:
+    if session.json:
+        print_json(_document(row))
+        return
+    click.echo(f"Letter {row.id} ({row.letter}) is {row.state} now.")
+    if row.state == LetterState.PENDING:
+        click.echo("Next: schakel tick (or the worker sends it)")
+
+
+def _document(row: OutboxRow) -> dict[str, object]:
+    return {
+        "id": row.id,
+        "case": row.case,
+        "letter": row.letter,
+        "role": row.role,
+        "recipient": masked(row.recipient) if row.recipient else None,
+        "state": row.state,
+        "subject": row.subject,
+        "attempts": row.attempts,
+        "created_at": moment(row.created_at),
+    }
+
+
+def _row(row: OutboxRow) -> tuple[str, ...]:
+    waits = f"no address for {row.role}" if row.recipient is None and row.state == LetterState.PENDING else None
+    said = row.reason or waits or row.subject or ""
+    return (
+        str(row.id),
+        row.case or "–",
+        row.letter,
+        masked(row.recipient) if row.recipient else row.role,
+        row.state,
+        str(row.attempts),
+        said,
+    )

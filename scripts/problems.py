@@ -1,0 +1,66 @@
+"""Says what is wrong: problems as JSON for programs, and grouped by who must act for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import groupby
+
+from scripts.output import marks, wrapped
+from workflow.definition import Definition, Problem, Severity
+
+_ORDER = (Severity.ERROR, Severity.WARNING, Severity.INFO)
+
+
+def problem_document(problem: Problem, definition: Definition, language: str) -> dict[str, str]:
+    """One problem as every `--json` answer holds it."""
+    return {
+        "code": problem.code,
+        "severity": str(problem.severity),
+        "field": problem.field,
+        "holder": problem.holder,
+        "message": definition.domain.phrase(problem, language),
+    }
+
+
+def problem_documents(problems: Iterable[Problem], definition: Definition, language: str) -> list[dict[str, str]]:
+    """Problems as every `--json` answer holds them."""
+    return [problem_document(problem, definition, language) for problem in problems]
+
+
+def problem_lines(documents: Iterable[Mapping[str, str]], indent: str = "  ") -> list[str]:
+    """Lines for people, grouped by who must act, errors first; each problem with what to do about it."""
+    ranked = sorted(documents, key=lambda said: (said["holder"], _ORDER.index(Severity(said["severity"]))))
+    lines = []
+    for holder, group in groupby(ranked, key=lambda said: said["holder"]):
+        lines.append(f"{indent}{holder} must act:" if holder else f"{indent}to do:")
+        for said in group:
+            lines += _lines(said, indent + "  ")
+    return lines
+
+
+def next_command(problems: Iterable[Problem], case: str | None, trigger: str | None) -> str | None:
+    """The command that most likely helps after a refusal; None when nothing can be said."""
+    found = tuple(problems)
+    if case is None:
+        return None
+    move = f"schakel advance {case}" + (f" {trigger}" if trigger else "")
+    errors = [problem for problem in found if problem.severity is Severity.ERROR]
+    if any(problem.code == "BSN_IN_TEXT" for problem in errors):
+        return None
+    if any(problem.field == "reason" for problem in errors):
+        return f'{move} --reason "…"' if trigger else f"schakel why {case}"
+    facts = next((problem.field for problem in errors if "." in problem.field), None)
+    if facts is not None:
+        sheet, _, name = facts.partition(".")
+        return f"schakel record {case} {sheet} {name.split('[')[0].split('.')[0]}=…"
+    warnings = [problem.code for problem in found if problem.severity is Severity.WARNING]
+    if warnings and not errors:
+        return move + "".join(f" --accept {code}" for code in dict.fromkeys(warnings))
+    return f"schakel why {case}"
+
+
+def _lines(said: Mapping[str, str], indent: str) -> list[str]:
+    signs = marks()
+    sign = {Severity.ERROR: signs.no, Severity.WARNING: signs.warning}.get(Severity(said["severity"]), "i")
+    where = f"  {said['field']}" if said["field"] else ""
+    return [f"{indent}{sign} {said['code']}{where}", wrapped(said["message"], indent + "  ")]

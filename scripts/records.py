@@ -1,0 +1,70 @@
+"""The records of a CSV file, whatever its encoding and separator; and what the headers and cells of a table are."""
+
+from __future__ import annotations
+
+import csv
+import io
+import unicodedata
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from workflow.errors import UsageError
+
+NUMERIC = "\x00"
+"""Stands before the text of a cell that was a number in a workbook; no text file can hold it."""
+_SEPARATORS = (",", ";", "\t")
+
+
+def header_name(text: str) -> str:
+    """The name of a column as we compare it: case, spaces and dashes do not matter."""
+    folded = unicodedata.normalize("NFKC", text).strip().casefold()
+    return "_".join(folded.replace("-", " ").replace("_", " ").split())
+
+
+def read_csv(path: Path, encoding: str, separator: str) -> Iterator[tuple[int, Sequence[str]]]:
+    """The records of a CSV with the line each begins on, empty ones left out. Raises UsageError naming the line."""
+    with path.open(encoding=encoding, newline="") as file:
+        reader = csv.reader(file, delimiter=separator, strict=True, skipinitialspace=True)
+        begins = 1
+        try:
+            for cells in reader:
+                is_hint = begins == 1 and len(cells) <= 2 and cells and cells[0].lower().startswith("sep=")
+                if any(cell.strip() for cell in cells) and not is_hint:
+                    yield begins, cells
+                begins = reader.line_num + 1
+        except csv.Error as error:
+            raise UsageError(f"{path}: the record that begins on line {begins} cannot be read: {error}.") from None
+
+
+def find_encoding(path: Path) -> str:
+    """UTF-8 (with or without byte order mark) when the whole file is, else Windows-1252. Raises UsageError."""
+    with path.open("rb") as file:
+        start = file.read(4)
+    if not start:
+        raise UsageError(f"{path} is empty.")
+    if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise UsageError(f"{path} is UTF-16 text; save it as 'CSV UTF-8'.")
+    if start == b"PK\x03\x04":
+        raise UsageError(f"{path} is a workbook; give it a name that ends in .xlsx.")
+    for encoding in ("utf-8-sig", "cp1252"):
+        try:
+            with path.open(encoding=encoding, newline="") as file:
+                while chunk := file.read(1 << 20):
+                    if "\x00" in chunk:
+                        raise UsageError(f"{path} is not a text file.")
+        except UnicodeDecodeError:
+            continue
+        return encoding
+    raise UsageError(f"{path} is neither UTF-8 nor Windows-1252 text; save it as 'CSV UTF-8'.")
+
+
+def find_separator(path: Path, encoding: str, columns: frozenset[str]) -> str:
+    """The separator by which the first line names the most columns we know."""
+    with path.open(encoding=encoding, newline="") as file:
+        first = next((line for line in file if line.strip() and not line.lower().startswith("sep=")), "")
+
+    def known(separator: str) -> int:
+        cells = next(csv.reader(io.StringIO(first), delimiter=separator, skipinitialspace=True), [])
+        return len({header_name(cell) for cell in cells} & columns)
+
+    return max(_SEPARATORS, key=known)

@@ -1,0 +1,178 @@
+"""Reads an import file row by row, CSV or Excel, into texts by column; a row that cannot be read says why.
+
+A CSV is read twice: once to find its encoding, its separator and every reference that stands in it twice, once to hand
+out the rows. So nothing is written before the file as a whole was found readable, and memory stays flat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import cached_property
+from pathlib import Path
+
+from scripts.reading import open_file
+from scripts.records import NUMERIC, find_encoding, find_separator, header_name, read_csv
+from workflow.errors import UsageError
+
+MOST_BYTES = 100_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What the columns of a file may be called, and which must be there."""
+
+    known: frozenset[str]
+    required: frozenset[str]
+    identity: str
+    """The column that tells rows apart; each value may stand in a file once."""
+    ignored: tuple[str, ...] = ()
+    """Columns (or their beginning, with a '*') that are skipped without a word."""
+    textual: frozenset[str] = frozenset()
+    """Columns in which a spreadsheet's numeric cell has lost its leading zeros already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A row of the file: the line it begins on, its cells by column, or what is wrong with it."""
+
+    number: int
+    cells: dict[str, str] = field(default_factory=dict)
+    fault: str | None = None
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A file that was looked through: how to read it, and what stood out."""
+
+    path: Path
+    columns: Columns
+    header: tuple[str, ...]
+    unknown: tuple[str, ...]
+    """Columns that mean nothing to us, as they are written."""
+    count: int
+    """How many rows there are below the header."""
+    twice: dict[str, tuple[int, ...]]
+    """References that stand in the file more than once, with their lines."""
+    encoding: str = ""
+    separator: str = ""
+
+    @cached_property
+    def is_workbook(self) -> bool:
+        """Whether it is an Excel file."""
+        return is_workbook(self.path)
+
+    def lines(self) -> Iterator[Line]:
+        """The rows below the header, as they stand in the file; empty ones are left out."""
+        for number, cells in self._records():
+            yield self._line(number, cells)
+
+    def _records(self) -> Iterator[tuple[int, Sequence[str]]]:
+        if self.is_workbook:
+            from scripts.workbook import read_workbook
+
+            records = read_workbook(self.path)
+        else:
+            records = read_csv(self.path, self.encoding, self.separator)
+        next(records)
+        return records
+
+    def _line(self, number: int, cells: Sequence[str]) -> Line:
+        if (count := _miscounted(cells, len(self.header))) is not None:
+            return Line(number, fault=f"Line {number} has {count} cells, but the header has {len(self.header)}.")
+        raw = {name: cell for name, cell in zip(self.header, cells, strict=False) if name in self.columns.known}
+        named = {name: _text(cell) for name, cell in raw.items()}
+        return Line(number, named, self._fault(number, raw, named[self.columns.identity]))
+
+    def _fault(self, number: int, raw: dict[str, str], identity: str) -> str | None:
+        if not identity:
+            return f"Line {number} has no {self.columns.identity}."
+        if lines := self.twice.get(identity):
+            said = " and ".join(map(str, lines))
+            return f"{self.columns.identity} '{identity}' stands on lines {said}; keep one of them."
+        for name, cell in raw.items():
+            if name in self.columns.textual and cell.startswith(NUMERIC):
+                return (
+                    f"Line {number}: {name} is a number in this spreadsheet, so zeros in front of it are lost. "
+                    "Format the column as text and type the value again."
+                )
+        return None
+
+
+def look_through(source: str, columns: Columns) -> Sheet:
+    """Look a whole file through before its first row is used.
+
+    Raises UsageError: not there, a folder, too large, empty, no table, a required column missing, a column twice.
+    """
+    path = open_file(source)
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise UsageError(f"{source} is larger than {MOST_BYTES // 1_000_000} MB; split it.")
+        if is_workbook(path):
+            from scripts.workbook import read_workbook
+
+            return _survey(path, columns, read_workbook(path), "", "")
+        encoding = find_encoding(path)
+        separator = find_separator(path, encoding, columns.known)
+        return _survey(path, columns, read_csv(path, encoding, separator), encoding, separator)
+    except OSError as error:
+        raise UsageError(f"{source} cannot be read: {error.strerror or error}.") from None
+
+
+def is_workbook(path: Path) -> bool:
+    """Whether a file is an Excel workbook, by its name."""
+    return path.suffix.lower() in (".xlsx", ".xlsm")
+
+
+def _survey(
+    path: Path, columns: Columns, records: Iterator[tuple[int, Sequence[str]]], encoding: str, separator: str
+) -> Sheet:
+    first = next(records, None)
+    if first is None:
+        raise UsageError(f"{path} is empty.")
+    titles = list(first[1])
+    while titles and not titles[-1].strip(" \x00"):
+        titles.pop()
+    header = tuple(header_name(_text(title)) for title in titles)
+    _check_header(path, header, columns)
+    place = header.index(columns.identity)
+    seen: dict[str, tuple[int, ...]] = {}
+    count = 0
+    for number, cells in records:
+        count += 1
+        if place < len(cells) and (identity := _text(cells[place])):
+            seen[identity] = (*seen.get(identity, ()), number)
+    if not count:
+        raise UsageError(f"{path} has a header but no rows.")
+    twice = {identity: lines for identity, lines in seen.items() if len(lines) > 1}
+    unknown = tuple(title.strip() for title, name in zip(titles, header, strict=True) if _is_unknown(name, columns))
+    return Sheet(path, columns, header, unknown, count, twice, encoding, separator)
+
+
+def _check_header(path: Path, header: Sequence[str], columns: Columns) -> None:
+    missing = sorted(columns.required - set(header))
+    if missing:
+        near = ((name, get_close_matches(name, missing, n=1)) for name in header if _is_unknown(name, columns))
+        hint = next((f" Is '{name}' meant as '{close[0]}'?" for name, close in near if close), "")
+        raise UsageError(f"{path} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}.{hint}")
+    for name in header:
+        if header.count(name) > 1 and name in columns.known:
+            raise UsageError(f"{path} has the column '{name}' twice; keep one.")
+
+
+def _is_unknown(name: str, columns: Columns) -> bool:
+    ignored = any(name == rule or (rule.endswith("*") and name.startswith(rule[:-1])) for rule in columns.ignored)
+    return bool(name) and name not in columns.known and not ignored
+
+
+def _miscounted(cells: Sequence[str], expected: int) -> int | None:
+    """How many cells there are when that is not what the header says; empty ones at the end do not count."""
+    filled = len(cells)
+    while filled > expected and not cells[filled - 1].strip():
+        filled -= 1
+    return None if filled == expected else filled
+
+
+def _text(cell: str) -> str:
+    return cell.removeprefix(NUMERIC).strip()

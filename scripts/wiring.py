@@ -1,0 +1,111 @@
+"""Builds everything a command needs out of the environment, each part only when it is asked for."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import click
+
+from workflow.clock import Clock, SystemClock
+from workflow.errors import UsageError
+
+if TYPE_CHECKING:  # each is heavy, and only some commands need it
+    from scripts.settings import Settings
+    from workflow.calendar import WorkingDays
+    from workflow.definition import Definition
+    from workflow.engine import Engine
+    from workflow.events import Origin
+    from workflow.storage.database import Database
+
+MOST_ACTOR = 100
+
+
+@dataclass
+class Session:
+    """One run of the program: what was asked of all commands, and the parts that it wires on demand."""
+
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    clock: Clock = field(default_factory=SystemClock)
+    json: bool = False
+    actor_given: str | None = None
+    case: str | None = None
+    """The case the command is about, for the hint after an error."""
+    trigger: str | None = None
+    answered: bool = False
+    """Part of the JSON answer is out already, so an error may no longer become a document on standard output."""
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings. Raises UsageError."""
+        from scripts.settings import load
+
+        return load(self.environ)
+
+    @cached_property
+    def definition(self) -> Definition:
+        """The workflow that this program runs."""
+        from states import EMPLOYER_COUPLING
+
+        return EMPLOYER_COUPLING
+
+    @cached_property
+    def calendar(self) -> WorkingDays:
+        """The working days, by the settings."""
+        from workflow.calendar import WorkingDays
+
+        return WorkingDays(self.settings.liberation_day)
+
+    @cached_property
+    def database(self) -> Database:
+        """The open database. Raises StoreError."""
+        from workflow.storage import open_database
+
+        return open_database(self.settings.database_url)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The engine, on the open database."""
+        from workflow.engine import Engine
+
+        return Engine(self.database, self.definition, clock=self.clock, calendar=self.calendar, origin=self.origin())
+
+    @property
+    def language(self) -> str:
+        """The language of problem messages."""
+        return self.settings.language
+
+    @property
+    def actor(self) -> str:
+        """Who acts: `--actor`, else SCHAKEL_ACTOR, else the OS user. Raises UsageError: unprintable or too long."""
+        given = self.actor_given if self.actor_given is not None else self.environ.get("SCHAKEL_ACTOR") or os_user()
+        actor = given.strip()
+        if not actor or not actor.isprintable() or len(actor) > MOST_ACTOR:
+            raise UsageError(f"The actor (--actor, SCHAKEL_ACTOR) must be a name of 1 to {MOST_ACTOR} characters.")
+        return actor
+
+    def origin(self, via: str = "cli") -> Origin:
+        """Who asks, and by which way."""
+        from workflow.events import Origin
+
+        return Origin(self.actor, os_user(), via)
+
+    def close(self) -> None:
+        """Close the database, if it was opened."""
+        if "database" in self.__dict__:
+            self.database.dispose()
+
+
+pass_session = click.make_pass_decorator(Session)
+
+
+def os_user() -> str:
+    """The user this process runs as, by the machine's own account table where it has one."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid-{os.getuid()}"

@@ -1,0 +1,109 @@
+"""The background process: APScheduler wakes one pass of each kind of work; everything it does, `tick` could do too."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC
+from typing import Any
+
+import structlog
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from scripts.background import NO_SERVER
+from scripts.passes import Passes
+from scripts.wiring import Session
+from workflow.errors import SchakelError
+from workflow.storage import shift
+
+# job             wakes every … seconds
+INTERVALS = (
+    ("timers",    20),
+    ("overview",  60),
+    ("delivery",  10),
+    ("heartbeat", 30),
+)  # fmt: skip
+
+
+class Worker:
+    """One worker: wakes, does its passes, beats its heart, and stops cleanly."""
+
+    def __init__(self, session: Session, name: str | None = None) -> None:
+        self._session = session
+        self.name = name or f"{socket.gethostname()}:{os.getpid()}"
+        self._log = _logger().bind(worker=self.name)
+        self._passes = Passes(session)
+        self._stop = threading.Event()
+        self._jobs: dict[str, Callable[[], Any]] = {
+            "timers": self._passes.fire,
+            "overview": self._passes.look_over,
+            "delivery": self._passes.deliver,
+            "heartbeat": self._beat,
+        }
+
+    def run(self) -> None:
+        """Work until SIGTERM or SIGINT; makes one pass at once. Raises SchakelError when the settings are wrong."""
+        database, clock = self._session.database, self._session.clock
+        with database.writing() as store:
+            shift.begin(store, self.name, clock.now())
+        self._log.info("started", mail="on" if self._passes.server else NO_SERVER)
+        for wanted in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(wanted, self._on_signal)
+        scheduler = BackgroundScheduler(
+            timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+        )
+        for name, seconds in INTERVALS:
+            scheduler.add_job(self._guarded, "interval", seconds=seconds, args=[name], id=name)
+        for name, _ in INTERVALS:
+            if not self._stop.is_set():
+                self._guarded(name)
+        scheduler.start()
+        self._stop.wait()
+        self._passes.delivery.stop()
+        scheduler.shutdown(wait=True)
+        with database.writing() as store:
+            shift.beat(store, self.name, clock.now(), stopped=True)
+        self._log.info("stopped")
+
+    def _on_signal(self, number: int, _frame: object) -> None:
+        self._passes.delivery.stop()
+        self._stop.set()
+
+    def _guarded(self, name: str) -> None:
+        """Run one pass; what goes wrong is logged without values, and tried again at the next wake-up."""
+        try:
+            done = self._jobs[name]()
+        except SchakelError as error:
+            self._log.error("pass failed", job=name, error=type(error).__name__, message=str(error))
+        except Exception as error:  # noqa: BLE001  (a pass that fails must not end the worker)
+            self._log.error("pass failed", job=name, error=type(error).__name__)
+        else:
+            self._tell(name, done)
+
+    def _tell(self, name: str, done: Any) -> None:
+        counts = asdict(done) if hasattr(done, "__dataclass_fields__") else {"written": bool(done)}
+        busy = {what: count for what, count in counts.items() if count and what != "pending"}
+        if busy:
+            self._log.info("pass", job=name, **busy)
+
+    def _beat(self) -> None:
+        with self._session.database.writing() as store:
+            shift.beat(store, self.name, self._session.clock.now())
+
+
+def _logger() -> Any:
+    logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
+    return structlog.wrap_logger(
+        structlog.PrintLogger(sys.stderr),
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(),
+        ],
+    )

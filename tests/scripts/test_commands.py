@@ -1,0 +1,249 @@
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.scripts.desk import GOOD, Desk
+
+Write = Callable[[str, str | bytes], Path]
+
+
+def test_a_case_goes_from_open_to_confirmed(desk: Desk) -> None:
+    case = desk.open("E06")
+
+    assert desk.ask("advance E06")["to"] == "registered"
+    policies = '[{"policy_number": "P1", "product": "WIA", "start_date": "2026-05-01", "pension_act": false}]'
+    desk.ask(f"record E06 policy 'policies={policies}'")
+    desk.ask("advance E06")
+    desk.ask("advance E06 hand_over handover.keylane_reference=KL-1")
+    desk.ask("record E06 handover contacted_on=2026-04-20 authorisations_set=ja")
+    moved = desk.ask("advance E06 realised_on=2026-04-20 first_exchange_date=2026-05-04")
+
+    assert moved == {
+        "case": case,
+        "trigger": "confirm",
+        "from": "keylane_configuring",
+        "to": "confirmed",
+        "version": 7,
+        "event": moved["event"],
+        "letters": ["coupling_confirmed", "coupling_confirmed"],
+        "accepted": [],
+    }
+    assert [event["to"] for event in desk.ask("history E06") if event["kind"] == "moved"] == [
+        "registered",
+        "enriched",
+        "keylane_configuring",
+        "confirmed",
+    ]
+    assert desk.ask("replay E06")["matches_stored"] is True
+
+
+def test_show_has_the_keys_of_the_contract_and_masks_what_is_personal(desk: Desk) -> None:
+    case = desk.open("E06")
+
+    shown = desk.ask(f"show {case.lower().replace('-', '')}")
+
+    assert {"case", "external_reference", "state", "version", "holder", "entered_at", "due_at"} <= set(shown)
+    assert {"overdue", "facts", "problems"} <= set(shown)
+    assert shown["facts"]["registration"]["email"] != "salaris06@example.com"
+    assert desk.ask("show E06 --reveal")["facts"]["registration"]["email"] == "salaris06@example.com"
+
+
+def test_why_lists_every_problem_of_every_move(desk: Desk) -> None:
+    desk.ask("open -", '{"external_reference": "E1"}')
+
+    why = desk.ask("why E1")
+
+    register, withdraw = why["moves"]
+    assert (register["trigger"], register["allowed"], withdraw["allowed"]) == ("register", False, True)
+    assert {"code", "severity", "field", "holder", "message"} == set(register["problems"][0])
+    assert len(register["problems"]) > 5
+
+
+def test_a_refusal_lists_its_problems_as_json_and_for_people(desk: Desk) -> None:
+    desk.open("E06", registration={**GOOD["registration"], "email": ""})
+
+    refused = desk.ask("advance E06", code=5)
+    plain = desk.run("advance E06")
+
+    assert refused["error"] == "refused"
+    assert [problem["code"] for problem in refused["problems"]] == ["EMAIL_MISSING"]
+    assert "applicant must act:" in plain.stderr
+    assert "EMAIL_MISSING" in plain.stderr
+    assert f"Next: schakel record {refused['case']} registration email=…" in plain.stderr
+    assert plain.stdout == ""
+
+
+def test_a_warning_is_accepted_by_its_code(desk: Desk) -> None:
+    desk.open("E06", registration={**GOOD["registration"], "framework_contract_number": "B1"})
+
+    refused = desk.run("advance E06")
+    moved = desk.ask("advance E06 --accept RW_PREFIX")
+
+    assert "--accept RW_PREFIX" in refused.stderr
+    assert moved["accepted"] == ["RW_PREFIX"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "kind"),
+    [
+        ("advance E06 fly", 2, "usage"),
+        ("advance E06 --accept NOPE", 2, "usage"),
+        ("advance E06 enrich=x", 2, "usage"),
+        ("advance E06 contact_name=x", 2, "usage"),
+        ("record E06 registration emial=x", 2, "usage"),
+        ("record E06 registrations email=x", 2, "usage"),
+        ("record E06 registration", 2, "usage"),
+        ("record E06 registration email=a email=b", 2, "usage"),
+        ("record E06 registration handover.contact_name=a", 2, "usage"),
+        ("list --state nowhere", 2, "usage"),
+        ("replay E06 --at yesterday", 2, "usage"),
+        ("replay E06 --seq 99", 2, "usage"),
+        ("replay E06 --at 0001-01-01", 2, "usage"),
+        ("hold E06 --until 2020-01-01 --reason x", 2, "usage"),
+        ("hold E06 --until soon --reason x", 2, "usage"),
+        ("note E06 ' '", 2, "usage"),
+        ("show", 2, "usage"),
+        ("show E06 --bogus", 2, "usage"),
+        ("shwo E06", 2, "usage"),
+        ("open /nowhere/at/all.json", 2, "usage"),
+        ("--actor ' ' note E06 x", 2, "usage"),
+        ("show E99", 3, "no_such_case"),
+        ("advance E06 confirm", 5, "refused"),
+        ("note E06 'call 123456782'", 5, "refused"),
+        ("resume E06", 5, "refused"),
+        ("advance E06 withdraw", 5, "refused"),
+        ("advance E06 --expect-version 9", 7, "conflict"),
+    ],
+)
+def test_each_kind_of_mistake_has_its_exit_code_and_one_document(desk: Desk, words: str, code: int, kind: str) -> None:
+    desk.open("E06")
+
+    said = desk.ask(words, code=code)
+
+    assert said["error"] == kind
+    assert said["message"]
+    assert isinstance(said["problems"], list)
+
+
+def test_opening_a_known_external_reference_is_a_conflict(desk: Desk) -> None:
+    desk.open("E06")
+
+    assert desk.ask("open -", '{"external_reference": "E06"}', code=7)["error"] == "conflict"
+
+
+def test_a_key_used_twice_moves_once_and_not_for_something_else(desk: Desk) -> None:
+    desk.open("E06")
+
+    first = desk.ask("advance E06 register --key k1")
+    again = desk.ask("advance E06 register --key k1")
+
+    assert again == {**first, "repeated": True}
+    assert desk.ask("advance E06 withdraw --reason x --key k1", code=7)["error"] == "conflict"
+
+
+def test_json_may_stand_before_the_command(desk: Desk) -> None:
+    assert json.loads(desk.run("--json list").stdout) == []
+
+
+def test_without_a_database_the_error_says_to_run_init(bare_desk: Desk) -> None:
+    Path(bare_desk.environ["SCHAKEL_SETTINGS"]).parent.mkdir()
+    Path(bare_desk.environ["SCHAKEL_SETTINGS"]).touch()
+
+    said = bare_desk.ask("list", code=1)
+
+    assert said["error"] == "store"
+    assert "schakel init" in said["message"]
+
+
+def test_a_hold_is_shown_and_ended(desk: Desk) -> None:
+    desk.open("E06")
+
+    held = desk.ask("hold E06 --until 2026-05-04 --reason wacht")
+
+    assert held["held_until"] == "2026-05-04"
+    assert "On hold  until 2026-05-04" in desk.run("show E06").stdout
+    assert desk.ask("resume E06")["held_until"] is None
+
+
+def test_who_is_late_is_seen_in_the_list(desk: Desk) -> None:
+    desk.open("E06")
+    desk.clock.moment += timedelta(days=30)
+
+    (late,) = desk.ask("list --overdue --holder applicant --search dennen")
+
+    assert (late["case"], late["overdue"]) == (desk.ask("show E06")["case"], True)
+    assert "1 case, 1 overdue" in desk.run("list").stdout
+
+
+def test_history_names_the_actor_and_masks_what_changed(desk: Desk) -> None:
+    desk.open("E06")
+    desk.ask("--actor bob record E06 registration email=new@example.com")
+    desk.ask("note E06 'called them'")
+
+    opened, recorded, noted = desk.ask("history E06")
+
+    assert (opened["actor"], recorded["actor"], opened["via"]) == ("anna", "bob", "cli")
+    assert {"seq", "at", "actor", "via", "kind", "trigger", "from", "to", "hash"} <= set(opened)
+    assert "new@" not in json.dumps(recorded)
+    assert noted["text"] == "called them"
+    assert "bob" in desk.run("history E06").stdout
+
+
+def test_replay_goes_back_to_the_end_of_a_day(desk: Desk) -> None:
+    desk.open("E06")
+    desk.clock.moment = datetime(2026, 4, 21, 21, 59, tzinfo=UTC)
+    desk.ask("advance E06")
+    desk.clock.moment = datetime(2026, 4, 21, 22, 1, tzinfo=UTC)
+    desk.ask("advance E06 return_to_applicant --reason x")
+
+    assert desk.ask("replay E06 --at 2026-04-21")["state"] == "registered"
+    assert desk.ask("replay E06 --at 2026-04-22")["state"] == "rights_pending"
+    assert desk.ask("replay E06 --at 2026-04-20T23:00")["seq"] == 1
+
+
+def test_record_merges_a_file_and_refuses_a_field_given_twice(desk: Desk, write: Write) -> None:
+    desk.open("E06")
+    path = write("r.json", '{"contact_name": "A. Fictief"}')
+
+    recorded = desk.ask(f"record E06 registration email=new@example.com --file {path}")
+
+    assert set(recorded["changed"]) == {"registration.contact_name", "registration.email"}
+    assert desk.run(f"record E06 registration contact_name=x --file {path}").exit_code == 2
+    assert desk.run("record E06 registration email=new@example.com").stdout.count("nothing differs") == 1
+
+
+def test_open_refuses_what_is_no_sheet(desk: Desk) -> None:
+    assert "must be an object" in desk.ask("open -", '{"registration": []}', code=2)["message"]
+    assert "Did you mean 'registration'" in desk.ask("open -", '{"registratoin": {}}', code=2)["message"]
+    assert desk.ask("list") == []
+
+
+def test_every_screen_fits_eighty_columns(desk: Desk) -> None:
+    desk.open("E06")
+    desk.run("advance E06 confirm")
+    screens = [
+        "show E06",
+        "why E06",
+        "list",
+        "history E06",
+        "history E06 --full",
+        "replay E06",
+        "workflow show",
+        "--help",
+    ]
+
+    for words in screens:
+        result = desk.run(words)
+        assert result.exit_code == 0, result.output
+        assert max(map(len, result.stdout.splitlines())) <= 80, words
+
+
+def test_problems_speak_the_language_of_the_settings(desk: Desk) -> None:
+    desk.open("E06", registration={**GOOD["registration"], "email": ""})
+
+    dutch = desk.run("why E06", SCHAKEL_LANGUAGE="nl").stdout
+
+    assert "ontbreekt" in dutch

@@ -1,0 +1,85 @@
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.scripts.desk import SAMPLE, Desk
+
+Write = Callable[[str, str | bytes], Path]
+
+
+def sample() -> list[dict[str, str]]:
+    with SAMPLE.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_row_of_the_sample_ends_as_expected(desk: Desk) -> None:
+    results = desk.ask(f"import {SAMPLE} --advance --accept-warnings")
+
+    for row, result in zip(sample(), results, strict=True):
+        assert result["external_reference"] == row["case_id"]
+        assert (result["result"], result["state"]) == (row["expected_result"], row["expected_state"]), row["case_id"]
+        assert set(result["codes"]) == set(filter(None, row["expected_codes"].split("|"))), row["case_id"]
+
+
+def test_the_same_file_again_changes_nothing(desk: Desk) -> None:
+    desk.ask(f"import {SAMPLE} --advance")
+
+    again = desk.ask(f"import {SAMPLE} --advance")
+
+    assert {result["result"] for result in again} == {"unchanged"}
+    assert "18 rows: 18 unchanged." in desk.run(f"import {SAMPLE}").stdout
+
+
+def test_a_dry_run_writes_nothing(desk: Desk) -> None:
+    result = desk.run(f"import {SAMPLE} --advance --dry-run")
+
+    assert result.exit_code == 0
+    assert "Nothing was written" in result.stdout
+    assert desk.ask("list") == []
+
+
+def test_rows_that_cannot_be_processed_stand_in_their_place_and_exit_6(desk: Desk, write: Write) -> None:
+    lines = SAMPLE.read_text("utf-8").splitlines()
+    path = write(
+        "in.csv", "\n".join([lines[0], lines[1], "E50,ragged", lines[3], lines[4].replace(",nee,", ",perhaps,")])
+    )
+
+    results = desk.ask(f"import {path}", code=6)
+
+    assert [(result["row"], result["result"]) for result in results] == [
+        (2, "accept"),
+        (3, "error"),
+        (4, "accept"),
+        (5, "error"),
+    ]
+    assert "header has 19" in results[1]["message"]
+    assert "dertiende_maand" in results[3]["message"]
+    assert len(desk.ask("list")) == 2
+
+
+def test_unknown_columns_are_named_on_standard_error(desk: Desk, write: Write) -> None:
+    header, first = SAMPLE.read_text("utf-8").splitlines()[:2]
+    path = write("in.csv", f"{header},Kleur\n{first},rood\n")
+
+    result = desk.run(f"import {path}")
+
+    assert "Column 'Kleur' means nothing here" in result.stderr
+    assert result.exit_code == 0
+
+
+def test_a_missing_column_refuses_the_whole_file(desk: Desk, write: Write) -> None:
+    header, first = SAMPLE.read_text("utf-8").splitlines()[:2]
+    path = write("in.csv", f"{header.replace('werkgever_id', 'wgid')}\n{first}\n")
+
+    said = desk.ask(f"import {path}", code=2)
+
+    assert "werkgever_id" in said["message"]
+    assert desk.ask("list") == []
+
+
+def test_no_letters_is_said_in_the_history(desk: Desk, write: Write) -> None:
+    path = write("in.csv", "\n".join(SAMPLE.read_text("utf-8").splitlines()[:2]))
+
+    desk.ask(f"import {path} --advance --no-letters")
+
+    assert all(event["letters"] == [] and event["via"] == "import" for event in desk.ask("history E01"))

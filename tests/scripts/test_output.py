@@ -1,0 +1,36 @@
+import pytest
+
+from scripts.output import Column, clip, pad, plain, table, width
+
+
+@pytest.mark.parametrize(("text", "columns"), [("abc", 3), ("é", 1), ("e\u0301", 1), ("テスト", 6)])
+def test_the_width_of_a_text_is_what_a_terminal_shows(text: str, columns: int) -> None:
+    assert width(text) == columns
+    assert width(pad(text, 10)) == 10
+
+
+def test_a_clipped_text_says_that_there_was_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert width(clip("テストテスト", 7)) <= 7
+    assert clip("short", 7) == "short"
+
+
+def test_nothing_that_steers_a_terminal_is_printed() -> None:
+    assert plain("a\x1b[31mb\nc\u202ed") == "a?[31mb c?d"
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120])
+def test_a_table_fits_the_terminal(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    shape = (Column("A"), Column("NAME", least=5), Column("MEANS", least=8, folds=True), Column("N"))
+    rows = [("K-P601-DG55", "Coöperatieve テスト " * 9, "some words that say what it means", "3")] * 3
+
+    lines = table(shape, rows)
+
+    assert max(map(width, lines)) <= columns
+    assert lines[0].split() == ["A", "NAME", "MEANS", "N"]
+
+
+def test_a_table_that_fits_is_not_clipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+
+    assert table((Column("A", least=2), Column("B")), [("long enough", "x")]) == ["A            B", "long enough  x"]

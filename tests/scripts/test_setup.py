@@ -1,0 +1,216 @@
+import base64
+import hashlib
+import re
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from scripts.cli import COMMANDS, cli
+from scripts.wiring import Session
+from tests.scripts.desk import Desk
+from workflow import UsageError
+
+ROOT = Path(__file__).parents[2]
+FORBIDDEN = {"rich", "holidays", "alembic", "cryptography", "openpyxl", "python_calamine", "psycopg"}
+
+
+def mode(path: str) -> int:
+    return stat.S_IMODE(Path(path).stat().st_mode)
+
+
+def test_init_makes_everything_private_and_the_second_time_nothing(bare_desk: Desk) -> None:
+    first = bare_desk.ask("init")
+    key = bare_desk.environ["SCHAKEL_SIGNING_KEY"]
+    text = Path(key).read_text()
+
+    second = bare_desk.ask("init")
+
+    assert (first["database"]["made"], first["signing_key"]["made"], first["settings"]["made"]) == (True, True, True)
+    assert (second["database"]["made"], second["signing_key"]["made"], second["settings"]["made"]) == (
+        False,
+        False,
+        False,
+    )
+    assert second["signing_key"]["verifier_key"] == first["signing_key"]["verifier_key"]
+    assert Path(key).read_text() == text
+    assert mode(key) == mode(bare_desk.environ["SCHAKEL_SETTINGS"]) == 0o600
+    assert mode(str(Path(key).parent)) == 0o700
+
+
+def test_the_key_is_that_of_a_signed_note(bare_desk: Desk) -> None:
+    verifier = bare_desk.ask("init")["signing_key"]["verifier_key"]
+
+    start, middle, name, digest, encoded = (
+        Path(bare_desk.environ["SCHAKEL_SIGNING_KEY"]).read_text().strip().split("+", 4)
+    )
+    secret = base64.b64decode(encoded)
+    public = Ed25519PrivateKey.from_private_bytes(secret[1:]).public_key().public_bytes_raw()
+
+    assert (start, middle, secret[:1], len(secret)) == ("PRIVATE", "KEY", b"\x01", 33)
+    assert digest == hashlib.sha256(name.encode() + b"\n\x01" + public).hexdigest()[:8]
+    assert verifier == f"{name}+{digest}+{base64.b64encode(bytes([1]) + public).decode()}"
+
+
+def test_doctor_is_content_after_init(bare_desk: Desk) -> None:
+    bare_desk.ask("init")
+
+    said = bare_desk.ask("doctor")
+
+    assert said["ok"] is True
+    assert {check["check"] for check in said["checks"]} >= {"actor", "settings", "database", "clock", "signing key"}
+
+
+@pytest.mark.parametrize("spoil", ["database", "key", "broken key"])
+def test_doctor_says_what_fails_and_what_to_do(bare_desk: Desk, spoil: str) -> None:
+    bare_desk.ask("init")
+    if spoil == "database":
+        bare_desk.environ["SCHAKEL_DATABASE_URL"] += ".not"
+    elif spoil == "key":
+        Path(bare_desk.environ["SCHAKEL_SIGNING_KEY"]).unlink()
+    else:
+        Path(bare_desk.environ["SCHAKEL_SIGNING_KEY"]).write_text("PRIVATE+KEY+x+00000000+AAAA")
+
+    said = bare_desk.ask("doctor", code=1)
+
+    (failed,) = [check for check in said["checks"] if check["result"] == "fail"]
+    assert "schakel init" in failed["message"] + failed["todo"]
+
+
+def test_doctor_warns_of_an_open_key_a_wrong_variable_and_a_late_clock(bare_desk: Desk) -> None:
+    bare_desk.ask("init")
+    bare_desk.open("E06")
+    Path(bare_desk.environ["SCHAKEL_SIGNING_KEY"]).chmod(0o644)
+    bare_desk.environ["SCHAKEL_LANGAUGE"] = "nl"
+    bare_desk.clock.moment = bare_desk.clock.moment.replace(year=2020)
+
+    said = bare_desk.ask("doctor")
+
+    warned = {check["check"] for check in said["checks"] if check["result"] == "warn"}
+    assert {"settings", "signing key", "clock"} <= warned
+
+
+def test_the_help_lists_what_each_command_says_of_itself() -> None:
+    context = cli.make_context("schakel", [])
+
+    for name, entry in COMMANDS.items():
+        command = cli.get_command(context, name)
+        assert command is not None
+        assert command.name == name
+        assert command.get_short_help_str(80) == entry.short
+        assert "Examples:" in (command.epilog or ""), name
+
+
+def test_every_help_fits_eighty_columns(bare_desk: Desk) -> None:
+    words = ["--help", *(f"{name} --help" for name in COMMANDS), "workflow show -h", "workflow check -h"]
+
+    for line in words:
+        result = bare_desk.run(line)
+        assert result.exit_code == 0, result.output
+        assert max(map(len, result.stdout.splitlines())) <= 80, line
+
+
+def test_looking_at_a_case_loads_nothing_heavy(desk: Desk) -> None:
+    desk.open("E06")
+    program = (
+        "import sys; from scripts.cli import cli\n"
+        "for words in (['show', 'E06'], ['list'], ['why', 'E06'], ['history', 'E06']):\n"
+        "    assert cli.main(words, standalone_mode=False) == 0\n"
+        "print('LOADED', *sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+
+    said = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**desk.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert said.returncode == 0, said.stderr
+    assert FORBIDDEN.isdisjoint(said.stdout.rpartition("LOADED")[2].split())
+
+
+def test_the_program_says_errors_once_and_without_a_traceback(tmp_path: Path, desk: Desk) -> None:
+    said = subprocess.run(
+        [sys.executable, "-m", "scripts", "note", b"E06", b"\xff"],
+        env={**desk.environ, "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert said.returncode == 2
+    assert said.stderr.startswith("An argument is not valid UTF-8")
+    assert "Traceback" not in said.stderr
+
+
+def test_a_reader_that_leaves_is_no_error(desk: Desk) -> None:
+    desk.open("E06")
+    program = f"{sys.executable} -m scripts show E06 | true"
+
+    said = subprocess.run(
+        ["/bin/sh", "-c", program],
+        env={**desk.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert said.stderr == ""
+
+
+def test_the_demo_tells_a_true_story_and_stays(
+    bare_desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    told = bare_desk.ask("demo")
+
+    assert [step["exit"] for step in told["steps"]].count(5) == 1
+    assert [event["to"] for event in told["steps"][9]["answer"]][-1] == "confirmed"
+    going_on = Desk({**told["environment"]}, bare_desk.clock)
+    assert all(going_on.run(line.removeprefix("schakel ")).exit_code == 0 for line in told["next"])
+    assert not Path(bare_desk.environ["SCHAKEL_SIGNING_KEY"]).exists()
+
+
+def test_the_demo_reads_well_at_eighty_columns(
+    bare_desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    said = bare_desk.run("demo", PATH="/bin")
+
+    assert said.exit_code == 0
+    assert "Your turn." in said.stdout
+    shown = [line for line in said.stdout.splitlines() if not line.startswith("$ ") and str(tmp_path) not in line]
+    assert max(map(len, shown)) <= 80
+
+
+def test_the_workflow_is_sound_and_drawn(bare_desk: Desk) -> None:
+    assert bare_desk.ask("workflow check") == {"ok": True, "faults": []}
+    assert bare_desk.run("workflow diagram").stdout.startswith("stateDiagram-v2")
+    assert bare_desk.ask("workflow show")["initial"] == "rights_pending"
+
+
+def test_the_signs_beyond_ascii_have_a_stand_in(desk: Desk) -> None:
+    desk.open("E06")
+
+    said = subprocess.run(
+        [sys.executable, "-m", "scripts", "why", "E06"],
+        env={**desk.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert said.stdout.isascii()
+    assert re.search(r"^\+ register -> registered", said.stdout, re.MULTILINE)
+
+
+def test_an_actor_must_be_a_name_on_one_line(bare_desk: Desk) -> None:
+    with pytest.raises(UsageError):
+        _ = Session(environ={"SCHAKEL_ACTOR": "a\nb"}).actor

@@ -1,0 +1,155 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from scripts.records import header_name
+from scripts.tables import MOST_BYTES, Columns, look_through
+from workflow import UsageError
+
+COLUMNS = Columns(
+    known=frozenset({"case_id", "naam", "kvk_nummer"}),
+    required=frozenset({"case_id", "naam"}),
+    identity="case_id",
+    ignored=("reason", "expected_*"),
+    textual=frozenset({"kvk_nummer"}),
+)
+Write = Callable[[str, str | bytes], Path]
+
+
+def cells(path: Path) -> list[tuple[int, dict[str, str], str | None]]:
+    return [(line.number, line.cells, line.fault) for line in look_through(str(path), COLUMNS).lines()]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "case_id,naam\nE1,Müller\n",
+        "\ufeffcase_id;naam\r\nE1;Müller\r\n",
+        "naam\tcase_id\nMüller\tE1",
+        "sep=;\r\nnaam;case_id\r\nMüller;E1\r\n",
+        ' Naam , "CASE ID"\n"Müller",E1\n',
+        "case_id,naam,\nE1,Müller,\n",
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])
+def test_the_same_row_is_read_however_it_was_saved(write: Write, content: str, encoding: str) -> None:
+    if "\ufeff" in content and encoding == "cp1252":
+        pytest.skip("Windows-1252 has no byte order mark")
+    path = write("in.csv", content.encode(encoding))
+
+    ((_, found, fault),) = cells(path)
+
+    assert fault is None
+    assert found == {"case_id": "E1", "naam": "Müller"}
+
+
+def test_rows_are_numbered_by_the_line_they_begin_on(write: Write) -> None:
+    path = write("in.csv", 'case_id,naam\n\nE1,"two\nlines"\n,\nE2,one\n')
+
+    assert [(number, found["naam"]) for number, found, _ in cells(path)] == [(3, "two\nlines"), (6, "one")]
+
+
+def test_a_ragged_row_says_its_line_and_takes_no_other_with_it(write: Write) -> None:
+    path = write("in.csv", "case_id,naam\nE1\nE2,b,c\nE3,d\n")
+
+    faults = [fault for _, _, fault in cells(path)]
+
+    assert faults == [
+        "Line 2 has 1 cells, but the header has 2.",
+        "Line 3 has 3 cells, but the header has 2.",
+        None,
+    ]
+
+
+def test_both_rows_of_a_reference_that_stands_there_twice_are_faulty(write: Write) -> None:
+    path = write("in.csv", "case_id,naam\nE1,a\nE2,b\nE1,c\n")
+
+    faults = [fault for _, _, fault in cells(path)]
+
+    assert faults == [
+        "case_id 'E1' stands on lines 2 and 4; keep one of them.",
+        None,
+        "case_id 'E1' stands on lines 2 and 4; keep one of them.",
+    ]
+
+
+def test_a_row_without_its_reference_is_faulty(write: Write) -> None:
+    ((_, _, fault),) = cells(write("in.csv", "case_id,naam\n,a\n"))
+
+    assert fault == "Line 2 has no case_id."
+
+
+def test_unknown_columns_are_named_and_ignored_ones_are_not(write: Write) -> None:
+    path = write("in.csv", "case_id,naam,Kleur,reason,expected_state\nE1,a,rood,x,y\n")
+
+    assert look_through(str(path), COLUMNS).unknown == ("Kleur",)
+    assert cells(path) == [(2, {"case_id": "E1", "naam": "a"}, None)]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "is empty"),
+        (b"\n\n", "is empty"),
+        (b"case_id,naam\n", "no rows"),
+        (b"case_id,nam\nE1,a\n", "lacks the column naam. Is 'nam' meant as 'naam'"),
+        (b"kleur\nrood\n", "lacks the columns case_id, naam"),
+        (b"case_id,naam,Naam\nE1,a,b\n", "'naam' twice"),
+        (b'case_id,naam\nE1,"a\n', "line 2 cannot be read"),
+        (b"case_id,naam\nE1,\x00\n", "not a text file"),
+        (b"\xff\xfec\x00", "UTF-16"),
+        (b"PK\x03\x04rest", "a name that ends in .xlsx"),
+        (b"case_id,naam\nE1,\x81\xe9\n", "neither UTF-8 nor Windows-1252"),
+    ],
+)
+def test_a_file_that_is_no_table_is_refused_before_its_first_row(write: Write, content: bytes, says: str) -> None:
+    path = write("in.csv", content)
+
+    with pytest.raises(UsageError, match=says):
+        look_through(str(path), COLUMNS)
+
+
+def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "in.csv"
+    with path.open("wb") as file:
+        file.truncate(MOST_BYTES + 1)
+
+    with pytest.raises(UsageError, match="larger than 100 MB"):
+        look_through(str(path), COLUMNS)
+
+
+def test_a_workbook_reads_like_a_csv_but_knows_which_zeros_were_lost(tmp_path: Path) -> None:
+    path = tmp_path / "in.xlsx"
+    book = openpyxl.Workbook()
+    for row in (["case_id", "naam", "kvk_nummer"], [7, 12.0, "00000001"], [], ["E2", True, 1]):
+        book.active.append(row)
+    book.save(path)
+
+    first, second = cells(path)
+
+    assert first == (2, {"case_id": "7", "naam": "12", "kvk_nummer": "00000001"}, None)
+    assert second[0] == 4
+    assert second[2] is not None
+    assert "kvk_nummer is a number in this spreadsheet" in second[2]
+
+
+def test_a_reference_that_is_a_number_in_one_row_and_text_in_another_is_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "in.xlsx"
+    book = openpyxl.Workbook()
+    for row in (["case_id", "naam"], [7, "a"], ["7", "b"]):
+        book.active.append(row)
+    book.save(path)
+
+    assert all("stands on lines 2 and 3" in str(fault) for _, _, fault in cells(path))
+
+
+def test_what_only_calls_itself_a_workbook_is_refused(write: Write) -> None:
+    with pytest.raises(UsageError, match="not a workbook"):
+        look_through(str(write("in.xlsx", "case_id,naam\nE1,a\n")), COLUMNS)
+
+
+@pytest.mark.parametrize("title", ["E-mailadres", " e mailadres", "E_MAILADRES", "ｅ_mailadres"])
+def test_a_header_is_known_however_it_is_typed(title: str) -> None:
+    assert header_name(title) == "e_mailadres"

@@ -1,0 +1,34 @@
+"""The bytes that are hashed are RFC 8785's, by whichever way they are made."""
+
+from __future__ import annotations
+
+import pytest
+import rfc8785
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workflow.events import canonical_bytes
+
+texts = st.text(st.characters(exclude_categories=["Cs"]))
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | texts,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(values)
+def test_canonical_bytes_are_those_of_rfc_8785(value: object) -> None:
+    assert canonical_bytes(value) == rfc8785.dumps(value)  # type: ignore[arg-type]
+
+
+def test_control_characters_and_separators_are_written_as_rfc_8785_does() -> None:
+    value = {chr(code): chr(code) for code in (*range(0x20), 0x7F, 0x22, 0x5C, 0x2028, 0x2029)}
+
+    assert canonical_bytes(value) == rfc8785.dumps(value)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("value", [1.0, [1.5], {"a": 2.0}, 2**53, -(2**53), {"a": [2**60]}, float("nan")])
+def test_what_machines_write_differently_is_refused(value: object) -> None:
+    with pytest.raises(ValueError):
+        canonical_bytes(value)  # type: ignore[arg-type]

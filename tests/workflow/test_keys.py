@@ -1,0 +1,212 @@
+"""A key makes a repeat harmless, and what is checked first decides what a caller hears (promise 2)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from employers import bring, employer
+from looking import count, traces
+
+from workflow import Conflict, Engine, NoSuchCase, Refused, UsageError
+
+
+def test_a_repeat_gets_the_first_answer_and_changes_nothing(engine: Engine, url: str) -> None:
+    case = bring(engine, "rights_pending")
+    first = engine.advance(case, "register", key="k1")
+    before, events = traces(url, case), count(url, "events")
+
+    again = engine.advance(case, "register", key="k1")
+
+    assert again == replace(first, repeated=True)
+    assert (traces(url, case), count(url, "events")) == (before, events)
+
+
+def test_the_first_answer_is_not_flagged_as_repeated(engine: Engine) -> None:
+    first = engine.advance(bring(engine, "rights_pending"), "register", key="k1")
+
+    assert first.repeated is False
+
+
+def test_a_repeat_gets_the_first_answer_also_after_the_case_moved_on(engine: Engine) -> None:
+    case = bring(engine, "rights_pending")
+    first = engine.advance(case, "register", key="k1")
+    engine.advance(case, "enrich")
+    engine.advance(case, "withdraw", reason="op verzoek")
+
+    again = engine.advance(case, "register", key="k1")
+
+    assert again == replace(first, repeated=True)
+    assert engine.case(case).case.state == "withdrawn"
+
+
+def test_a_repeat_gets_what_a_json_answer_needs(engine: Engine) -> None:
+    case = bring(engine, "rights_pending")
+    first = engine.advance(case, "register", key="k1", accept_warnings=True)
+
+    again = engine.advance(case, "register", key="k1", accept_warnings=True)
+
+    assert (again.hash, again.seq, again.letters, again.accepted) == (
+        first.hash,
+        first.seq,
+        first.letters,
+        first.accepted,
+    )
+    assert isinstance(again.letters, tuple)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"trigger": "enrich"},
+        {"trigger": "register", "reason": "toch"},
+        {"trigger": "register", "accept": ["NAME_GT_70"]},
+        {"trigger": "register", "accept_warnings": True},
+        {"trigger": "register", "facts": {"registration": {"contact_name": "Iemand"}}},
+    ],
+    ids="-".join,
+)
+def test_a_key_of_another_command_is_a_conflict_and_appends_nothing(
+    engine: Engine, url: str, other: dict[str, object]
+) -> None:
+    case = bring(engine, "rights_pending")
+    engine.advance(case, "register", key="k1")
+    before = count(url, "events")
+
+    with pytest.raises(Conflict, match="k1"):
+        engine.advance(case, key="k1", **other)  # type: ignore[arg-type]
+
+    assert count(url, "events") == before
+
+
+def test_a_key_belongs_to_one_case(engine: Engine) -> None:
+    one, other = bring(engine, "rights_pending"), bring(engine, "rights_pending")
+    engine.advance(one, "register", key="k1")
+
+    moved = engine.advance(other, "register", key="k1")
+
+    assert (moved.case, moved.repeated) == (other, False)
+
+
+def test_a_refused_attempt_does_not_use_its_key_up(engine: Engine) -> None:
+    whole = employer()
+    case = engine.open_case({"registration": whole["registration"]}).case.reference
+    with pytest.raises(Refused):
+        engine.advance(case, "register", key="k1")
+    engine.record(case, {"loket_user": whole["loket_user"]})
+
+    moved = engine.advance(case, "register", key="k1")
+
+    assert (moved.target, moved.repeated) == ("registered", False)
+
+
+def test_a_repeat_is_answered_before_its_version_is_looked_at(engine: Engine) -> None:
+    case = bring(engine, "rights_pending")
+    first = engine.advance(case, "register", key="k1", expect_version=1)
+
+    again = engine.advance(case, "register", key="k1", expect_version=1)
+
+    assert again == replace(first, repeated=True)
+
+
+def test_another_command_with_the_key_is_heard_before_a_stale_version(engine: Engine) -> None:
+    case = bring(engine, "rights_pending")
+    engine.advance(case, "register", key="k1")
+
+    with pytest.raises(Conflict, match="k1"):
+        engine.advance(case, "enrich", key="k1", expect_version=99)
+
+
+def test_a_stale_version_is_a_conflict_and_appends_nothing(engine: Engine, url: str) -> None:
+    case = bring(engine, "rights_pending")
+    before = count(url, "events")
+
+    with pytest.raises(Conflict, match=r"version 1, not 7"):
+        engine.advance(case, "register", expect_version=7)
+
+    assert count(url, "events") == before
+
+
+def test_a_stale_version_is_heard_before_the_table(engine: Engine) -> None:
+    case = bring(engine, "rights_pending")
+
+    with pytest.raises(Conflict):
+        engine.advance(case, "confirm", expect_version=7)
+
+
+def test_a_stale_version_is_heard_before_the_validators(engine: Engine) -> None:
+    case = engine.open_case({}).case.reference
+
+    with pytest.raises(Conflict):
+        engine.advance(case, "register", expect_version=7)
+
+
+def test_the_table_is_heard_before_the_validators(engine: Engine) -> None:
+    case = engine.open_case({}).case.reference
+
+    with pytest.raises(Refused) as refusal:
+        engine.advance(case, "confirm")
+
+    assert refusal.value.problems == ()
+    assert "register" in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"trigger": "regster"},
+        {"accept": ["NAME_GT_7"]},
+        {"facts": {"registraton": {}}},
+        {"facts": {"registration": {"mail": "x"}}},
+        {"facts": {"registration": {"email": 5}}},
+        {"reason": "a\x00b"},
+        {"key": "a\x00b"},
+        {"key": "\ud800"},
+    ],
+    ids=repr,
+)
+def test_usage_is_heard_before_the_case_its_key_and_its_version(engine: Engine, wrong: dict[str, object]) -> None:
+    with pytest.raises(UsageError):
+        engine.advance("K-0000-0000", **{"key": "k1", "expect_version": 7, **wrong})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("text", ["K-0000-0000", "nergens", "", " ", "a\x00b", "\ud800", "K-ZZZZ-ZZZZ", "x" * 5000])
+def test_an_unknown_case_is_no_such_case_on_both_databases(engine: Engine, text: str) -> None:
+    with pytest.raises(NoSuchCase):
+        engine.advance(text, "register", key="k1")
+
+
+def test_a_mistyped_reference_says_that_it_is_mistyped(engine: Engine) -> None:
+    case = bring(engine, "rights_pending")
+    wrong = case[:-1] + ("0" if case[-1] != "0" else "1")
+
+    with pytest.raises(NoSuchCase, match="mistyped"):
+        engine.case(wrong)
+
+
+def test_a_reference_may_be_typed_without_dashes_and_in_any_case(engine: Engine) -> None:
+    case = bring(engine, "rights_pending")
+
+    found = engine.case(f"  {case.replace('-', '').lower()} ")
+
+    assert found.case.reference == case
+
+
+def test_a_note_is_no_conflict_for_who_expects_a_version(engine: Engine) -> None:
+    case = bring(engine, "rights_pending")
+    version = engine.case(case).case.version
+    engine.note(case, "gebeld")
+
+    moved = engine.advance(case, "register", expect_version=version)
+
+    assert moved.version == version + 1
+
+
+def test_a_refusal_is_no_conflict_for_who_expects_a_version(engine: Engine) -> None:
+    case = bring(engine, "rights_pending")
+    with pytest.raises(Refused):
+        engine.advance(case, "confirm", expect_version=1)
+
+    moved = engine.advance(case, "register", expect_version=1)
+
+    assert moved.version == 2

@@ -1,0 +1,237 @@
+"""Letters that follow a fact: rights that turn out to miss, and a first exchange that is postponed."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from employers import bring, employer
+from looking import case_row, look
+
+from workflow import Engine, Refused
+
+RIGHTS = tuple(employer("loket_user")["loket_user"]["rights"])
+
+
+def sent(url: str, case: str, letter: str) -> list[dict[str, Any]]:
+    return look(
+        url,
+        f"SELECT * FROM outbox WHERE letter = '{letter}' AND case_id = {case_row(url, case)['id']} ORDER BY id",
+    )
+
+
+def timers(url: str, case: str) -> list[tuple[str, datetime]]:
+    rows = look(url, f"SELECT kind, due_at FROM timers WHERE case_id = {case_row(url, case)['id']}")
+    return [(row["kind"], _moment(row["due_at"])) for row in rows]
+
+
+def _moment(value: Any) -> datetime:
+    return value.astimezone(UTC) if isinstance(value, datetime) else datetime.fromisoformat(value)
+
+
+def lacking(*rights: str, **more: Any) -> dict[str, dict[str, Any]]:
+    return {"loket_user": {"rights": [right for right in RIGHTS if right not in rights], **more}}
+
+
+def opened(engine: Engine, **user: Any) -> str:
+    facts = employer("registration")
+    return engine.open_case(facts | ({"loket_user": user} if user else {})).case.reference
+
+
+def test_rights_that_miss_are_told_when_they_are_recorded(engine: Engine, url: str) -> None:
+    case = opened(engine)
+
+    recorded = engine.record(case, lacking(RIGHTS[3], active=True))
+
+    assert recorded.letters == ("rights_missing",)
+    (letter,) = sent(url, case, "rights_missing")
+    assert (letter["role"], letter["recipient"], letter["language"]) == ("applicant", "salaris01@example.com", "nl")
+    assert json.loads(letter["context"])["missing_rights"] == [RIGHTS[3]]
+
+
+def test_the_command_that_opens_a_case_never_tells_of_rights(engine: Engine, url: str) -> None:
+    facts = employer("registration") | lacking(RIGHTS[0], active=True)
+
+    opening = engine.open_case(facts)
+
+    assert opening.letters == ("invitation",)
+    assert sent(url, opening.case.reference, "rights_missing") == []
+
+
+def test_complete_rights_tell_nothing(engine: Engine) -> None:
+    case = opened(engine, active=True)
+
+    assert engine.record(case, lacking()).letters == ()
+
+
+def test_a_blocked_user_is_not_told_of_rights(engine: Engine) -> None:
+    case = opened(engine)
+
+    assert engine.record(case, lacking(RIGHTS[0], active=False)).letters == ()
+
+
+def test_a_user_of_whom_it_is_unknown_whether_it_is_active_is_not_told_of_rights(engine: Engine) -> None:
+    case = opened(engine)
+
+    assert engine.record(case, lacking(RIGHTS[0])).letters == ()
+
+
+def test_other_facts_tell_nothing_of_rights(engine: Engine) -> None:
+    case = opened(engine, active=True, rights=[RIGHTS[0]])
+
+    assert engine.record(case, {"registration": {"contact_name": "Iemand anders"}}).letters == ()
+
+
+def test_the_same_missing_rights_are_told_once(engine: Engine, url: str) -> None:
+    case = opened(engine, active=True)
+    engine.record(case, lacking(RIGHTS[0], RIGHTS[1]))
+
+    again = engine.record(case, {"loket_user": {"rights": [*reversed(RIGHTS[2:])]}})
+
+    assert again.letters == ()
+    assert len(sent(url, case, "rights_missing")) == 1
+
+
+def test_other_missing_rights_are_told_anew(engine: Engine, url: str) -> None:
+    case = opened(engine, active=True)
+    engine.record(case, lacking(RIGHTS[0], RIGHTS[1]))
+
+    again = engine.record(case, lacking(RIGHTS[1]))
+
+    assert again.letters == ("rights_missing",)
+    assert len(sent(url, case, "rights_missing")) == 2
+
+
+def test_rights_are_told_of_a_later_state_too(engine: Engine) -> None:
+    case = bring(engine, "enriched")
+
+    assert engine.record(case, lacking(RIGHTS[0])).letters == ("rights_missing",)
+
+
+def test_without_letters_nothing_is_sent_and_the_event_says_so(engine: Engine, url: str) -> None:
+    case = opened(engine, active=True)
+
+    recorded = engine.record(case, lacking(RIGHTS[0]), letters=False)
+
+    assert recorded.letters == ()
+    assert sent(url, case, "rights_missing") == []
+    assert recorded.event is not None
+    assert recorded.event.body["no_letters"] is True
+
+
+def test_what_was_not_told_for_lack_of_letters_is_told_later(engine: Engine) -> None:
+    case = opened(engine, active=True)
+    engine.record(case, lacking(RIGHTS[0]), letters=False)
+    engine.record(case, lacking())
+
+    assert engine.record(case, lacking(RIGHTS[0])).letters == ("rights_missing",)
+
+
+def test_a_missing_address_never_stops_a_letter_from_being_written(engine: Engine, url: str) -> None:
+    facts = employer()
+    facts["registration"]["email"] = "geen adres"
+
+    case = engine.open_case(facts).case.reference
+
+    (letter,) = sent(url, case, "invitation")
+    assert (letter["state"], letter["recipient"]) == ("pending", None)
+
+
+def test_a_postponement_confirms_again_with_the_next_sequence(engine: Engine, url: str) -> None:
+    case = bring(engine, "confirmed")
+
+    recorded = engine.record(case, {"realisation": {"first_exchange_date": "2026-06-15"}})
+
+    assert recorded.letters == ("coupling_confirmed", "coupling_confirmed")
+    letters = sent(url, case, "coupling_confirmed")
+    assert [letter["role"] for letter in letters] == ["applicant", "asr", "applicant", "asr"]
+    assert [json.loads(letter["context"])["sequence"] for letter in letters] == [0, 0, 1, 1]
+
+
+def test_each_postponement_counts_on(engine: Engine, url: str) -> None:
+    case = bring(engine, "confirmed")
+
+    for day in ("2026-06-15", "2026-06-16", "2026-06-15"):
+        engine.record(case, {"realisation": {"first_exchange_date": day}})
+
+    sequences = [json.loads(letter["context"])["sequence"] for letter in sent(url, case, "coupling_confirmed")]
+    assert sequences == [0, 0, 1, 1, 2, 2, 3, 3]
+
+
+def test_a_postponement_moves_the_timer(engine: Engine, url: str) -> None:
+    case = bring(engine, "confirmed")
+    before = timers(url, case)
+
+    engine.record(case, {"realisation": {"first_exchange_date": "2026-06-15"}})
+
+    assert before == [("rung", datetime(2026, 6, 8, 7, tzinfo=UTC))]
+    assert timers(url, case) == [("rung", datetime(2026, 6, 22, 7, tzinfo=UTC))]
+
+
+def test_a_postponement_stays_in_the_same_state(engine: Engine) -> None:
+    case = bring(engine, "confirmed")
+
+    engine.record(case, {"realisation": {"first_exchange_date": "2026-06-15"}})
+
+    assert engine.case(case).case.state == "confirmed"
+    assert engine.replay(case).matches_stored
+
+
+def test_the_same_date_again_sends_nothing(engine: Engine, url: str) -> None:
+    case = bring(engine, "confirmed")
+
+    recorded = engine.record(case, {"realisation": {"first_exchange_date": "2026-06-01"}})
+
+    assert (recorded.event, recorded.letters) == (None, ())
+    assert len(sent(url, case, "coupling_confirmed")) == 2
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"realisation": {"realised_on": "2026-05-07"}},
+        {"realisation": {"first_exchange_date": "2026-06-15", "realised_on": "2026-05-07"}},
+        {"registration": {"company_name": "Anders"}},
+    ],
+)
+def test_nothing_else_of_a_confirmed_case_may_change(engine: Engine, facts: dict[str, dict[str, object]]) -> None:
+    case = bring(engine, "confirmed")
+
+    with pytest.raises(Refused):
+        engine.record(case, facts)
+
+    assert engine.case(case).case.facts["realisation"] == employer("realisation")["realisation"]
+    assert engine.history(case)[-1].event.kind == "refused"
+
+
+@pytest.mark.parametrize(
+    ("day", "code"), [("2026-05-05", "FIRST_EXCHANGE_BEFORE_REALISED"), (None, "FIRST_EXCHANGE_MISSING")]
+)
+def test_a_new_date_that_is_wrong_is_refused(engine: Engine, url: str, day: str | None, code: str) -> None:
+    case = bring(engine, "confirmed")
+
+    with pytest.raises(Refused) as refusal:
+        engine.record(case, {"realisation": {"first_exchange_date": day}})
+
+    assert [problem.code for problem in refusal.value.problems] == [code]
+    assert len(sent(url, case, "coupling_confirmed")) == 2
+
+
+def test_a_withdrawn_case_takes_no_facts(engine: Engine) -> None:
+    case = bring(engine, "withdrawn")
+
+    with pytest.raises(Refused):
+        engine.record(case, {"realisation": {"first_exchange_date": "2026-06-15"}})
+
+
+def test_a_postponement_is_told_to_each_in_their_own_language(engine: Engine, url: str) -> None:
+    facts = employer()
+    facts["registration"]["language"] = "en"
+    case = bring(engine, "confirmed", facts)
+
+    engine.record(case, {"realisation": {"first_exchange_date": "2026-06-15"}})
+
+    languages = [(letter["role"], letter["language"]) for letter in sent(url, case, "coupling_confirmed")[2:]]
+    assert languages == [("applicant", "en"), ("asr", "nl")]

@@ -1,0 +1,438 @@
+"""Opening and keeping: pragmas, permissions, migrations, and one clear sentence when a database cannot be used."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import sqlite3
+import stat
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from employers import bring, employer
+from looking import bare, count, look, traces
+from sqlalchemy import create_engine, inspect
+
+from states import EMPLOYER_COUPLING
+from workflow import Database, Engine, StoreError, open_database
+from workflow.clock import SetClock
+from workflow.storage import tables
+from workflow.storage.database import parse_url
+from workflow.storage.upgrade import upgrade
+
+MIGRATIONS = Path(tables.__file__).parent / "migrations"
+
+
+def path_of(url: str) -> Path:
+    return Path(url.removeprefix("sqlite:///"))
+
+
+def is_a_sentence(message: str) -> bool:
+    """Whether a person can read it: it begins and ends as a sentence does and holds nothing of a machine's inside."""
+    machine = ("Traceback", "Errno", "Error(", "?.", "..")
+    return bool(re.match(r"[A-Z].*[\w)'](\.|\?)?$", message)) and not any(part in message for part in machine)
+
+
+# -- a database that cannot be used ------------------------------------------------------------------------------------
+
+
+def test_a_missing_database_is_named_with_what_to_do_and_not_made(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="schakel init"):
+        open_database(f"sqlite:///{tmp_path}/none.db")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_folder_is_named_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="schakel init"):
+        open_database(f"sqlite:///{tmp_path}/no/where/none.db")
+
+
+def test_a_database_without_tables_is_not_initialised(tmp_path: Path) -> None:
+    sqlite3.connect(tmp_path / "empty.db").close()
+    (tmp_path / "empty.db").touch()
+
+    with pytest.raises(StoreError, match="schakel init"):
+        open_database(f"sqlite:///{tmp_path}/empty.db")
+
+
+@pytest.mark.parametrize("use", [open_database, upgrade])
+def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path, use: Callable[[str], object]) -> None:
+    (tmp_path / "letter.db").write_text("Beste collega, " * 200)
+
+    with pytest.raises(StoreError, match="not a SQLite database"):
+        use(f"sqlite:///{tmp_path}/letter.db")
+
+    assert (tmp_path / "letter.db").read_text() == "Beste collega, " * 200
+
+
+@pytest.mark.parametrize("use", [open_database, upgrade])
+def test_a_directory_is_no_database(tmp_path: Path, use: Callable[[str], object]) -> None:
+    with pytest.raises(StoreError) as error:
+        use(f"sqlite:///{tmp_path}")
+
+    assert is_a_sentence(str(error.value))
+
+
+@pytest.mark.parametrize("use", [open_database, upgrade])
+def test_a_newer_database_is_refused(url: str, use: Callable[[str], object]) -> None:
+    with bare(url) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+
+    with pytest.raises(StoreError, match="newer Schakel"):
+        use(url)
+
+    assert look(url, "SELECT version_num FROM alembic_version") == [{"version_num": "9999"}]
+
+
+def test_an_older_database_is_refused_until_it_is_upgraded(url: str) -> None:
+    with bare(url) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0000'")
+
+    with pytest.raises(StoreError, match="schakel init"):
+        open_database(url)
+
+
+@pytest.mark.parametrize("use", [open_database, upgrade])
+def test_a_postgresql_that_does_not_answer_is_named_without_its_password(use: Callable[[str], object]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+
+        with pytest.raises(StoreError, match="does not answer") as error:
+            use(f"postgresql://piet:geheim@127.0.0.1:{port}/schakel")
+
+    assert "geheim" not in str(error.value)
+    assert is_a_sentence(str(error.value))
+
+
+@pytest.mark.parametrize("use", [open_database, upgrade])
+def test_a_postgresql_without_this_database_is_named(postgres_server: str, use: Callable[[str], object]) -> None:
+    with pytest.raises(StoreError) as error:
+        use(postgres_server.format(name="nergens"))
+
+    assert is_a_sentence(str(error.value))
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "nonsense", "sqlite://", "sqlite:///:memory:", "mysql://x/y", "postgresql+asyncpg//", "://", "sqlite:/x"],
+)
+def test_a_url_that_will_not_do_is_refused_in_a_sentence(url: str) -> None:
+    with pytest.raises(StoreError) as error:
+        open_database(url)
+
+    assert is_a_sentence(str(error.value))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_database_says_so(sqlite_url: str, tmp_path: Path) -> None:
+    path_of(sqlite_url).chmod(0o400)
+    tmp_path.chmod(0o500)
+
+    with pytest.raises(StoreError) as error:
+        open_database(sqlite_url)
+    tmp_path.chmod(0o700)
+
+    assert is_a_sentence(str(error.value))
+
+
+def test_a_full_disk_writes_nothing_and_says_so(sqlite_url: str, make_engine: Callable[[Database], Engine]) -> None:
+    database = open_database(sqlite_url)
+    engine = make_engine(database)
+    case = bring(engine, "rights_pending")
+    before = traces(sqlite_url, case)
+    _limit_pages(database, 1)
+
+    with pytest.raises(StoreError, match="no room left"):
+        engine.record(
+            case, {"registration": {"contact_name": "x" * 1000, "company_name": "y" * 1000}, "policy": _big()}
+        )
+
+    assert traces(sqlite_url, case) == before
+    assert count(sqlite_url, "events") == 1
+    database.dispose()
+
+
+def test_after_a_full_disk_was_freed_the_same_engine_goes_on(
+    sqlite_url: str, make_engine: Callable[[Database], Engine]
+) -> None:
+    database = open_database(sqlite_url)
+    engine = make_engine(database)
+    case = bring(engine, "rights_pending")
+    _limit_pages(database, 1)
+    with pytest.raises(StoreError):
+        engine.record(case, {"policy": _big()})
+    _limit_pages(database, 1_000_000)
+
+    engine.record(case, {"policy": _big()})
+
+    assert engine.replay(case).matches_stored
+    database.dispose()
+
+
+def _limit_pages(database: Database, pages: int) -> None:
+    """SQLite rounds it up to what the file has, so 1 means: no page more."""
+    with database.reading() as store:
+        store.execute(f"PRAGMA max_page_count = {pages}")
+
+
+def _big() -> dict[str, Any]:
+    return {"policies": [{"policy_number": f"P{n}", "product": "x" * 900} for n in range(50)]}
+
+
+# -- SQLite's own ------------------------------------------------------------------------------------------------------
+
+WANTED = {
+    "journal_mode": "wal",
+    "synchronous": 2,
+    "foreign_keys": 1,
+    "secure_delete": 1,
+    "busy_timeout": 30_000,
+}
+
+
+@pytest.mark.parametrize("name", WANTED)
+def test_every_connection_has_the_pragmas_that_promises_rest_on(sqlite_url: str, name: str) -> None:
+    database = open_database(sqlite_url)
+
+    with database.writing() as first, database.reading() as second:
+        found = [store.execute(f"PRAGMA {name}").fetchone()[0] for store in (first, second)]
+    database.dispose()
+
+    assert found == [WANTED[name]] * 2
+
+
+def test_a_new_database_can_be_read_by_its_owner_only(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        upgrade(f"sqlite:///{tmp_path}/data/schakel/schakel.db")
+    finally:
+        os.umask(before)
+
+    folder = tmp_path / "data" / "schakel"
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (folder, *folder.iterdir())}
+    assert modes.pop("schakel") == 0o700
+    assert set(modes.values()) == {0o600}
+
+
+def test_what_sqlite_keeps_beside_its_file_is_the_owner_s_only_too(
+    tmp_path: Path, make_engine: Callable[[Database], Engine]
+) -> None:
+    url = f"sqlite:///{tmp_path}/schakel/schakel.db"
+    upgrade(url)
+    database = open_database(url)
+    bring(make_engine(database), "registered")
+
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "schakel").iterdir()}
+    database.dispose()
+
+    assert set(modes) == {"schakel.db", "schakel.db-wal", "schakel.db-shm"}
+    assert set(modes.values()) == {0o600}
+
+
+def test_a_path_with_spaces_and_signs_will_do(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/a b#c &d é.db"
+
+    upgrade(url)
+    open_database(url).dispose()
+
+    assert (tmp_path / "a b#c &d é.db").exists()
+
+
+# -- moments -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_naive_time_is_refused_by_the_type_of_the_columns(database: Database) -> None:
+    with pytest.raises(ValueError, match="zone"):
+        tables.Moment().process_bind_param(datetime(2026, 4, 20), database.dialect)  # noqa: DTZ001 that is the point
+
+
+def test_a_clock_that_says_a_naive_time_writes_nothing(database: Database, url: str) -> None:
+    naive = SetClock(datetime(2026, 4, 20, 8))  # noqa: DTZ001 that is the point
+    engine = Engine(database, EMPLOYER_COUPLING, clock=naive)
+
+    with pytest.raises(ValueError, match=r"zone|naive"):
+        engine.open_case(employer())
+
+    assert count(url, "cases") == 0
+
+
+def test_a_moment_comes_back_as_it_went_in(engine: Engine, clock: SetClock) -> None:
+    clock.moment = datetime(2026, 10, 25, 0, 59, 59, 999_999, tzinfo=UTC)
+
+    case = bring(engine, "rights_pending")
+
+    assert engine.case(case).case.opened_at == clock.moment
+    assert engine.case(case).case.opened_at.utcoffset() == UTC.utcoffset(None)
+
+
+# -- migrations --------------------------------------------------------------------------------------------------------
+
+
+def test_the_newest_migration_is_the_one_the_program_is_written_for() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+
+    heads = ScriptDirectory.from_config(config).get_heads()
+
+    assert heads == [tables.HEAD]
+
+
+def test_the_migrations_make_the_tables_that_the_program_names(url: str) -> None:
+    engine = create_engine(parse_url(url))
+    there = inspect(engine)
+
+    found = {name: _shape(there, name) for name in there.get_table_names() if name != "alembic_version"}
+    engine.dispose()
+
+    assert found == {name: _declared(table) for name, table in tables.metadata.tables.items()}
+
+
+def _shape(there: Any, name: str) -> dict[str, Any]:
+    return {
+        "columns": {column["name"]: column["nullable"] for column in there.get_columns(name)},
+        "key": there.get_pk_constraint(name)["constrained_columns"],
+        "indexes": {
+            (index["name"], tuple(index["column_names"]), bool(index["unique"]))
+            for index in there.get_indexes(name)
+            if not index.get("duplicates_constraint")
+        },
+        "unique": {tuple(unique["column_names"]) for unique in there.get_unique_constraints(name)},
+        "foreign": {
+            (tuple(key["constrained_columns"]), key["referred_table"], tuple(key["referred_columns"]))
+            for key in there.get_foreign_keys(name)
+        },
+    }
+
+
+def _declared(table: Any) -> dict[str, Any]:
+    unique = {tuple(c.columns.keys()) for c in table.constraints if type(c).__name__ == "UniqueConstraint"}
+    return {
+        "columns": {column.name: bool(column.nullable) for column in table.columns},
+        "key": [column.name for column in table.primary_key.columns],
+        "indexes": {(index.name, tuple(index.columns.keys()), bool(index.unique)) for index in table.indexes},
+        "unique": unique,
+        "foreign": {
+            (tuple(key.column_keys), key.referred_table.name, tuple(e.column.name for e in key.elements))
+            for key in table.foreign_key_constraints
+        },
+    }
+
+
+def test_an_upgrade_done_twice_is_harmless(url: str, make_engine: Callable[[Database], Engine]) -> None:
+    database = open_database(url)
+    case = bring(make_engine(database), "registered")
+    before = traces(url, case)
+
+    at = upgrade(url)
+
+    assert at == tables.HEAD
+    assert traces(url, case) == before
+    database.dispose()
+
+
+def test_upgrades_at_once_of_a_new_sqlite_database_make_it_once(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/new/schakel.db"
+
+    assert _at_once(4, lambda: upgrade(url)) == []
+    open_database(url).dispose()
+
+
+def test_upgrades_at_once_of_an_empty_postgresql_database_make_it_once(postgres_server: str) -> None:
+    with bare(postgres_server.format(name="postgres")) as connection:
+        connection.execute("CREATE DATABASE empty_one")
+    url = postgres_server.format(name="empty_one")
+
+    assert _at_once(4, lambda: upgrade(url)) == []
+    open_database(url).dispose()
+
+
+def _at_once(count: int, act: Callable[[], object]) -> list[BaseException]:
+    """What went wrong when this was done in so many threads at once."""
+    wrong: list[BaseException] = []
+    gate = threading.Barrier(count)
+
+    def run() -> None:
+        gate.wait()
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001 handed to the test
+            wrong.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return wrong
+
+
+# -- definitions -------------------------------------------------------------------------------------------------------
+
+
+def test_the_definition_is_stored_with_the_first_event(engine: Engine, url: str) -> None:
+    bring(engine, "registered")
+
+    (row,) = look(url, "SELECT name, version, digest FROM definitions")
+
+    assert (row["name"], row["version"]) == ("employer_coupling", EMPLOYER_COUPLING.version)
+
+
+def test_other_rules_under_the_same_version_are_refused(engine: Engine, database: Database, url: str) -> None:
+    case = bring(engine, "rights_pending")
+    changed = replace(EMPLOYER_COUPLING, moves=EMPLOYER_COUPLING.moves[:-1])
+    before = count(url, "events")
+
+    with pytest.raises(StoreError, match="version"):
+        Engine(database, changed).advance(case, "register")
+
+    assert count(url, "events") == before
+    assert engine.case(case).case.state == "rights_pending"
+
+
+def test_other_rules_under_a_new_version_are_stored_beside_the_old(
+    engine: Engine, database: Database, url: str
+) -> None:
+    case = bring(engine, "rights_pending")
+    changed = replace(EMPLOYER_COUPLING, version="2999.1", moves=EMPLOYER_COUPLING.moves[:-1])
+
+    Engine(database, changed).advance(case, "register")
+
+    assert count(url, "definitions") == 2
+    assert engine.replay(case).matches_stored
+
+
+def test_a_definition_is_stored_although_the_first_command_failed(engine: Engine, database: Database, url: str) -> None:
+    def fail(sql: str) -> None:
+        if sql.startswith("INSERT INTO cases"):
+            raise InterruptedError
+
+    database.failpoint = fail
+    with pytest.raises((InterruptedError, StoreError)):
+        engine.open_case({})
+    database.failpoint = None
+
+    engine.open_case({})
+
+    assert count(url, "definitions") == 1
+
+
+def test_first_commands_at_once_on_a_fresh_database_all_succeed(
+    url: str, make_engine: Callable[[Database], Engine]
+) -> None:
+    def act() -> None:
+        database = open_database(url)
+        make_engine(database).open_case({})
+        database.dispose()
+
+    assert _at_once(6, act) == []
+    assert (count(url, "definitions"), count(url, "cases")) == (1, 6)

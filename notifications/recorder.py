@@ -42,7 +42,7 @@ class Recorder:
 
     async def run(self, act: Act[T], cases: Sequence[int] = ()) -> T:
         """Run an act and wait until it is committed; the cases it appends to are locked first, in one order."""
-        entry = _Entry(cases, act, asyncio.get_running_loop().create_future())
+        entry: _Entry[T] = _Entry(cases, act, asyncio.get_running_loop().create_future())
         self._waiting.append(entry)
         if self._running is None:
             self._running = asyncio.create_task(self._drain())

@@ -160,8 +160,9 @@ class Search:
 
     @staticmethod
     def _with(world: World, number: int, hand: Hand) -> World:
-        hands = (hand, world.hands[1]) if number == 0 else (world.hands[0], hand)
-        return replace(world, hands=hands)
+        other = world.hands[1 - number]
+        first, second = sorted((hand, other), key=str)  # which of the two it is makes no difference
+        return replace(world, hands=(first, second))
 
 
 def faults_of(database: Database, clock: SetClock, *, mark_first: bool) -> tuple[int, list[World]]:

@@ -14,17 +14,18 @@ Every change names the state and the token it expects, so whoever lost its lease
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Select, and_, func, insert, or_, select, text, update
+from sqlalchemy import Select, and_, func, insert, select, text, update
 
+from workflow.storage import outbox_queries
 from workflow.storage.rows import letter_row
 from workflow.storage.store import Store
-from workflow.storage.tables import MERGEABLE, cases, outbox, outbox_attempts, timers
+from workflow.storage.tables import MERGEABLE, cases, outbox, timers
 from workflow.work import Letter
 
 
@@ -118,9 +119,8 @@ def expired_sending(store: Store, now: datetime, limit: int) -> list[OutboxRow]:
 
 def begin_sending(store: Store, row: OutboxRow, *, lease_until: datetime) -> bool:
     """Commit that DATA follows, with the bytes that will go out; False: the claim was lost, so nothing may be sent."""
-    statement = update(outbox).where(outbox.c.id == row.id, outbox.c.token == row.token, outbox.c.state == "claimed")
-    built = {"message_id": row.message_id, "subject": row.subject, "message": row.message, "sha256": row.sha256}
-    return store.change(statement.values(state="sending", lease_until=lease_until, **built), outbox.c.id)
+    values = {"number": row.id, "held_token": row.token, "lease_until": lease_until, **_built(row)}
+    return any(True for _ in store.select(outbox_queries.begin_sending, values))
 
 
 def settle(
@@ -128,51 +128,40 @@ def settle(
     row: OutboxRow,
     state: LetterState,
     *,
-    expected: Iterable[LetterState],
+    expected: Sequence[LetterState],
     now: datetime,
     reason: str | None = None,
     due_at: datetime | None = None,
 ) -> bool:
-    """Give a letter the state that an attempt (or a person) decided; False: it was no longer in an expected state."""
-    states = [outbox.c.state == str(one) for one in expected]
-    waiting = state is LetterState.PENDING
-    statement = update(outbox).where(outbox.c.id == row.id, or_(*states))
-    if row.token is not None:
-        statement = statement.where(outbox.c.token == row.token)
+    """Give a letter the state that was decided; False: it was in none of the expected states (one or two) any more."""
+    states = [str(one) for one in expected]
     values = {
+        "number": row.id,
+        "expected": states[0],
+        "or_expected": states[-1],
+        "any_token": row.token is None,
+        "held_token": row.token,
         "state": str(state),
         "reason": reason,
         "token": None,
         "lease_until": None,
         "due_at": due_at or row.due_at,
-        "finished_at": None if waiting else now,
+        "finished_at": None if state is LetterState.PENDING else now,
         "attempts": row.attempts,
-        "message_id": row.message_id,
-        "subject": row.subject,
-        "message": row.message,
-        "sha256": row.sha256,
+        **_built(row),
     }
-    return store.change(statement.values(**values), outbox.c.id)
+    return any(True for _ in store.select(outbox_queries.settle, values))
 
 
 def add_attempt(store: Store, row: OutboxRow, attempt: Attempt) -> None:
     """Remember a try, with the server's words."""
-    values = {
-        "outbox_id": row.id,
-        "case_id": row.case_id,
-        "at": attempt.at,
-        "phase": attempt.phase,
-        "outcome": attempt.outcome,
-        "code": attempt.code,
-        "words": attempt.words,
-    }
-    store.change(insert(outbox_attempts).values(**values))
+    store.run(outbox_queries.insert_attempt, {"outbox_id": row.id, "case_id": row.case_id, **asdict(attempt)})
 
 
 def attempts_of(store: Store, letter_id: int) -> list[Attempt]:
     """The tries to send a letter, oldest first."""
-    query = select(outbox_attempts).where(outbox_attempts.c.outbox_id == letter_id).order_by(outbox_attempts.c.id)
-    return [Attempt(r["at"], r["phase"], r["outcome"], r["code"], r["words"]) for r in store.read(query)]
+    found = store.select(outbox_queries.attempts_of_letter, {"number": letter_id})
+    return [Attempt(r["at"], r["phase"], r["outcome"], r["code"], r["words"]) for r in found]
 
 
 def letter_by_id(store: Store, letter_id: int) -> OutboxRow | None:
@@ -212,6 +201,15 @@ def merged_cases(store: Store, letter_id: int) -> list[tuple[int, str]]:
         .order_by(outbox.c.case_id)
     )
     return list(dict.fromkeys((row["case_id"], row["reference"]) for row in store.read(query)))
+
+
+def _built(row: OutboxRow) -> dict[str, Any]:
+    return {
+        "message_id": row.message_id,
+        "subject": row.subject,
+        "message": row.message,
+        "sha256": row.sha256,
+    }
 
 
 def _rows(store: Store, *where: Any, limit: int | None = None) -> list[OutboxRow]:

@@ -126,7 +126,7 @@ def find_move(work: Work, trigger: str | None) -> Move:
         done = f"{case.reference} is {case.state}"
         options = f"; from there: {', '.join(possible)}." if possible else ", which is final: nothing moves it on."
         message = f"{done}: '{wanted}' is not possible{options}" if wanted else f"{done}{options}"
-        refuse(work, message, trigger=wanted)
+        refuse(work, message, trigger=wanted, command=None if wanted else "advance")
     return move
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable
 from typing import Any
@@ -181,7 +182,7 @@ def test_a_namesake_that_was_accepted_is_asked_again_when_the_name_changes(engin
 )
 def test_every_look_up_of_a_command_goes_by_an_index(sqlite_url: str, query: Callable[[], Any]) -> None:
     statement = Statement(query(), sqlite.dialect(paramstyle="named"))
-    names = dict.fromkeys(statement._binders)
+    names = dict.fromkeys(re.findall(r":(\w+)", statement.sql))
 
     with sqlite3.connect(sqlite_url.removeprefix("sqlite:///")) as connection:
         plan = connection.execute(f"EXPLAIN QUERY PLAN {statement.sql}", names).fetchall()

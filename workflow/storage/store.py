@@ -115,6 +115,8 @@ class Store:
         self._ensure_definition(live)
         self.run_many(queries.insert_case, [rows.row_of(work) for work in opened])
         updated = self.run_many(queries.update_case, [rows.row_of(work) for work in changed])
+        if self.is_sqlite and updated != len(changed):  # PostgreSQL: the row is locked, and (case, seq) is unique
+            raise Conflict("The case was changed by somebody else while this command ran; nothing was written.")
         self.run_many(queries.insert_event, [row for work in live for row in rows.event_rows(work)])
         self.run_many(queries.insert_private, [row for work in live for row in rows.private_rows(work)])
         self.run_many(queries.insert_letter, [row for work in live for row in rows.letter_rows(work)])
@@ -122,8 +124,6 @@ class Store:
         self._write_keys(live)
         self._write_answers(live)
         self._fill_recipients(live)
-        if self.is_sqlite and updated != len(changed):
-            raise Conflict("The case was changed by somebody else while this command ran; nothing was written.")
 
     def _write_timers(self, works: Sequence[Work]) -> None:
         self.run_many(queries.delete_timers, [{"case_id": work.case_id} for work in works if work.before is not None])

@@ -25,7 +25,10 @@ _COLUMNS = (
 _PAGE = 1000
 
 
-@click.group(short_help="Look at letters, send or settle them.")
+@click.group(
+    short_help="Look at letters, send or settle them.",
+    epilog=examples("schakel mail list --state failed", "schakel mail show 12", "schakel mail preview invitation"),
+)
 def mail() -> None:
     """Letters: what waits, what was sent, what failed, and what only a person can decide."""
 

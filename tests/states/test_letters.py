@@ -5,23 +5,24 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import date
-from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-from jinja2 import FileSystemLoader, StrictUndefined
-from jinja2.sandbox import SandboxedEnvironment
 
+from notifications.desk import Desk
+from notifications.rendering import Renderer, templates
+from notifications.samples import sample_context
 from states import EMPLOYER_COUPLING
 from states.codes import Code, problem
 from workflow.definition import LetterTo, Occasion
 
-TEMPLATES = Path(__file__).parents[2] / "templates"
 DOMAIN = EMPLOYER_COUPLING.domain
-SETTINGS = SimpleNamespace(
-    team_name="Team Salariskoppeling", team_phone="030 000 0000", form_url="https://form.example"
+DESK = Desk(
+    "koppelingen@asr.example",
+    team_name="Team Salariskoppeling",
+    team_phone="030 000 0000",
+    form_url="https://form.example",
 )
-UNSET = SimpleNamespace(team_name="", team_phone="", form_url="")
+UNSET = Desk("koppelingen@asr.example")
 LETTERS = [(to, language) for to in EMPLOYER_COUPLING.letters() for language in DOMAIN.languages[to.role]]
 SOLE_TRADER = {"registration__wage_tax_number": "123456782L01", "registration__company_name": "Bakkerij Jansen"}
 
@@ -70,28 +71,22 @@ def occasion(case, calendar):
     return make
 
 
-def render(context: dict, settings: SimpleNamespace = SETTINGS) -> tuple[str, str]:
-    """Subject and body, by the same strict rules as when it is sent."""
-    environment = SandboxedEnvironment(
-        loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    name = f"{context['language']}/{context['letter']}.txt.j2"
-    text = environment.get_template(name).render(json.loads(json.dumps(context)), settings=settings)
-    subject, _, body = text.partition("\n\n")
-    return subject, body
+def render(context: dict, desk: Desk = DESK) -> tuple[str, str]:
+    """Subject and text, as they are sent."""
+    rendered = Renderer(desk).render(context["letter"], context["language"], json.loads(json.dumps(context)))
+    return rendered.subject, rendered.text
 
 
 @pytest.mark.parametrize("pair", LETTERS, ids=named)
-@pytest.mark.parametrize("settings", [SETTINGS, UNSET], ids=["set", "unset"])
-def test_every_letter_renders_with_its_reference_in_the_subject(occasion, pair, settings):
-    subject, body = render(DOMAIN.letter_context(occasion(*pair)), settings)
+@pytest.mark.parametrize("desk", [DESK, UNSET], ids=["set", "unset"])
+def test_every_letter_renders_with_its_reference_in_the_subject(occasion, pair, desk):
+    subject, body = render(DOMAIN.letter_context(occasion(*pair)), desk)
 
-    assert subject.startswith("Subject: ")
     assert subject.endswith(" [K-7Q2M-4XZ9]")
     assert "\n" not in subject
     assert "\n\n\n" not in body
     assert body.rstrip().endswith("K-7Q2M-4XZ9")
-    assert ("030 000 0000" in body) == (settings is SETTINGS)
+    assert ("030 000 0000" in body) == (desk is DESK)
 
 
 @pytest.mark.parametrize("pair", LETTERS, ids=named)
@@ -130,9 +125,21 @@ def test_every_letter_to_the_applicant_or_keylane_keeps_other_cases_out(occasion
 
 
 def test_there_is_no_template_that_no_letter_uses():
-    used = {f"{language}/{to.letter}.txt.j2" for to, language in LETTERS}
+    used = {(to.letter, language) for to, language in LETTERS}
+    about_several = {("reminder_digest", "nl"), ("reminder_digest", "en"), ("daily_overview", "nl")}
 
-    assert {path.relative_to(TEMPLATES).as_posix() for path in TEMPLATES.rglob("*.txt.j2")} == used
+    assert templates() == used | about_several
+
+
+@pytest.mark.parametrize("pair", LETTERS, ids=named)
+def test_the_sample_of_a_letter_has_exactly_what_a_case_gives(occasion, pair):
+    to, language = pair
+
+    sample = sample_context(str(to.letter), language, str(to.role))
+
+    real = DOMAIN.letter_context(occasion(to, language))
+    assert {name: type(value) for name, value in sample.items()} == {name: type(value) for name, value in real.items()}
+    assert sample_context(to.letter, language)["role"] in {one.role for one, _ in LETTERS if one.letter == to.letter}
 
 
 def test_a_reminder_says_what_is_missing_in_the_readers_language(occasion):
@@ -165,7 +172,7 @@ def test_a_postponed_first_exchange_is_told_as_a_new_date(occasion):
     context = DOMAIN.letter_context(again)
     subject, body = render(context)
 
-    assert subject.startswith("Subject: Nieuwe datum:")
+    assert subject.startswith("Nieuwe datum:")
     assert "op 4 december 2026 wisselen we" in body
     assert (context["sequence"], context["first_exchange_iso"]) == (1, "2026-12-04")
     assert context["first_check_on"] == "11 december 2026"

@@ -1,0 +1,72 @@
+"""Runs the benchmarks and prints their table: `scripts/bench [NAME …]`."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks import batch, databases, growth, moves, startup
+from tests.benchmarks.databases import Place
+from tests.benchmarks.rounds import Line, fill_table
+
+BENCHMARKS: Mapping[str, Callable[..., list[Line]]] = {
+    "moves": moves.run,
+    "batch": batch.run,
+    "growth": growth.run,
+    "startup": startup.run,
+}
+PLACES = {"sqlite": databases.files, "postgresql": databases.server}
+TINY: Mapping[str, Mapping[str, int]] = {
+    "moves": {"rounds": 2, "moves": 3},
+    "batch": {"rounds": 1, "rows": 120, "moves": 2},
+    "growth": {"rounds": 1, "rows": 60, "part": 20, "cases": 50, "runs": 1},
+    "startup": {"rounds": 1},
+}
+"""Sizes at which the figures mean nothing, but everything runs."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run what was asked for, and write the table to standard output."""
+    asked = _parser().parse_args(arguments)
+    names = asked.names or list(BENCHMARKS)
+    if unknown := sorted(set(names) - set(BENCHMARKS)):
+        raise SystemExit(f"There is no benchmark '{unknown[0]}'; there are: {', '.join(BENCHMARKS)}.")
+    sys.stdout.write(
+        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}. "
+        "Median ratio of paired rounds (quartiles, rounds); the rates are this machine's, now.\n"
+    )
+    for place in asked.only or PLACES:
+        with tempfile.TemporaryDirectory(prefix="schakel-bench-") as folder, PLACES[place](Path(folder)) as opened:
+            for name in names:
+                sizes: dict[str, Any] = dict(TINY[name]) if asked.tiny else {}
+                if asked.rounds:
+                    sizes["rounds"] = asked.rounds
+                lines = BENCHMARKS[name](opened, **sizes)
+                sys.stdout.write(fill_table(f"{name}, {opened.name}", lines) + "\n")
+                sys.stdout.flush()
+
+
+def run_tiny(name: str, place: Place) -> list[Line]:
+    """One benchmark, as small as it runs."""
+    return BENCHMARKS[name](place, **TINY[name])
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench", description="How fast Schakel is, against work done by hand."
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of: {', '.join(BENCHMARKS)} (default: all)")
+    parser.add_argument("--only", action="append", choices=PLACES, help="one database (default: both)")
+    parser.add_argument("--rounds", type=int, metavar="N", help="rounds, instead of each benchmark's own number")
+    parser.add_argument("--tiny", action="store_true", help="only see that it runs: the figures mean nothing")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

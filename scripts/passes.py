@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from functools import cached_property
 
-from notifications.smtp import Server, parse_smtp_url
-
 from notifications import overview
 from notifications.delivery import Delivered, Delivery
 from notifications.desk import Desk
+from notifications.smtp import Server, parse_smtp_url
 from scripts.settings import Settings
 from scripts.wiring import Session
 from workflow import reminders

@@ -79,18 +79,26 @@ class Delivery:
             letters.release_expired(store, now)
             for role, address in self._desk.addresses.items():
                 letters.fill_addresses(store, role, address)
-            self._count["merged"] = merge_reminders(store, now)
+            merged = merge_reminders(store, now)
+        self._count["merged"] = merged.count
         if self._server is not None:
-            while not self._stopping and self._reachable and (batch := self._claim()):
+            while not self._stopping and self._reachable and (batch := self._claim(merged.until)):
                 asyncio.run(self._send(batch, self._server))
         with self._database.reading() as store:
             pending = letters.count_by_state(store).get("pending", 0)
         return Delivered(**self._count, pending=pending)
 
-    def _claim(self) -> list[OutboxRow]:
+    def _claim(self, reminders_until: int) -> list[OutboxRow]:
         token, now = secrets.token_hex(16), self._clock.now()
         with self._database.writing() as store:
-            return letters.claim(store, now=now, lease_until=now + CLAIM_LEASE, token=token, limit=BATCH)
+            return letters.claim(
+                store,
+                now=now,
+                lease_until=now + CLAIM_LEASE,
+                token=token,
+                limit=BATCH,
+                reminders_until=reminders_until,
+            )
 
     async def _send(self, batch: list[OutboxRow], server: Server) -> None:
         queue = batch[::-1]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -20,11 +21,20 @@ LETTER = "reminder_digest"
 _KEPT = ("reference", "company", "state_label", "open_items", "working_days", "letter")
 
 
-def merge_reminders(store: Store, now: datetime) -> int:
-    """Merge what can be merged; how many reminders became part of another letter."""
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """How many reminders became part of another letter, and up to which number the others may go out by themselves."""
+
+    count: int
+    until: int
+
+
+def merge_reminders(store: Store, now: datetime) -> Merged:
+    """Merge what can be merged. While something is still to be fired, reminders wait for what belongs with them."""
     if letters.timers_are_due(store, now):
-        return 0  # another worker is still firing; what it writes belongs in the same digest
-    return sum(_merge(store, group, now) for group in letters.mergeable(store, now))
+        return Merged(0, 0)
+    count = sum(_merge(store, group, now) for group in letters.mergeable(store, now))
+    return Merged(count, letters.last_number(store))
 
 
 def _merge(store: Store, rows: Sequence[OutboxRow], now: datetime) -> int:

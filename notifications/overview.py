@@ -21,7 +21,7 @@ LETTER, ROLE, LANGUAGE = "daily_overview", "operations", "nl"
 SLOT_BEGINS, SLOT_ENDS = time(8), time(9)
 """The overview belongs to this hour of a working day; when it has passed it is not made up."""
 MOST = 50
-"""Cases and letters that one overview names; it says how many more there are."""
+"""Cases and letters that one overview names, longest overdue first; the rest is a `schakel list --overdue` away."""
 
 
 def run_once(database: Database, rules: Rules, now: datetime) -> bool:

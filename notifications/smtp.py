@@ -76,8 +76,7 @@ def wire_bytes(message: bytes) -> bytes:
 class Connection:
     """Carries letters to one server, one after another. Nothing a server does raises; CancelledError passes through.
 
-    After a refusal the next `offer` clears the server's table itself. After anything unclear the connection is dropped
-    at once, unsent bytes included, and can be opened again.
+    After a refusal the next `offer` says RSET itself. After anything unclear the connection is dropped; it can reopen.
     """
 
     def __init__(self, server: Server) -> None:
@@ -213,7 +212,7 @@ class Connection:
         phase, code, words = answer
         kind = (code or 0) // 100
         said_more, unsent = self._left_over()
-        is_accepted = kind == wanted and not unsent and (not said_more or (phase is Phase.DATA and wanted == 2))
+        is_accepted = kind == wanted and not unsent
         is_plain_refusal = kind in (4, 5) and phase not in _OPENING and code != 421
         if said_more or unsent or not (is_accepted or is_plain_refusal):
             self._drop()

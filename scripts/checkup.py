@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import stat
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
 import click
@@ -14,8 +15,12 @@ from scripts.exits import FAILED
 from scripts.output import local, marks, print_json, wrapped
 from scripts.parameters import examples, json_option
 from scripts.wiring import Session, pass_session
-from workflow.clock import AMSTERDAM
-from workflow.errors import SchakelError
+from workflow.clock import AMSTERDAM, local_day
+from workflow.errors import SchakelError, UsageError
+
+_SILENT = timedelta(minutes=5)
+"""A worker beats its heart every half minute; after this long it is gone."""
+_LATE = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,7 @@ class Finding:
 @json_option
 @pass_session
 def doctor(session: Session) -> None:
-    """Check settings, database, signing key, clock and actor, and say what to do. Exit 1 when something fails."""
+    """Check settings, database, key, clock, mail and worker, and say what to do. Exit 1 when something fails."""
     findings = tuple(_examine(session))
     failed = any(finding.result == "fail" for finding in findings)
     if session.json:
@@ -62,6 +67,7 @@ def _examine(session: Session) -> Iterator[Finding]:
         ("clock", _clock),
         ("signing key", _signing_key),
         ("mail", _mail),
+        ("worker", _worker),
     )
     for name, check in checks:
         try:
@@ -137,15 +143,66 @@ def _signing_key(session: Session) -> Iterator[Finding]:
 
 
 def _mail(session: Session) -> Iterator[Finding]:
+    from scripts.passes import mail_server
+
     settings = session.settings
-    if settings.smtp_url is None:
-        yield Finding("mail", "warn", "There is no mail server: letters wait.", "set smtp_url to send them")
-    roles = {"mail_from": settings.mail_from, "mail_asr": settings.mail_asr}
-    roles |= {"mail_keylane": settings.mail_keylane, "mail_operations": settings.mail_operations}
-    empty = [name for name, address in roles.items() if not address]
+    try:
+        if mail_server(settings) is None:
+            todo = "set smtp_url in schakel.toml, or SCHAKEL_SMTP_URL"
+            yield Finding("mail", "warn", "There is no mail server: letters wait.", todo)
+    except UsageError as error:
+        yield Finding("mail", "fail", str(error), "set it right in schakel.toml")
+    names = ("mail_from", "mail_asr", "mail_keylane", "mail_operations")
+    empty = [name for name in names if not getattr(settings, name)]
     if empty:
         message = f"No address for {', '.join(empty)}: those letters wait."
         yield Finding("mail", "warn", message, "set them in schakel.toml")
+    yield from _letters(session)
+
+
+def _letters(session: Session) -> Iterator[Finding]:
+    from workflow.storage import letters
+
+    with session.database.reading() as store:
+        counts = letters.count_by_state(store)
+        homeless = Counter(row.role for row in letters.waiting(store) if row.recipient is None)
+    said = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+    yield Finding("mail", "ok", f"Letters: {said or 'none yet'}.")
+    if failed := counts.get("failed"):
+        todo = "schakel mail list --state failed, mend the cause, then schakel mail retry ID"
+        yield Finding("mail", "warn", f"{failed} of them failed for good.", todo)
+    if unknown := counts.get("unknown"):
+        message = f"{unknown} of them may or may not have arrived, and wait for your decision."
+        todo = "schakel mail list --state unknown, ask the reader, then schakel mail resolve ID --sent|--resend"
+        yield Finding("mail", "warn", message, todo)
+    for role, count in sorted(homeless.items()):
+        todo = "schakel record CASE registration email=…" if role == "applicant" else f"set mail_{role} in schakel.toml"
+        yield Finding("mail", "warn", f"{count} of them wait for an address of {role}.", todo)
+
+
+def _worker(session: Session) -> Iterator[Finding]:
+    from workflow.storage import letters, shift
+
+    now = session.clock.now()
+    with session.database.reading() as store:
+        beats = shift.heartbeats(store)
+        late = session.calendar.is_working_day(local_day(now)) and letters.timers_are_due(store, now - _LATE)
+    alive = [beat for beat in beats if beat.stopped_at is None and now - beat.seen_at <= _SILENT]
+    ways = "letters and reminders only go out by schakel worker or schakel tick"
+    if alive:
+        names = ", ".join(beat.name for beat in alive)
+        yield Finding("worker", "ok", f"{names}, last seen {local(alive[0].seen_at)}.")
+    elif not beats:
+        yield Finding("worker", "warn", f"No worker was ever seen: {ways}.", "schakel worker, or cron with tick")
+    elif beats[0].stopped_at is not None:
+        message = f"No worker runs; {beats[0].name} was stopped at {local(beats[0].stopped_at)}: {ways}."
+        yield Finding("worker", "warn", message, "schakel worker")
+    else:
+        message = f"{beats[0].name} did not stop, but was last seen {local(beats[0].seen_at)}: {ways}."
+        yield Finding("worker", "warn", message, "see why it is gone, then schakel worker")
+    if late:
+        message = "Reminders are due for more than an hour, and did not go out."
+        yield Finding("worker", "warn", message, "schakel tick sends them now; see that a worker runs")
 
 
 def _private(check: str, path: Path, most: int) -> Iterator[Finding]:

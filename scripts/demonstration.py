@@ -6,35 +6,106 @@ import io
 import json
 import shlex
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import redirect_stdout
-from dataclasses import dataclass
-from datetime import date
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, nullcontext, redirect_stdout
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, time, timedelta
 from importlib import resources
 from pathlib import Path
 
 import click
 
+from scripts.catcher import Arrival, Catcher, arrival_lines, arrivals
 from scripts.exits import DONE, FAILED, INTERRUPTED, REFUSED
-from scripts.output import print_json, wrapped
+from scripts.output import marks, moment, print_json, wrapped
 from scripts.parameters import examples, json_option
+from scripts.passes import Passes
 from scripts.wiring import Session
-from workflow.calendar import WorkingDays
-from workflow.clock import local_day
+from workflow.calendar import WorkingDays, at_reminder_hour
+from workflow.clock import AMSTERDAM, SetClock, local_day
 
 FILE = "employers.csv"
 _UNTIL_EXCHANGE = 10
 """Working days between realising a coupling and its first exchange."""
+_MONTH = timedelta(days=33)
+_HOLD = timedelta(days=7)
+_BETWEEN_ACTS = timedelta(minutes=6)
+_CLIPPED_TO = 18
+_MOST_LINES = 25
 _WRONG_NAME = "The company name is not the one in the contract"
+
+_SETTINGS = """\
+mail_from = "koppelingen@schakel.example"
+mail_asr = "collectief@asr.example"
+mail_keylane = "koppelteam@keylane.example"
+mail_operations = "beheer@schakel.example"
+team_name = "Team Schakel"
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """A command of the demo, what it shows, and how it ends."""
+    """A command of the demo, what it shows, how it ends, and what of its lines is printed."""
 
     words: tuple[str, ...]
     says: str = ""
     ends: int = DONE
+    fits: Callable[[list[str]], list[str]] | None = None
+
+
+class Stage:
+    """Where the acts are played: the demo's own settings, and a clock that begins a month ago and is moved on."""
+
+    def __init__(self, ctx: click.Context, session: Session, environ: Mapping[str, str], clock: SetClock) -> None:
+        self._ctx, self._session, self._environ, self.clock = ctx, session, environ, clock
+        self.told: list[dict[str, object]] = []
+
+    def session(self) -> Session:
+        """A session of the demo, with its clock."""
+        asked = self._session
+        return Session(environ=self._environ, clock=self.clock, actor_given=asked.actor_given, json=asked.json)
+
+    def play(self, act: Act) -> None:
+        """Announce a command, run it as the program would, and stop the demo when it ends otherwise than it should."""
+        command = f"schakel {shlex.join(act.words)}"
+        self.say(act.says, f"$ {command}")
+        said = io.StringIO()
+        with redirect_stdout(said) if self._session.json or act.fits else nullcontext():
+            program = self._ctx.find_root().command
+            code = int(program.main(act.words, "schakel", standalone_mode=False, obj=self.session()))
+        if self._session.json:
+            self.told.append({"command": command, "exit": code, "answer": json.loads(said.getvalue())})
+        elif act.fits:
+            click.echo("\n".join(act.fits(said.getvalue().rstrip("\n").split("\n"))))
+        if code != act.ends:
+            if code != INTERRUPTED:
+                click.echo(f"The demo stops: that ended with {code} instead of {act.ends}.", err=True)
+            self._ctx.exit(code or FAILED)
+        self.clock.moment += _BETWEEN_ACTS
+
+    def live_until(self, end: datetime) -> dict[str, object]:
+        """Move the clock to 08:00 and 09:00 of each day, and let the worker's own code run; what it did, in counts."""
+        self.say("A month in seconds: 08:00 and 09:00 of each day, the worker's passes on the demo's clock")
+        total = Counter[str]()
+        with closing(self.session()) as session:
+            passes = Passes(session)
+            for at in _hours(self.clock.moment, end):
+                self.clock.moment = at
+                done = passes.run_once()
+                sent, merged = done.delivered.sent, done.delivered.merged
+                total.update(asdict(done.fired), passes=1, overviews=int(done.overview), merged=merged, sent=sent)
+        if not self._session.json:
+            for what, count in total.items():
+                click.echo(f"  {what.replace('_', ' '):<12} {count:>4}")
+        return {"until": moment(end), **total}
+
+    def say(self, says: str, command: str = "") -> None:
+        """Print a heading, and the command that follows."""
+        if not self._session.json:
+            click.secho("\n" + wrapped(says, "# "), bold=True)
+            if command:
+                click.secho(command, dim=True)
 
 
 @click.command(short_help="See it work on made-up employers.", epilog=examples("schakel demo"))
@@ -43,32 +114,41 @@ class Act:
 def demo(ctx: click.Context) -> None:
     """Run real commands on made-up employers, in a temporary database of its own.
 
-    Your own settings and cases are not touched. The database stays, so that you can go on where the demo ends.
+    Your own settings and cases are not touched, and no letter leaves this machine. The clock of the demo begins a
+    month ago and ends now. The database and the letters stay, so that you can go on where the demo ends.
     """
     session = ctx.ensure_object(Session)
     place = Path(tempfile.mkdtemp(prefix="schakel-demo-"))
-    environ = _environment(place, session.environ)
+    environ, now = _environment(place, session.environ), session.clock.now()
+    (place / "schakel.toml").touch(0o600)
+    (place / "schakel.toml").write_text(_SETTINGS, "utf-8")
     sample = place / FILE
     sample.write_bytes(resources.files("scripts").joinpath("sample", FILE).read_bytes())
-    told = []
-    for act in _acts(local_day(session.clock.now()), sample):
-        if not session.json:
-            _announce(act)
-        code, answer = _play(ctx, session, act, environ)
-        told.append({"command": f"schakel {shlex.join(act.words)}", "exit": code, "answer": answer})
-        if code != act.ends:
-            if code != INTERRUPTED:
-                click.echo(f"The demo stops: that ended with {code} instead of {act.ends}.", err=True)
-            ctx.exit(code or FAILED)
-    _say_goodbye(session, environ, told)
+    first = WorkingDays().next_working_day(local_day(now - _MONTH))
+    with Catcher(place / "letters") as catcher:
+        clock = SetClock(at_reminder_hour(first))
+        stage = Stage(ctx, session, environ | {"SCHAKEL_SMTP_URL": catcher.url}, clock)
+        for act in (*_acts(first, sample), *_evening(first)):
+            stage.play(act)
+        month = stage.live_until(now)
+        with closing(stage.session()) as reading:
+            found = arrivals(reading.database, catcher.caught)
+        for act in _afterwards(found):
+            stage.play(act)
+    if not session.json:
+        stage.say(f"{len(found)} letters were caught: this went out")
+        click.echo("\n".join(arrival_lines(found, _MOST_LINES)))
+        click.echo(wrapped(f"All of them, to open: {catcher.folder}/*.eml and *.html", "  ", first=""))
+    month |= {"letters": [arrival.document() for arrival in found], "folder": str(catcher.folder)}
+    _say_goodbye(session, environ, stage.told, month)
 
 
 def _acts(today: date, sample: Path) -> Iterator[Act]:
-    """The whole story: an import, a case that is confirmed, one that is returned, and one that is corrected."""
+    """The first day: an import, a case that is confirmed, one that is returned and corrected, one that is held."""
     exchange = WorkingDays().add(today, _UNTIL_EXCHANGE)
     start = f"{today.year + 1}-01-01"
     policy = [{"policy_number": "88-204-118", "product": "WIA", "start_date": start, "pension_act": False}]
-    yield Act(("init",), "A database, a signing key and a settings file, all in a temporary folder")
+    yield Act(("init",), "A database and a signing key, beside the settings of the demo in a temporary folder")
     yield Act(("import", str(sample), "--advance"), "18 employers: what is right moves on, what is wrong says why")
     yield Act(("list",), "Who has the ball now?")
     yield Act(("advance", "E06"), "a.s.r. wants to pass E06 on, but something is missing", REFUSED)
@@ -89,6 +169,46 @@ def _acts(today: date, sample: Path) -> Iterator[Act]:
     yield Act(("replay", "E22", "--seq", "1"), "Its history gives the case at any moment, and proves the stored one")
 
 
+def _evening(today: date) -> Iterator[Act]:
+    """The end of the first day: letters go out, one case is put on hold, and the month is foretold."""
+    hold = ("hold", "E07", "--until", str(today + _HOLD), "--reason", "The accountant is away")
+    yield Act(("tick",), "What the worker does: the letters of today go out, to a mail catcher on this machine")
+    yield Act(hold, "The accountant of E07 is away: its clock stops")
+    yield Act(("forecast", "--days", "30"), "Which letters will follow, if nobody does anything?", fits=_clipped)
+
+
+def _afterwards(found: list[Arrival]) -> Iterator[Act]:
+    yield Act(("history", "E07"), "E07 after that month: no reminder during its hold")
+    second = [one for one in found if one.letter == "reminder_applicant_second"][-1]
+    yield Act(
+        ("mail", "show", str(second.number)), "One letter in full: a second reminder to an applicant", fits=_folded
+    )
+
+
+def _hours(begin: datetime, end: datetime) -> Iterator[datetime]:
+    """08:00 and 09:00 in Amsterdam of each day between two moments, and the end itself."""
+    for day in range((end - begin).days + 2):
+        for hour in (time(8), time(9)):
+            at = datetime.combine(local_day(begin) + timedelta(days=day), hour, AMSTERDAM).astimezone(UTC)
+            if begin < at < end:
+                yield at
+    yield end
+
+
+def _clipped(lines: list[str]) -> list[str]:
+    """The first rows of a table, whole, and the last line, which has the sum."""
+    if len(lines) <= _CLIPPED_TO:
+        return lines
+    cut = _CLIPPED_TO - 2
+    while cut > 1 and lines[cut].startswith(" "):
+        cut -= 1
+    return [*lines[:cut], f"{marks().more} {len(lines) - cut - 1} lines more", lines[-1]]
+
+
+def _folded(lines: list[str]) -> list[str]:
+    return [wrapped(line, "  " if line.startswith("- ") else "", first="") for line in lines]
+
+
 def _environment(place: Path, environ: Mapping[str, str]) -> dict[str, str]:
     """The caller's environment without its own settings, and with those of the demo."""
     kept = {name: value for name, value in environ.items() if not name.startswith("SCHAKEL_")}
@@ -99,25 +219,9 @@ def _environment(place: Path, environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _announce(act: Act) -> None:
-    click.echo("")
-    click.secho(wrapped(act.says, "", first="# "), bold=True)
-    click.secho(f"$ schakel {shlex.join(act.words)}", dim=True)
-
-
-def _play(ctx: click.Context, session: Session, act: Act, environ: Mapping[str, str]) -> tuple[int, object]:
-    """Run one command as the program would: its exit code, and with `--json` its answer."""
-    own = Session(environ=environ, clock=session.clock, actor_given=session.actor_given, json=session.json)
-    program = ctx.find_root().command
-    if not session.json:
-        return int(program.main(act.words, "schakel", standalone_mode=False, obj=own, color=ctx.color)), None
-    said = io.StringIO()
-    with redirect_stdout(said):
-        code = int(program.main(act.words, "schakel", standalone_mode=False, obj=own))
-    return code, json.loads(said.getvalue())
-
-
-def _say_goodbye(session: Session, environ: Mapping[str, str], told: list[dict[str, object]]) -> None:
+def _say_goodbye(
+    session: Session, environ: Mapping[str, str], told: list[dict[str, object]], month: dict[str, object]
+) -> None:
     exports = {name: value for name, value in environ.items() if name.startswith("SCHAKEL_")}
     following = (
         "schakel why E07",
@@ -125,7 +229,7 @@ def _say_goodbye(session: Session, environ: Mapping[str, str], told: list[dict[s
         "schakel list --holder applicant",
     )
     if session.json:
-        print_json({"steps": told, "environment": exports, "next": following})
+        print_json({"steps": told, "month": month, "environment": exports, "next": following})
         return
     click.echo("")
     click.secho("Your turn. Point schakel at the demo's database:", bold=True)

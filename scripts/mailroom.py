@@ -59,7 +59,7 @@ def readable(row: OutboxRow) -> str:
     """The text part of a built letter."""
     message = email.message_from_bytes(row.message or b"", policy=email.policy.default)
     part = message.get_body(preferencelist=("plain",))
-    return str(part.get_content()) if part is not None else ""
+    return str(part.get_content()).replace("\r\n", "\n") if part is not None else ""
 
 
 def render_preview(session: Session, letter: str, case: str | None, language: str) -> Rendered:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from importlib import resources
-
 import click
 
 from scripts.exits import UNVERIFIED
@@ -64,9 +61,11 @@ def show(session: Session) -> None:
 @pass_session
 def check(session: Session) -> None:
     """Prove the workflow sound: every state reachable, none a dead end, every letter and code in every language."""
+    from notifications.desk import Desk
+    from notifications.rendering import Renderer
     from workflow.soundness import check as faults_of
 
-    faults = faults_of(session.definition, frozenset(letter_templates()))
+    faults = faults_of(session.definition, Renderer(Desk("")).templates())
     if session.json:
         print_json({"ok": not faults, "faults": list(faults)})
     elif faults:
@@ -91,15 +90,6 @@ def diagram(session: Session) -> None:
         print_json({"format": "mermaid", "diagram": drawn})
     else:
         click.echo(drawn.rstrip("\n"))
-
-
-def letter_templates() -> Iterator[tuple[str, str]]:
-    """Every letter for which there is a template, with its language."""
-    for language in resources.files("templates").iterdir():
-        if language.is_dir():
-            for file in language.iterdir():
-                if file.is_file():
-                    yield file.name.partition(".")[0], language.name
 
 
 def _document(definition: Definition) -> dict[str, object]:

@@ -6,7 +6,9 @@ SchakelError
 ├── Refused         the table, the validators or a rule for text say no; carries every problem
 ├── Conflict        somebody else was first: a stale version, a key or an external reference in use
 ├── StoreError      the database cannot be used: not there, too new, read-only, full
-└── DefinitionError a definition that cannot be run
+├── DefinitionError a definition that cannot be run
+├── CannotRender    (notifications) a letter's template fails on what it is given
+└── CannotBuild     (notifications) a letter cannot be made into a message
 """
 
 from __future__ import annotations

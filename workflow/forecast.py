@@ -74,8 +74,8 @@ def _moment(calendar: WorkingDays, timer: Timer, start: datetime) -> datetime:
 
 
 def _reason(event: Event) -> str:
-    return f"{event.body.get('rung')} of {event.source}: nothing changed since it was entered"
+    return f"{event.body.get('rung')} of {event.source}"
 
 
 def _waiting(recipient: str | None, role: str) -> str:
-    return "written, waits to be sent" if recipient else f"written, waits: no address for {role}"
+    return "waits to be sent" if recipient else f"no address for {role}"

@@ -50,7 +50,7 @@ def run_once(database: Database, rules: Rules, now: datetime, origin: Origin) ->
                 total += fire_due(work)
             store.write(works)
             store.rewrite_timers([work for work in works if not work.events])
-        if len(works) < BATCH:
+        if len(works) < BATCH or not any(work.events for work in works):
             return total
 
 

@@ -35,6 +35,8 @@ def timers_of(definition: Definition, calendar: WorkingDays, case: Case) -> tupl
     timers = []
     ladder = definition.state(case.state).ladder
     if case.rung < len(ladder) and (due := rung_due(calendar, case, ladder[case.rung])):
+        if case.held_until is not None:  # one that was late before the hold waits until it is over
+            due = max(due, at_reminder_hour(calendar.next_working_day(case.held_until)))
         timers.append(Timer(TimerKind.RUNG, case.rung, due))
     if case.held_until is not None:
         timers.append(Timer(TimerKind.HOLD, 0, at_midnight(case.held_until)))

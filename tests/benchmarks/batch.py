@@ -24,7 +24,7 @@ PER_TRANSACTION = 100
 BY_HAND: dict[str, Callable[[str, Writer], Hand]] = {"SQLite": byhand.Sqlite, "PostgreSQL": byhand.Plain}
 
 
-def run(place: Place, *, rounds: int = 10, rows: int = 1000, moves: int = 100) -> list[Line]:
+def run(place: Place, *, rounds: int = 30, rows: int = 400, moves: int = 40) -> list[Line]:
     """Import `rows` with --advance each round; three ways, and single moves to set them against."""
     amount = (rounds + 1) * rows
     template = open_cases(place, amount)

@@ -33,7 +33,7 @@ BY_HAND: dict[str, Ways] = {
 AIMS = {"SQLite": "≥ 0.5", "PostgreSQL": "≥ 0.4"}
 
 
-def run(place: Place, *, rounds: int = 60, moves: int = 50) -> list[Line]:
+def run(place: Place, *, rounds: int = 200, moves: int = 15) -> list[Line]:
     """`register` on complete cases that were opened before: five tables written, two letters, one personal value."""
     samples = sample(place, rounds=rounds, moves=moves)
     hands = tuple(name for name in samples if name != "engine")

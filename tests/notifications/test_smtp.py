@@ -21,7 +21,10 @@ SENDER = "schakel@example.nl"
 RECIPIENT = "jan.jansen@example.com"
 LETTER = b"Subject: K-1234-5678\r\n\r\nBeste Jan,\r\n.\r\n..twee\r\nTot morgen\r\n"
 USER = "schakel@mail.example"
-WAIT = 0.2
+WAIT = 0.3
+"""Seconds, where the server is going to hang."""
+PATIENCE = 10.0
+"""Seconds, where it is not: never waited out, so a busy machine changes nothing."""
 
 OUTCOMES = """
 at              421      450      550      554      hangs    drops    garbage  half     accepts, then drops
@@ -94,8 +97,9 @@ def hostile(kind: str = "plain", at: At | None = None, fault: Fault | bytes | No
 
 
 def reaching(server: Hostile, kind: str = "plain", **more: Any) -> Server:
-    """How a client reaches it, patient for a fraction of a second."""
-    asked: dict[str, Any] = {"timeout": WAIT, "data_timeout": WAIT, "context": trusting(), "hello_name": "me.example"}
+    """How a client reaches it; impatient only with a server that will hang."""
+    wait = WAIT if server.fault is Fault.HANGS and server.times > 0 else PATIENCE
+    asked: dict[str, Any] = {"timeout": wait, "data_timeout": wait, "context": trusting(), "hello_name": "me.example"}
     if kind != "plain":
         asked |= {"user": USER, "password": PASSWORD}
     return Server(ADDRESS, server.port, {"plain": "none"}.get(kind, kind), **(asked | more))  # type: ignore[arg-type]
@@ -137,6 +141,9 @@ def test_each_fault_at_each_place_ends_as_the_table_says(kind: str, at: At, faul
             taken = len(server.accepted)
             if fault is Fault.ACCEPTS_THEN_DROPS:
                 await until_closed(connection)
+            if fault is Fault.HANGS:
+                assert not connection.is_open
+                connection = Connection(reaching(server, kind))
             second = await send(connection)
             await connection.close()
             return first, second, server, taken
@@ -273,7 +280,7 @@ def test_a_megabyte_arrives_whole() -> None:
 
     async def story() -> list[bytes]:
         async with hostile("starttls") as server:
-            connection = Connection(reaching(server, "starttls", data_timeout=10))
+            connection = Connection(reaching(server, "starttls"))
             assert (await send(connection, letter)).outcome is Outcome.SENT
             await connection.close()
             return server.accepted
@@ -294,8 +301,10 @@ def test_a_250_from_a_server_that_cannot_have_the_whole_letter_is_not_believed(
 
     async def story() -> tuple[Reply, bool, list[bytes]]:
         async with hostile(kind, At.BODY, answer) as server:
-            connection = Connection(reaching(server, kind, data_timeout=5))
-            return await send(connection, letter), connection.is_open, server.complete
+            connection = Connection(reaching(server, kind))
+            reply = await send(connection, letter)
+            await server.gone.wait()
+            return reply, connection.is_open, server.complete
 
     reply, is_open, complete = run(story())
 
@@ -401,7 +410,7 @@ def test_nobody_listening_is_for_later() -> None:
     with socket.create_server((ADDRESS, 0)) as free:
         port = free.getsockname()[1]
 
-    reply = run(Connection(Server(ADDRESS, port, "none", timeout=WAIT)).open())
+    reply = run(Connection(Server(ADDRESS, port, "none")).open())
 
     assert reply is not None
     assert (reply.outcome, reply.phase) == (Outcome.RETRY, Phase.CONNECT)
@@ -541,6 +550,32 @@ def test_a_wrong_password_is_tried_once_is_for_later_and_stands_in_no_words(ways
     assert server.said_to_it[b"AUTH"] == 1
     assert reply.words.startswith("5.7.8 wrong; you said AUTH")
     assert not any(b64encode(form.encode()).decode()[:8] in reply.words for form in (wrong, f"\0{USER}\0{wrong}"))
+
+
+def test_neither_the_password_nor_a_piece_of_it_stands_in_what_is_kept() -> None:
+    wrong = "S3cret-of-the-house"
+    sent = b64encode(f"\0{USER}\0{wrong}".encode())
+    echo = b"535 '%b' no, '%b...' no, '...%b' no\r\n" % (wrong.encode(), sent[:14], sent[-14:])
+
+    async def story() -> Reply:
+        async with hostile("implicit", extensions=("AUTH PLAIN",), rejection=echo) as server:
+            return await send(Connection(reaching(server, "implicit", password=wrong)))
+
+    assert run(story()).words == "'•••' no, '•••...' no, '...•••' no"
+
+
+def test_a_server_made_by_force_to_log_in_in_clear_is_told_nothing() -> None:
+    async def story() -> tuple[Reply, Hostile]:
+        async with Hostile(extensions=("AUTH PLAIN LOGIN",)) as server:
+            forced = reaching(server)
+            object.__setattr__(forced, "user", USER)
+            object.__setattr__(forced, "password", PASSWORD)
+            return await send(Connection(forced)), server
+
+    reply, server = run(story())
+
+    assert (reply.outcome, reply.phase) == (Outcome.RETRY, Phase.LOGIN)
+    assert bytes(server.clear) == b"EHLO me.example\r\n"
 
 
 @pytest.mark.parametrize("extensions", [(), ("AUTH CRAM-MD5 XOAUTH2",)])

@@ -132,6 +132,8 @@ class Hostile:
     implicit: ssl.SSLContext | None = None
     injection: bytes = b""
     """Said in clear in one breath with the 220 to STARTTLS."""
+    rejection: bytes = b""
+    """Said to a wrong password; empty: words that repeat the command, as some servers do."""
 
     clear: bytearray = field(default_factory=bytearray)
     """All that came in unencrypted."""
@@ -289,7 +291,7 @@ class _Dialogue:
         if given == PASSWORD.encode():
             await self.answer(At.AUTH, b"235 2.7.0 welcome\r\n")
         else:
-            await self.say(b"535 5.7.8 wrong; you said " + command + b"\r\n")
+            await self.say(self.server.rejection or b"535 5.7.8 wrong; you said " + command + b"\r\n")
 
     async def data(self) -> None:
         server = self.server
@@ -301,6 +303,7 @@ class _Dialogue:
             await self.answer(At.BODY, b"250 2.0.0 taken already\r\n")
             while await self.line() != b".\r\n":
                 pass
+            server.complete.append(b"after all")
             return
         while (line := await self.line()) != b".\r\n":
             body += line.removeprefix(b".")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Callable
 from typing import Any
@@ -181,11 +180,10 @@ def test_a_namesake_that_was_accepted_is_asked_again_when_the_name_changes(engin
     ],
 )
 def test_every_look_up_of_a_command_goes_by_an_index(sqlite_url: str, query: Callable[[], Any]) -> None:
-    statement = Statement(query(), sqlite.dialect(paramstyle="named"))
-    names = dict.fromkeys(re.findall(r":(\w+)", statement.sql))
+    compiled = query().compile(dialect=sqlite.dialect(paramstyle="named"))
 
     with sqlite3.connect(sqlite_url.removeprefix("sqlite:///")) as connection:
-        plan = connection.execute(f"EXPLAIN QUERY PLAN {statement.sql}", names).fetchall()
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {compiled}", dict.fromkeys(compiled.params)).fetchall()
     connection.close()
 
     assert plan

@@ -121,6 +121,28 @@ def test_a_dry_run_forgets_what_an_employer_was_before_its_second_row(engine: En
     assert dry == brief(engine.import_rows(file, advance=True))
 
 
+def test_a_dry_run_sees_the_second_older_duplicate_when_the_first_would_change(engine: Engine) -> None:
+    same = employer("loket_user", "registration")
+    list(engine.import_rows(rows(("E1", same), ("E2", same))))
+    elsewhere = changed(same, wage_tax_number="999900122L01")
+    file = rows(("E1", same), ("E1", elsewhere), ("E3", same))
+
+    dry = brief(engine.import_rows(file, advance=True, dry_run=True))
+
+    assert dry == brief(engine.import_rows(file, advance=True))
+
+
+def test_a_dry_run_numbers_no_two_employers_alike(engine: Engine) -> None:
+    same = employer("loket_user", "registration")
+    many = [(f"M{number}", employer("loket_user", "registration")) for number in range(198)]
+    first_200 = [*many, ("klant 123456782", employer("registration")), ("E1", same)]
+    file = rows(*first_200, ("E2", same), ("E3", same))
+
+    dry = brief(engine.import_rows(file, advance=True, dry_run=True))
+
+    assert dry == brief(engine.import_rows(file, advance=True))
+
+
 def test_a_row_without_advance_opens_and_invites(engine: Engine, url: str) -> None:
     (result,) = engine.import_rows(rows(("E1", employer("loket_user", "registration"))))
 

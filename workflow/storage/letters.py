@@ -20,7 +20,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Select, and_, func, insert, select, text, update
+from sqlalchemy import Select, and_, func, insert, or_, select, text, update
 
 from workflow.storage import outbox_queries
 from workflow.storage.rows import letter_row
@@ -83,6 +83,7 @@ class Attempt:
     words: str | None
 
 
+_NO_LIMIT = 2**62
 _CLAIMABLE = and_(outbox.c.state == "pending", outbox.c.recipient.is_not(None))
 
 
@@ -92,9 +93,13 @@ def fill_addresses(store: Store, role: str, address: str) -> None:
     store.change(update(outbox).where(waiting).values(recipient=address))
 
 
-def claim(store: Store, *, now: datetime, lease_until: datetime, token: str, limit: int) -> list[OutboxRow]:
-    """Take letters that are due, oldest first, for one worker."""
-    due = select(outbox.c.id).where(_CLAIMABLE, outbox.c.due_at <= now).order_by(outbox.c.due_at, outbox.c.id)
+def claim(
+    store: Store, *, now: datetime, lease_until: datetime, token: str, limit: int, reminders_until: int = _NO_LIMIT
+) -> list[OutboxRow]:
+    """Take letters that are due, oldest first, for one worker; of reminders never tried, those up to a number."""
+    mature = or_(text(f"NOT ({MERGEABLE})"), outbox.c.id <= reminders_until)
+    due = select(outbox.c.id).where(_CLAIMABLE, outbox.c.due_at <= now, mature)
+    due = due.order_by(outbox.c.due_at, outbox.c.id)
     taken = update(outbox).where(outbox.c.id.in_(due.limit(limit).with_for_update(skip_locked=True)))
     store.change(taken.values(state="claimed", token=token, lease_until=lease_until))
     return sorted(_rows(store, outbox.c.token == token, outbox.c.state == "claimed"), key=lambda row: row.id)
@@ -252,6 +257,12 @@ def mergeable(store: Store, now: datetime) -> list[list[OutboxRow]]:
         _rows(store, open_ones, outbox.c.recipient == row["recipient"], outbox.c.role == row["role"])
         for row in list(store.read(query))
     ]
+
+
+def last_number(store: Store) -> int:
+    """The number of the newest letter; 0 when there is none."""
+    row = next(store.read(select(func.max(outbox.c.id).label("last"))))
+    return int(row["last"] or 0)
 
 
 def add_letter(store: Store, letter: Letter) -> int:

@@ -1,0 +1,258 @@
+"""Several reminders for one reader on one morning are one letter, and each case's history still has its own."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+from employers import bring, employer
+from looking import look
+from sink import Sink, delivery
+
+from notifications.digest import majority
+from workflow import Engine, Origin, reminders
+from workflow.clock import AMSTERDAM, SetClock
+from workflow.events import Kind
+from workflow.storage.letters import LetterState
+
+WORKER = Origin("worker", "test", "worker")
+APPLICANT = "salaris01@example.com"
+MORNING = datetime(2026, 4, 28, 9, tzinfo=AMSTERDAM).astimezone(UTC)
+"""Five working days after the cases were opened."""
+
+
+def preparing(engine: Engine, language: str = "nl", email: str = APPLICANT) -> str:
+    """A case of this applicant that waits for them, its invitation not to be sent."""
+    given = employer("loket_user", "registration")
+    given["registration"] |= {"language": language, "email": email, "wage_tax_number": None}
+    return engine.open_case(given, letters=False).case.reference
+
+
+def fire(engine: Engine) -> None:
+    reminders.run_once(engine.database, engine.rules, engine.clock.now(), WORKER)
+
+
+def outbox(url: str, where: str = "1 = 1") -> list[dict[str, Any]]:
+    return look(url, f"SELECT * FROM outbox WHERE {where} ORDER BY id")
+
+
+def kinds(engine: Engine, case: str) -> list[str]:
+    return [str(step.event.kind) for step in engine.history(case)]
+
+
+@pytest.mark.parametrize("worker_slept", [False, True])
+def test_forty_reminders_for_one_reader_are_one_letter_that_lists_forty_cases(
+    engine: Engine, clock: SetClock, url: str, worker_slept: bool
+) -> None:
+    cases = [preparing(engine) for _ in range(40)]
+    clock.moment = MORNING.replace(day=29) if worker_slept else MORNING
+    fire(engine)
+
+    with Sink() as sink:
+        done = delivery(engine, sink).run_once()
+        delivery(engine, sink).run_once()
+
+    (letter,) = sink.messages(APPLICANT)
+    assert (done.merged, done.sent, done.pending) == (40, 1, 0)
+    assert "40" in letter["Subject"]
+    text = letter.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    assert all(case in text for case in cases)
+    assert {tuple(kinds(engine, case)) for case in cases} == {("opened", "reminded", "letter_sent")}
+    (digest,) = outbox(url, "case_id IS NULL")
+    assert (digest["letter"], digest["seq"], digest["state"]) == ("reminder_digest", None, "sent")
+    merged = outbox(url, "case_id IS NOT NULL")
+    assert {(row["state"], row["merged_into"]) for row in merged} == {("merged", digest["id"])}
+    assert all(engine.replay(case).matches_stored for case in cases)
+
+
+def test_the_history_of_each_case_names_the_letter_that_carried_its_reminder(
+    engine: Engine, clock: SetClock, url: str
+) -> None:
+    cases = [preparing(engine) for _ in range(2)]
+    clock.moment = MORNING
+    fire(engine)
+
+    with Sink() as sink:
+        delivery(engine, sink).run_once()
+
+    (digest,) = outbox(url, "letter = 'reminder_digest'")
+    for case in cases:
+        told = engine.history(case)[-1].event
+        assert told.kind is Kind.LETTER_SENT
+        assert (told.body["letter"], told.body["outbox"]) == ("reminder_digest", digest["id"])
+        assert "message" in told.commitments
+
+
+@pytest.mark.parametrize(
+    ("languages", "expected"), [("nl nl en", "nl"), ("en nl en", "en"), ("en nl", "nl"), ("en en", "en")]
+)
+def test_a_digest_is_in_the_language_of_most_of_its_cases(
+    sqlite_engine: Engine, sqlite_url: str, clock: SetClock, languages: str, expected: str
+) -> None:
+    for language in languages.split():
+        preparing(sqlite_engine, language)
+    clock.moment = MORNING
+    fire(sqlite_engine)
+
+    with Sink() as sink:
+        delivery(sqlite_engine, sink).run_once()
+
+    (letter,) = sink.messages()
+    (row,) = outbox(sqlite_url, "case_id IS NULL")
+    assert (letter["Content-Language"], row["language"]) == (expected, expected)
+
+
+def test_dutch_wins_a_tie() -> None:
+    assert [majority(given.split()) for given in ("en nl", "nl en en nl", "en", "en en nl")] == ["nl", "nl", "en", "en"]
+
+
+def test_two_rungs_that_come_late_for_one_case_are_one_letter_the_latest(
+    engine: Engine, clock: SetClock, url: str
+) -> None:
+    case = preparing(engine)
+    clock.moment = datetime(2026, 5, 5, 7, tzinfo=UTC)  # reminders 1 and 2 are both due
+    fire(engine)
+
+    with Sink() as sink:
+        delivery(engine, sink).run_once()
+
+    rows = outbox(url, "role = 'applicant'")
+    assert [(row["letter"], row["state"]) for row in rows] == [
+        ("reminder_applicant", "merged"),
+        ("reminder_applicant_second", "sent"),
+    ]
+    assert len(sink.messages(APPLICANT)) == 1
+    assert [kind for kind in kinds(engine, case) if kind == "reminded"] == ["reminded", "reminded"]
+
+
+def test_different_readers_and_roles_get_letters_of_their_own(engine: Engine, clock: SetClock, url: str) -> None:
+    preparing(engine), preparing(engine, email="ander@example.com")
+    bring(engine, "registered")
+    clock.moment = MORNING
+    fire(engine)
+
+    with Sink() as sink:
+        delivery(engine, sink).run_once()
+
+    assert len(sink.messages("ander@example.com")) == 1
+    assert outbox(url, "letter = 'reminder_digest'") == []
+
+
+def test_one_address_in_two_roles_gets_a_letter_for_each(
+    sqlite_engine: Engine, sqlite_url: str, clock: SetClock
+) -> None:
+    engine = sqlite_engine
+    preparing(engine, email="asr@example.org")
+    bring(engine, "registered")
+    clock.moment = MORNING
+    fire(engine)
+
+    with Sink() as sink:
+        delivery(engine, sink).run_once()
+
+    assert outbox(sqlite_url, "letter = 'reminder_digest'") == []
+
+
+def test_a_letter_that_is_no_reminder_is_never_merged(sqlite_engine: Engine, clock: SetClock) -> None:
+    for _ in range(3):
+        bring(sqlite_engine, "rights_pending")
+
+    with Sink() as sink:
+        done = delivery(sqlite_engine, sink).run_once()
+
+    assert (done.merged, done.sent) == (0, 3)
+
+
+def test_a_reminder_that_was_tried_already_stays_a_letter_of_its_own(sqlite_engine: Engine, clock: SetClock) -> None:
+    engine = sqlite_engine
+    first = preparing(engine)
+    clock.moment = MORNING
+    fire(engine)
+    with Sink(answers={APPLICANT: "450 later"}) as busy:
+        delivery(engine, busy).run_once()
+    clock.moment = MORNING.replace(day=21)
+    second = preparing(engine)
+    clock.moment = MORNING.replace(day=29)
+    fire(engine)
+
+    with Sink() as sink:
+        done = delivery(engine, sink).run_once()
+
+    assert done.merged == 0
+    assert {kinds(engine, case)[-1] for case in (first, second)} == {"letter_sent"}
+
+
+def test_reminders_wait_for_those_that_are_still_to_be_fired_that_morning(
+    engine: Engine, clock: SetClock, url: str
+) -> None:
+    """A worker was stopped between two batches: what it wrote is not sent one by one meanwhile."""
+    for _ in range(reminders.BATCH + 2):
+        preparing(engine)
+    clock.moment = MORNING
+    commits = 0
+
+    def failpoint(sql: str) -> None:
+        nonlocal commits
+        commits += sql == "COMMIT"
+        if commits == 2:
+            raise KeyboardInterrupt
+
+    engine.database.failpoint = failpoint
+    with pytest.raises(KeyboardInterrupt):
+        fire(engine)
+    engine.database.failpoint = None
+
+    with Sink() as sink:
+        delivery(engine, sink).run_once()
+        fire(engine)
+        delivery(engine, sink).run_once()
+
+    assert len(sink.letters) == 1
+    (digest,) = outbox(url, "letter = 'reminder_digest'")
+    assert json.loads(digest["context"])["count"] == reminders.BATCH + 2
+
+
+def test_a_late_rung_of_a_case_on_hold_does_not_keep_the_others_from_being_merged(
+    sqlite_engine: Engine, clock: SetClock
+) -> None:
+    engine = sqlite_engine
+    held = bring(engine, "registered")
+    for _ in range(3):
+        preparing(engine)
+    clock.moment = datetime(2026, 4, 24, 10, tzinfo=UTC)  # its first rung was due on the 23rd, but nobody was awake
+    engine.hold(held, date(2026, 6, 1), "wacht op derde")
+    clock.moment = MORNING
+    fire(engine)
+
+    with Sink() as sink:
+        done = delivery(engine, sink).run_once()
+
+    assert (done.merged, len(sink.messages(APPLICANT))) == (3, 3)  # the digest; invited and registered
+
+
+def test_a_digest_that_fails_is_told_to_every_case_it_is_about(engine: Engine, clock: SetClock) -> None:
+    cases = [preparing(engine) for _ in range(3)]
+    clock.moment = MORNING
+    fire(engine)
+
+    with Sink(answers={APPLICANT: "550 no such user"}) as sink:
+        delivery(engine, sink).run_once()
+
+    assert {kinds(engine, case)[-1] for case in cases} == {str(Kind.LETTER_FAILED)}
+
+
+def test_what_was_merged_is_not_sent_by_itself_later(engine: Engine, clock: SetClock, url: str) -> None:
+    for _ in range(3):
+        preparing(engine)
+    clock.moment = MORNING
+    fire(engine)
+
+    with Sink() as sink:
+        for day in (28, 29, 30):
+            clock.moment = MORNING.replace(day=day)
+            delivery(engine, sink).run_once()
+
+    assert len(sink.letters) == 1
+    assert {row["state"] for row in outbox(url)} == {str(LetterState.SENT), str(LetterState.MERGED)}

@@ -1,0 +1,106 @@
+from datetime import datetime, timedelta
+
+import pytest
+
+from tests.scripts.desk import Desk
+from workflow.clock import AMSTERDAM
+from workflow.storage import letters, open_database, shift
+from workflow.storage.letters import LetterState
+
+
+def findings(desk: Desk, check: str, code: int = 0) -> list[dict[str, str]]:
+    """What doctor says under one heading."""
+    return [found for found in desk.ask("doctor", code=code)["checks"] if found["check"] == check]
+
+
+def settle(desk: Desk, state: LetterState) -> None:
+    """Give the first letter a state, as a delivery would."""
+    database = open_database(desk.environ["SCHAKEL_DATABASE_URL"])
+    with database.writing() as store:
+        (row, *_) = letters.letters_of(store)
+        assert letters.settle(store, row, state, expected=(LetterState.PENDING,), now=desk.clock.now())
+    database.dispose()
+
+
+@pytest.fixture
+def ready(desk: Desk) -> Desk:
+    """A command line with a signing key."""
+    desk.ask("init")
+    return desk
+
+
+def test_doctor_counts_letters_by_state(ready: Desk) -> None:
+    ready.open("E06")
+
+    said = [found["message"] for found in findings(ready, "mail")]
+
+    assert "There is no mail server: letters wait." in said
+    assert "Letters: 1 pending." in said
+
+
+@pytest.mark.parametrize(
+    ("state", "todo"),
+    [(LetterState.FAILED, "schakel mail list --state failed"), (LetterState.UNKNOWN, "schakel mail resolve ID")],
+)
+def test_doctor_says_what_to_do_with_letters_that_did_not_go_out(ready: Desk, state: LetterState, todo: str) -> None:
+    ready.open("E06")
+    settle(ready, state)
+
+    warned = [found for found in findings(ready, "mail") if found["message"].startswith("1 of them")]
+
+    assert [found["result"] for found in warned] == ["warn"]
+    assert todo in warned[0]["todo"]
+
+
+def test_doctor_names_the_role_that_has_no_address(ready: Desk) -> None:
+    case = ready.open("E06")
+    ready.ask(f"advance {case}")
+
+    said = {found["message"]: found["todo"] for found in findings(ready, "mail")}
+
+    assert said["1 of them wait for an address of asr."] == "set mail_asr in schakel.toml"
+
+
+def test_doctor_fails_on_a_mail_server_without_a_sender(ready: Desk) -> None:
+    ready.environ["SCHAKEL_SMTP_URL"] = "smtp://127.0.0.1:25"
+
+    assert "fail" in {found["result"] for found in findings(ready, "mail", code=1)}
+
+
+@pytest.mark.parametrize(
+    ("beats", "silent", "result", "words"),
+    [
+        ("none", 0, "warn", "No worker was ever seen"),
+        ("alive", 4, "ok", "w1, last seen"),
+        ("alive", 6, "warn", "w1 did not stop"),
+        ("stopped", 1, "warn", "w1 was stopped"),
+    ],
+)
+def test_doctor_reads_the_heartbeat(ready: Desk, beats: str, silent: int, result: str, words: str) -> None:
+    database = open_database(ready.environ["SCHAKEL_DATABASE_URL"])
+    if beats != "none":
+        with database.writing() as store:
+            shift.begin(store, "w1", ready.clock.now())
+            shift.beat(store, "w1", ready.clock.now(), stopped=beats == "stopped")
+    database.dispose()
+    ready.clock.moment += timedelta(minutes=silent)
+
+    (found,) = findings(ready, "worker")
+
+    assert found["result"] == result
+    assert words in found["message"]
+
+
+@pytest.mark.parametrize(
+    ("day", "hour", "late"),
+    [(28, 9, False), (28, 11, True), (29, 8, True), (25, 12, False)],
+)
+def test_doctor_warns_of_reminders_that_are_an_hour_late_on_a_working_day(
+    ready: Desk, day: int, hour: int, late: bool
+) -> None:
+    ready.open("E06")
+    ready.clock.moment = datetime(2026, 4, day, hour, 30, tzinfo=AMSTERDAM)
+
+    said = [found["message"] for found in findings(ready, "worker")]
+
+    assert any("more than an hour" in message for message in said) is late

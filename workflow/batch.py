@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
 
 from workflow import commands
 from workflow.answers import Case, Row, RowResult
@@ -26,6 +28,7 @@ from workflow.work import Rules, Work
 
 SIZE = 200
 """Rows a transaction: enough to share its costs, few enough that other writers hardly wait."""
+_MOST_NAMESAKES = 1000
 _DRY = 2**40
 """Where the numbers of cases begin that a dry run only imagines."""
 
@@ -66,7 +69,10 @@ class _Near:
 
     def older(self, case_id: int, keys: Iterable[Key], found: Iterable[Other]) -> tuple[Other, ...]:
         """What the database found and, for kinds it found nothing of, what stands in this transaction."""
-        others = {other.kind: other for other in found if other.reference not in self.changed}
+        others: dict[str, Other] = {}
+        for other in found:
+            if other.reference not in self.changed:
+                others.setdefault(other.kind, other)
         for key in keys:
             for number, (detail, reference) in self.known.get((key.kind, key.value), {}).items():
                 fits = not key.differing or (detail and key.detail and detail != key.detail)
@@ -90,6 +96,7 @@ class Batch:
     _imagined: _Near = field(default_factory=_Near)
     _imagined_cases: dict[str, tuple[int, Case]] = field(default_factory=dict)
     """External reference → the case as a dry run left it."""
+    _imagined_numbers: Iterator[int] = field(default_factory=partial(count, _DRY))
 
     def run(self, rows: Iterable[Row]) -> Iterator[RowResult]:
         """A result per row, in order, as each transaction is committed."""
@@ -143,16 +150,17 @@ class Batch:
             item.case_id = item.found[0] if item.found else next(numbers)
             facts = merge(item.found[1].facts if item.found else {}, item.facts)
             item.keys = self.rules.definition.domain.keys(facts)
-        others = store.older_open_cases([(item.case_id, item.keys) for item in items])
+        # a dry run changes cases that the database still shows as they were, so it must look past those
+        most = _MOST_NAMESAKES if self.dry_run else 1
+        others = store.older_open_cases([(item.case_id, item.keys) for item in items], most=most)
         updated = {item.found[1].reference for item in items if item.found}
         for item, seen in zip(items, others, strict=True):
             item.others = seen
             if len(items) > 1 and any(other.reference in updated for other in seen):
                 raise _Entangled
 
-    def _imagine(self, count: int) -> range:
-        first = _DRY + len(self._imagined_cases)
-        return range(first, first + count)
+    def _imagine(self, wanted: int) -> list[int]:
+        return [next(self._imagined_numbers) for _ in range(wanted)]
 
     def _process(self, item: _Item, near: _Near, works: list[Work]) -> RowResult:
         others = near.older(item.case_id, item.keys, item.others)

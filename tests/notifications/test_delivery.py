@@ -58,7 +58,7 @@ def nowhere() -> Server:
         return Server(ADDRESS, taken.getsockname()[1], "none", hello_name="tests.example.org")
 
 
-# -- sent ------------------------------------------------------------------------------------------------------------
+# -- sent -----------------------------------------------------------------------------------------------
 
 
 def test_every_letter_of_a_coupling_is_sent_once(engine: Engine, url: str) -> None:
@@ -128,7 +128,7 @@ def test_a_letter_that_is_tried_again_keeps_its_message_id_and_its_bytes(
     assert sink.copies() == Counter([before["message_id"]])
 
 
-# -- refused -----------------------------------------------------------------------------------------------------------
+# -- refused --------------------------------------------------------------------------------------------
 
 
 def test_a_letter_that_is_put_off_is_tried_again_after_5_minutes_growing_to_3_hours_for_5_days(
@@ -191,7 +191,7 @@ def test_a_refused_reader_does_not_keep_the_others_from_their_letters(engine: En
     assert engine.replay(case).matches_stored
 
 
-# -- not yet ------------------------------------------------------------------------------------------------------------
+# -- not yet --------------------------------------------------------------------------------------------
 
 
 def test_without_a_server_letters_stay_pending_and_untried(engine: Engine, url: str) -> None:
@@ -259,7 +259,7 @@ def test_a_letter_that_was_not_due_yet_is_left_alone(engine: Engine, clock: SetC
     assert done == Delivered(pending=1)
 
 
-# -- left behind ---------------------------------------------------------------------------------------------------------
+# -- left behind ----------------------------------------------------------------------------------------
 
 
 def left_behind(engine: Engine, clock: SetClock, *, sending: bool) -> None:
@@ -339,7 +339,7 @@ def test_two_workers_share_the_letters_and_send_each_once(
         database.dispose()
 
 
-# -- templates -----------------------------------------------------------------------------------------------------------
+# -- templates ------------------------------------------------------------------------------------------
 
 
 def test_a_letter_that_cannot_be_rendered_fails_alone(sqlite_engine: Engine, sqlite_url: str) -> None:
@@ -389,7 +389,7 @@ def test_stop_lets_the_rest_wait(sqlite_engine: Engine, sqlite_url: str) -> None
     assert (done, sink.letters) == (Delivered(pending=5), [])
 
 
-# -- kill -9 ---------------------------------------------------------------------------------------------------------------
+# -- kill -9 --------------------------------------------------------------------------------------------
 
 KILLS, LETTERS, CONNECTIONS = 10 * LONG, 200 * min(LONG, 5), 4
 CHILD = """

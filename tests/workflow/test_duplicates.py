@@ -196,7 +196,7 @@ def test_on_postgresql_the_look_up_of_duplicates_goes_by_an_index(
     database = open_database(postgres_url)
     opened(make_engine(database))
     statement = Statement(queries.older_open_case(), database.dialect)
-    key = {"kind": "name", "value": "x", "detail": "1", "case_id": 5, "any_detail": True}
+    key = {"kind": "name", "value": "x", "detail": "1", "case_id": 5, "any_detail": True, "most": 1}
 
     with database.reading() as store:
         store.execute("SET LOCAL enable_seqscan = off")

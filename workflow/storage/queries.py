@@ -34,7 +34,7 @@ def case_by_id_locked() -> Executable:
 
 
 def older_open_case() -> Executable:
-    """The first older open case that shares a key; with `differing`, one whose detail is known and another."""
+    """The first older open cases that share a key; with `differing`, those whose detail is known and another."""
     differs = and_(case_keys.c.detail != "", case_keys.c.detail != bindparam("detail"))
     return (
         select(cases.c.reference)
@@ -47,7 +47,7 @@ def older_open_case() -> Executable:
             or_(bindparam("any_detail"), differs),
         )
         .order_by(case_keys.c.case_id)
-        .limit(1)
+        .limit(bindparam("most"))
     )
 
 

@@ -66,10 +66,12 @@ class Store:
         read = self._prepared(queries.case_by_id_locked).rows
         return [(row["id"], rows.case_of(row)) for cursor in cursors for row in read(cursor)]
 
-    def older_open_cases(self, wanted: Sequence[tuple[int, Iterable[Key]]]) -> list[tuple[Other, ...]]:
-        """Per case and key, the first older open case that shares the key; all asked before the first is read."""
+    def older_open_cases(
+        self, wanted: Sequence[tuple[int, Iterable[Key]]], *, most: int = 1
+    ) -> list[tuple[Other, ...]]:
+        """Per case and key, the first older open cases that share the key; all asked before the first is read."""
         asked = [
-            [(key, self.run(queries.older_open_case, _look_up(case_id, key))) for key in keys if _is_useful(key)]
+            [(key, self.run(queries.older_open_case, _look_up(case_id, key, most))) for key in keys if _is_useful(key)]
             for case_id, keys in wanted
         ]
         read = self._prepared(queries.older_open_case).rows
@@ -270,8 +272,9 @@ def _is_useful(key: Key) -> bool:
     return bool(key.detail) or not key.differing
 
 
-def _look_up(case_id: int, key: Key) -> dict[str, Any]:
+def _look_up(case_id: int, key: Key, most: int) -> dict[str, Any]:
     return {
+        "most": most,
         "kind": key.kind,
         "value": key.value,
         "detail": key.detail,

@@ -109,7 +109,8 @@ class Batch:
         if chunk:
             yield from self._chunk(tuple(chunk.values()))
 
-    def _chunk(self, rows: Sequence[Row]) -> list[RowResult]:
+    def _chunk(self, rows: Sequence[Row], *, again: bool = True) -> list[RowResult]:
+        """The results of rows that share a transaction; met crosswise by another writer, they go one by one, twice."""
         try:
             if self.dry_run:
                 with self.database.reading() as store:
@@ -119,9 +120,9 @@ class Batch:
                 store.write(works)
             return results
         except (Conflict, _Entangled) as error:
-            if len(rows) == 1:
-                return [_failed(rows[0], str(error))]
-            return [result for row in rows for result in self._chunk([row])]
+            if len(rows) > 1:
+                return [result for row in rows for result in self._chunk([row])]
+            return self._chunk(rows, again=False) if again else [_failed(rows[0], str(error))]
 
     def _decide(self, store: Store, rows: Sequence[Row], near: _Near) -> tuple[list[RowResult], list[Work]]:
         parsed = [self._parse(row) for row in rows]

@@ -29,6 +29,8 @@ def explain(error: BaseException, database: str) -> SchakelError:
     said = " ".join(str(error).split())
     if is_duplicate(error):
         return Conflict(f"Somebody else wrote the same a moment ago; look again and decide anew. ({said[:120]})")
+    if "deadlock detected" in said.lower():  # two writers of many rows met crosswise; the other one goes on
+        return Conflict("Another command was writing the same cases at that moment; nothing was written. Repeat it.")
     for part, meaning in _SAYS:
         if part in said.lower():
             return StoreError(f"The database {database} {meaning}")

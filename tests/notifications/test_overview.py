@@ -1,0 +1,134 @@
+"""The overview for operations: once on a working day between 8 and 9, and only with something to say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from employers import bring
+from looking import look
+from sink import Sink, delivery
+
+from notifications import overview
+from workflow import Database, Engine, open_database
+from workflow.clock import AMSTERDAM, SetClock
+
+
+def at(clock: SetClock, text: str) -> None:
+    clock.moment = datetime.fromisoformat(text).replace(tzinfo=AMSTERDAM).astimezone(UTC)
+
+
+def look_over(engine: Engine) -> bool:
+    return overview.run_once(engine.database, engine.rules, engine.clock.now())
+
+
+def written(url: str) -> list[dict[str, Any]]:
+    return look(url, "SELECT * FROM outbox WHERE letter = 'daily_overview' ORDER BY id")
+
+
+@pytest.mark.parametrize(
+    ("moment", "expected"),
+    [
+        ("2026-04-24T07:59:59", False),
+        ("2026-04-24T08:00", True),
+        ("2026-04-24T08:59:59", True),
+        ("2026-04-24T09:00", False),
+        ("2026-04-25T08:30", False),  # Saturday
+        ("2026-04-27T08:30", False),  # Koningsdag
+        ("2026-05-14T08:30", False),  # Hemelvaartsdag
+        ("2026-10-26T08:30", True),  # the first day after the clock went back
+        ("2027-03-29T08:30", False),  # Easter Monday
+        ("2027-03-30T08:30", True),  # the first working day after the clock went forward
+    ],
+)
+def test_it_is_written_between_eight_and_nine_on_a_working_day(
+    sqlite_engine: Engine, sqlite_url: str, clock: SetClock, moment: str, expected: bool
+) -> None:
+    bring(sqlite_engine, "enriched")
+    at(clock, moment)
+
+    assert look_over(sqlite_engine) is expected
+    assert len(written(sqlite_url)) == expected
+
+
+def test_it_is_written_once_a_day(engine: Engine, clock: SetClock, url: str) -> None:
+    bring(engine, "enriched")
+
+    told = []
+    for moment in ("2026-04-23T08:00", "2026-04-23T08:01", "2026-04-23T08:59", "2026-04-24T08:00"):
+        at(clock, moment)
+        told.append(look_over(engine))
+
+    assert told == [True, False, False, True]
+    assert len(written(url)) == 2
+
+
+def test_two_workers_at_once_write_one(url: str, make_engine: Callable[[Database], Engine], clock: SetClock) -> None:
+    databases = [open_database(url) for _ in range(4)]
+    engines = [make_engine(database) for database in databases]
+    bring(engines[0], "enriched")
+    at(clock, "2026-04-23T08:00")
+
+    with ThreadPoolExecutor(4) as threads:
+        told = list(threads.map(look_over, engines))
+
+    assert sorted(told) == [False, False, False, True]
+    assert len(written(url)) == 1
+    for database in databases:
+        database.dispose()
+
+
+def test_there_is_none_when_there_is_nothing_to_say(engine: Engine, clock: SetClock, url: str) -> None:
+    bring(engine, "rights_pending")
+    at(clock, "2026-04-21T08:00")
+
+    assert not look_over(engine)
+    assert written(url) == []
+
+
+def test_a_slot_that_passed_is_not_made_up(engine: Engine, clock: SetClock, url: str) -> None:
+    bring(engine, "enriched")
+
+    for moment in ("2026-04-23T09:01", "2026-04-23T15:00", "2026-04-24T07:00"):
+        at(clock, moment)
+        assert not look_over(engine)
+
+    at(clock, "2026-04-24T08:00")
+    assert look_over(engine)
+    assert len(written(url)) == 1
+
+
+def test_it_says_what_is_overdue_by_holder_and_what_is_due_today(engine: Engine, clock: SetClock, url: str) -> None:
+    late_keylane, late_asr = bring(engine, "enriched"), bring(engine, "registered")  # due on 21 and 23 April
+    at(clock, "2026-04-21T10:00")
+    today = bring(engine, "registered")  # due on 24 April
+    bring(engine, "rights_pending")
+    at(clock, "2026-04-24T08:10")
+
+    look_over(engine)
+
+    (row,) = written(url)
+    told = json.loads(row["context"])
+    overdue = {entry["holder"]: [case["reference"] for case in entry["cases"]] for entry in told["overdue"]}
+    assert overdue == {"asr": [late_asr], "keylane": [late_keylane]}
+    assert [case["reference"] for case in told["due_today"]] == [today]
+    assert (row["role"], row["case_id"], row["seq"]) == ("operations", None, None)
+
+
+def test_it_names_the_letters_that_failed_and_never_their_address(engine: Engine, clock: SetClock) -> None:
+    case = bring(engine, "rights_pending")
+    with Sink(answers={"salaris01@example.com": "550 <salaris01@example.com> unknown"}) as sink:
+        delivery(engine, sink).run_once()
+        at(clock, "2026-04-21T08:00")
+        look_over(engine)
+        delivery(engine, sink).run_once()
+
+    (letter,) = sink.messages("beheer@example.org")
+    text = letter.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    assert case in text
+    assert "550" in text
+    assert "salaris01@" not in text

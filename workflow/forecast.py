@@ -49,9 +49,9 @@ def forecast(database: Database, rules: Rules, now: datetime, days: int) -> list
 
 def simulate(work: Work, until: datetime) -> Iterator[Expected]:
     """Let the clock of one case run until a moment; the letters its timers write on the way."""
-    start, rules = work.now, work.rules
+    rules = work.rules
     while timers := timers_of(rules.definition, rules.calendar, work.case):
-        moment = min(_moment(rules.calendar, timer, start) for timer in timers)
+        moment = min(_moment(rules.calendar, timer, work.now) for timer in timers)
         if moment > until:
             return
         work.now = moment
@@ -64,9 +64,9 @@ def simulate(work: Work, until: datetime) -> Iterator[Expected]:
             yield Expected(moment, work.case.reference, letter.letter, letter.role, reasons[letter.seq])
 
 
-def _moment(calendar: WorkingDays, timer: Timer, start: datetime) -> datetime:
+def _moment(calendar: WorkingDays, timer: Timer, now: datetime) -> datetime:
     """When a timer will fire: at its time, or when it may if that has passed already."""
-    moment = max(timer.due_at, start)
+    moment = max(timer.due_at, now)
     if timer.kind in kinds_at(calendar, moment):
         return moment
     today = at_reminder_hour(calendar.next_working_day(local_day(moment)))

@@ -24,7 +24,7 @@ from workflow.definition import LetterTo, Move, Notice, Rung, State, Validator
 
 Validators: TypeAlias = tuple[Validator, ...]
 
-VERSION = "2026.1"
+VERSION = "2026.2"
 """Raise it with every change of this folder's sources; events name the version they were judged by."""
 
 REMINDED, ESCALATED = "reminded", "escalated"
@@ -105,13 +105,21 @@ STATES = (
     State(WITHDRAWN,   None,      "stopped, with a reason", final=True),
 )
 
+# what must have been recorded to get there: an auditor sees it in history alone
+RECORDED: Mapping[StateName, tuple[str, ...]] = MappingProxyType({
+    REGISTERED:  ("loket_user", "registration"),
+    ENRICHED:    ("loket_user", "registration", "policy"),
+    CONFIGURING: ("loket_user", "registration", "policy", "handover"),
+    CONFIRMED:   ("loket_user", "registration", "policy", "handover", "realisation"),
+})
+
 ANY_LATER, AT_KEYLANE = (REGISTERED, ENRICHED, CONFIGURING), (ENRICHED, CONFIGURING)
 SET_OUT = (PENDING, REGISTERED)
 
 
 def onward(trigger: Trigger, source: StateName, target: StateName, holds: Validators, *letters: LetterTo) -> Move:
     """A row that leads forward, once everything holds."""
-    return Move(trigger, (source,), target, holds, letters, forward=True)
+    return Move(trigger, (source,), target, holds, letters, forward=True, requires=RECORDED[target])
 
 
 def aside(trigger: Trigger, sources: tuple[StateName, ...], target: StateName, *letters: LetterTo) -> Move:

@@ -127,6 +127,8 @@ class Move:
     forward: bool = False
     """The one move that `advance` without a trigger takes."""
     needs_reason: bool = False
+    requires: tuple[str, ...] = ()
+    """Sheets of which something must have been recorded: what an auditor can check without the values."""
 
 
 @dataclass(frozen=True, slots=True)

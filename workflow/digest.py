@@ -43,6 +43,7 @@ def canonical_form(definition: Definition) -> bytes:
                 "letters": _letters(move.letters),
                 "forward": move.forward,
                 "needs_reason": move.needs_reason,
+                "requires": list(move.requires),
             }
             for move in definition.moves
         ],

@@ -31,6 +31,9 @@ def _names(definition: Definition) -> Iterator[str]:
                 yield f"move '{move.trigger}' names state '{name}', which does not exist"
             elif name in move.sources and definition.state(name).final:
                 yield f"move '{move.trigger}' leaves '{name}', which is final"
+        for sheet in move.requires:
+            if sheet not in definition.domain.sheets:
+                yield f"move '{move.trigger}' requires sheet '{sheet}', which does not exist"
 
 
 def _doubles(definition: Definition) -> Iterator[str]:

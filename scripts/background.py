@@ -38,10 +38,18 @@ def tick(session: Session) -> None:
     click.echo(f"Letters    {letters.sent} sent, {letters.retried} to be tried again, {letters.pending} pending")
     if letters.failed or letters.unknown:
         click.echo(f"           {letters.failed} failed, {letters.unknown} unknown. Next: schakel mail list")
+    sealed = done.sealed
+    if sealed.leaves or sealed.checkpoints:
+        click.echo(f"Ledger     {sealed.leaves} events sealed, {sealed.checkpoints} checkpoints signed")
     if done.overview:
         click.echo("Overview   written for operations")
     if passes.server is None:
         click.echo(NO_SERVER, err=True)
+    if session.signer is None:
+        path = session.settings.signing_key
+        click.echo(wrapped(f"There is no signing key at {path}: no checkpoint. Run: schakel init", ""), err=True)
+    if sealed.copy_failed:
+        click.echo(sealed.copy_failed, err=True)
 
 
 @click.command(short_help="Run in the background until stopped.", epilog=examples("schakel worker"))

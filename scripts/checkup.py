@@ -68,6 +68,7 @@ def _examine(session: Session) -> Iterator[Finding]:
         ("signing key", _signing_key),
         ("mail", _mail),
         ("worker", _worker),
+        ("ledger", _ledger),
     )
     for name, check in checks:
         try:
@@ -126,11 +127,11 @@ def _clock(session: Session) -> Iterator[Finding]:
 
 
 def _signing_key(session: Session) -> Iterator[Finding]:
-    from scripts.keys import read_verifier_key
+    from workflow.ledger.signing import read_signer
 
     path = session.settings.signing_key
     try:
-        verifier = read_verifier_key(path)
+        verifier = read_signer(path).key
     except FileNotFoundError:
         yield Finding("signing key", "fail", f"{path} is not there.", "schakel init")
         return
@@ -203,6 +204,24 @@ def _worker(session: Session) -> Iterator[Finding]:
     if late:
         message = "Reminders are due for more than an hour, and did not go out."
         yield Finding("worker", "warn", message, "schakel tick sends them now; see that a worker runs")
+
+
+def _ledger(session: Session) -> Iterator[Finding]:
+    from workflow.ledger.sequencer import HEARTBEAT
+    from workflow.storage import ledger
+
+    now = session.clock.now()
+    with session.database.reading() as store:
+        last, waiting = ledger.last_checkpoint(store), ledger.waiting(store)
+    ways = "events are sealed by schakel worker or schakel tick"
+    if last is None:
+        yield Finding("ledger", "warn", f"No checkpoint was ever signed: {ways}.", "schakel tick")
+        return
+    said = f"{last.size} events under a checkpoint of {local(last.at)}; {waiting} wait for the next."
+    if waiting and now - last.at > 2 * HEARTBEAT:
+        yield Finding("ledger", "warn", said, f"see that a worker runs: {ways}")
+    else:
+        yield Finding("ledger", "ok", said)
 
 
 def _private(check: str, path: Path, most: int) -> Iterator[Finding]:

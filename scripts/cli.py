@@ -44,6 +44,7 @@ COMMANDS: Mapping[str, Entry] = {
     "forecast":  Entry(_ITSELF, "background",     "forecast",    "Say which letters will go out, to whom and why."),
     "tick":      Entry(_ITSELF, "background",     "tick",        "Do one pass of everything, for cron."),
     "worker":    Entry(_ITSELF, "background",     "worker",      "Run in the background until stopped."),
+    "audit":     Entry(_CHECK,  "audit",          "audit",        "Prove, export or erase history."),
     "init":      Entry(_CHECK,  "installation",   "init",        "Make the database, signing key and settings file."),
     "doctor":    Entry(_CHECK,  "checkup",        "doctor",      "Check that everything is in order."),
     "workflow":  Entry(_CHECK,  "rules",          "workflow",    "Show, check or draw the table of moves."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
 import click
@@ -21,6 +22,10 @@ SETTINGS_TEXT = """\
 
 # The key that signs checkpoints; keep a copy elsewhere, and let no one else read it.
 # signing_key = "/full/path/signing.key"
+
+# A file to which every checkpoint is appended, best on another disk; and the auditor who gets one by mail each morning.
+# checkpoint_file = "/full/path/checkpoints.txt"
+# mail_auditor = ""
 
 # Language of problem messages on the command line: "en" or "nl". A letter follows its case's language.
 # language = "en"
@@ -99,12 +104,18 @@ def _upgrade(url: str) -> str:
 
 
 def _make_key(path: Path) -> tuple[bool, str]:
-    from scripts.keys import key_name, make_key, read_verifier_key
+    from workflow.ledger.signing import make_key, read_signer
 
     try:
-        return True, make_key(path, key_name())
+        return True, str(make_key(path, _key_name()))
     except FileExistsError:
-        return False, read_verifier_key(path)
+        return False, str(read_signer(path).key)
+
+
+def _key_name() -> str:
+    """A name for a new key: this program on this machine; a name holds no spaces and no '+'."""
+    host = "".join(char for char in socket.gethostname() if char.isalnum() or char in "-.") or "here"
+    return f"schakel/{host}"
 
 
 def _make_settings(path: Path) -> bool:

@@ -13,7 +13,19 @@ from scripts.settings import Settings
 from scripts.wiring import Session
 from workflow import reminders
 from workflow.errors import UsageError
+from workflow.ledger import sequencer
+from workflow.ledger.outside import keep_copy
 from workflow.reminders import Fired
+from workflow.storage import ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What the ledger gained; `copy_failed` says why the copy of its head was not written, if it was not."""
+
+    leaves: int
+    checkpoints: int
+    copy_failed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +35,7 @@ class Pass:
     fired: Fired
     overview: bool
     delivered: Delivered
+    sealed: Sealed
 
     def document(self) -> dict[str, object]:
         """The counts, for JSON."""
@@ -32,6 +45,7 @@ class Pass:
             "holds_ended": self.fired.holds_ended,
             "overview": self.overview,
             "letters": asdict(self.delivered),
+            **asdict(self.sealed),
         }
 
 
@@ -69,9 +83,23 @@ class Passes:
         """Send what is due."""
         return self.delivery.run_once()
 
+    def seal(self) -> Sealed:
+        """Append new events to the ledger, sign its head, and copy that to the file outside."""
+        database = self._session.database
+        done = sequencer.run_once(database, self._session.signer, self._session.clock.now())
+        path, fault = self._session.settings.checkpoint_file, None
+        if path is not None:
+            with database.reading() as store:
+                head = ledger.last_checkpoint(store)
+            try:
+                keep_copy(path, head.note) if head else None
+            except OSError as error:
+                fault = f"SCHAKEL_CHECKPOINT_FILE {path} cannot be written: {error.strerror}."
+        return Sealed(done.leaves, done.checkpoints, fault)
+
     def run_once(self) -> Pass:
         """One pass of everything, in the order in which one makes work for the next."""
-        return Pass(self.fire(), self.look_over(), self.deliver())
+        return Pass(self.fire(), self.look_over(), self.deliver(), self.seal())
 
 
 def desk_of(settings: Settings) -> Desk:

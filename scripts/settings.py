@@ -37,6 +37,7 @@ class Settings(BaseSettings):
         default_factory=lambda: f"sqlite:///{data_folder() / 'schakel.db'}", min_length=1, repr=False
     )
     signing_key: Path = Field(default_factory=lambda: data_folder() / "signing.key")
+    checkpoint_file: Path | None = None
     language: Literal["en", "nl"] = "en"
     liberation_day: Literal["always", "lustrum", "never"] = "lustrum"
     retention_years: int = Field(7, ge=0, le=100)
@@ -46,6 +47,7 @@ class Settings(BaseSettings):
     mail_asr: str = ""
     mail_keylane: str = ""
     mail_operations: str = ""
+    mail_auditor: str = ""
     reply_to: str = ""
     team_name: str = ""
     team_phone: str = ""

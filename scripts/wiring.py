@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # each is heavy, and only some commands need it
     from workflow.definition import Definition
     from workflow.engine import Engine
     from workflow.events import Origin
+    from workflow.ledger.signing import Signer
     from workflow.storage.database import Database
 
 MOST_ACTOR = 100
@@ -73,6 +74,19 @@ class Session:
         from workflow.engine import Engine
 
         return Engine(self.database, self.definition, clock=self.clock, calendar=self.calendar, origin=self.origin())
+
+    @cached_property
+    def signer(self) -> Signer | None:
+        """The key that signs checkpoints; None: there is no such file. Raises UsageError: no key, not readable."""
+        from workflow.ledger.signing import read_signer
+
+        path = self.settings.signing_key
+        try:
+            return read_signer(path)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise UsageError(f"The signing key {path} cannot be read: {error.strerror}.") from None
 
     @property
     def language(self) -> str:

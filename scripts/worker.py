@@ -7,10 +7,10 @@ import os
 import signal
 import socket
 import sys
-import threading
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC
+from queue import SimpleQueue
 from typing import Any
 
 import structlog
@@ -24,56 +24,61 @@ from workflow.storage import shift
 
 # job             wakes every … seconds
 INTERVALS = (
+    ("heartbeat", 30),
     ("timers",    20),
     ("overview",  60),
     ("delivery",  10),
-    ("heartbeat", 30),
+    ("ledger",     2),
 )  # fmt: skip
 
 
 class Worker:
-    """One worker: wakes, does its passes, beats its heart, and stops cleanly."""
+    """One worker: wakes, does its passes, beats its heart, and stops cleanly.
+
+    Raises SchakelError when the settings are wrong or the database cannot be used.
+    """
 
     def __init__(self, session: Session, name: str | None = None) -> None:
         self._session = session
         self.name = name or f"{socket.gethostname()}:{os.getpid()}"
         self._log = _logger().bind(worker=self.name)
         self._passes = Passes(session)
-        self._stop = threading.Event()
+        self._delivery = self._passes.delivery
+        self._asked_to_stop: SimpleQueue[int] = SimpleQueue()
         self._jobs: dict[str, Callable[[], Any]] = {
             "timers": self._passes.fire,
             "overview": self._passes.look_over,
             "delivery": self._passes.deliver,
+            "ledger": self._passes.seal,
             "heartbeat": self._beat,
         }
 
     def run(self) -> None:
-        """Work until SIGTERM or SIGINT; makes one pass at once. Raises SchakelError when the settings are wrong."""
+        """Work until SIGTERM or SIGINT; makes one pass at once. Raises StoreError when it cannot say that it is there."""
+        for wanted in (signal.SIGTERM, signal.SIGINT):  # first: whoever sees the worker may ask it to stop
+            signal.signal(wanted, self._on_signal)
         database, clock = self._session.database, self._session.clock
         with database.writing() as store:
             shift.begin(store, self.name, clock.now())
         self._log.info("started", mail="on" if self._passes.server else NO_SERVER)
-        for wanted in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(wanted, self._on_signal)
         scheduler = BackgroundScheduler(
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )
-        for name, seconds in INTERVALS:
-            scheduler.add_job(self._guarded, "interval", seconds=seconds, args=[name], id=name)
-        for name, _ in INTERVALS:
-            if not self._stop.is_set():
-                self._guarded(name)
         scheduler.start()
-        self._stop.wait()
-        self._passes.delivery.stop()
+        for name, seconds in INTERVALS:  # at once, one after another; meanwhile those before it go on
+            if self._asked_to_stop.empty():
+                self._guarded(name)
+            scheduler.add_job(self._guarded, "interval", seconds=seconds, args=[name], id=name)
+        self._asked_to_stop.get()
         scheduler.shutdown(wait=True)
         with database.writing() as store:
             shift.beat(store, self.name, clock.now(), stopped=True)
         self._log.info("stopped")
 
     def _on_signal(self, number: int, _frame: object) -> None:
-        self._passes.delivery.stop()
-        self._stop.set()
+        """Runs in the middle of anything, so it may only do what cannot fail, wait or import."""
+        self._delivery.stop()
+        self._asked_to_stop.put(number)
 
     def _guarded(self, name: str) -> None:
         """Run one pass; what goes wrong is logged without values, and tried again at the next wake-up."""

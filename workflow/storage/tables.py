@@ -27,7 +27,7 @@ from sqlalchemy.types import TypeEngine
 
 from workflow.clock import format_time, parse_time
 
-HEAD = "0002"
+HEAD = "0003"
 """The migration this program is written for; a test holds it against the migrations themselves."""
 
 
@@ -221,4 +221,34 @@ slots = Table(
     Column("name", Text, primary_key=True),
     Column("day", String(10), primary_key=True),
     Column("served_at", Moment, nullable=False),
+)
+
+leaves = Table(
+    "leaves",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=False),
+    Column("case_id", _Id, ForeignKey("cases.id"), nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("hash", String(64), nullable=False),
+    UniqueConstraint("case_id", "seq", name="leaves_by_case"),
+)
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("size", _Id, nullable=False),
+    Column("root", String(64), nullable=False),
+    Column("note", Text, nullable=False),
+)
+
+sequencer = Table(
+    "sequencer",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=False),
+    Column("size", _Id, nullable=False),
+    Column("last_event", _Id, nullable=False),
+    Column("skipped", Text, nullable=False),
+    Column("peaks", Text, nullable=False),
 )

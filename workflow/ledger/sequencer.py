@@ -1,0 +1,99 @@
+"""The sequencer: appends each event, after its commit, as a leaf of the tree, and signs the tree's new head."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from workflow.clock import format_time
+from workflow.ledger.signing import Signer
+from workflow.ledger.verify import Tree, leaf_hash
+from workflow.storage import Database, ledger
+from workflow.storage.ledger import Entry, Gap, Head, Progress
+from workflow.storage.store import Store
+
+BATCH = 2_000
+"""Leaves appended in one transaction."""
+HEARTBEAT = timedelta(minutes=15)
+"""A checkpoint is signed at least this often, also when nothing happened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sequenced:
+    """What one pass did."""
+
+    leaves: int = 0
+    checkpoints: int = 0
+
+    def __add__(self, other: Sequenced) -> Sequenced:
+        return Sequenced(self.leaves + other.leaves, self.checkpoints + other.checkpoints)
+
+
+def run_once(database: Database, signer: Signer | None, now: datetime) -> Sequenced:
+    """Append what has no leaf yet, and sign; without a key leaves are appended and nothing is signed.
+
+    Single because whoever is at it holds one row; another passes by. Leaves and checkpoint commit together.
+    """
+    total = Sequenced()
+    while _has_work(database, signer, now):
+        with database.writing() as store:
+            progress = ledger.take_progress(store)
+            done = _batch(store, progress, signer, now) if progress else Sequenced()
+        total += done
+        if done.leaves < BATCH:
+            break
+    return total
+
+
+def _has_work(database: Database, signer: Signer | None, now: datetime) -> bool:
+    """Whether a pass would write: looked up without keeping writers off."""
+    with database.reading() as store:
+        progress = ledger.read_progress(store)
+        if progress.skipped or ledger.entries_after(store, progress.last_event, 1):
+            return True
+        return signer is not None and _is_due(ledger.last_checkpoint(store), progress.size, now)
+
+
+def _batch(store: Store, progress: Progress, signer: Signer | None, now: datetime) -> Sequenced:
+    found = ledger.entries_after(store, progress.last_event, BATCH)
+    late, gaps = ((), ()) if store.is_sqlite else _late(store, progress, found)
+    entries = [*late, *found]
+    tree = Tree(progress.size, [bytes.fromhex(peak) for peak in progress.peaks])
+    ledger.append_leaves(store, tree.size, entries)
+    for entry in entries:
+        tree.append(leaf_hash(bytes.fromhex(entry.hash)))
+    last_event = found[-1].id if found else progress.last_event
+    after = Progress(tree.size, last_event, tuple(gaps), tuple(peak.hex() for peak in tree.peaks))
+    if after != progress:
+        ledger.save_progress(store, after)
+    return Sequenced(len(entries), _sign(store, tree, entries, signer, now))
+
+
+def _late(store: Store, progress: Progress, found: list[Entry]) -> tuple[list[Entry], list[Gap]]:
+    """Events that came into earlier gaps, and the gaps that may still be filled.
+
+    PostgreSQL numbers an event before it commits. A transaction has its own number before it numbers an event, so
+    all who can still fill a gap have a number below the next one that was free when a higher event was seen.
+    The new events were read first: an event of theirs can only follow one that is visible now.
+    """
+    lowest, following = ledger.running(store)
+    late = [entry for gap in progress.skipped for entry in ledger.entries_in(store, gap)]
+    open_still = [gap for gap in progress.skipped if gap.until > lowest]
+    numbers = [progress.last_event, *(entry.id for entry in found)]
+    fresh = [Gap(low + 1, high - 1, following) for low, high in pairwise(numbers) if high - low > 1]
+    return late, [*open_still, *fresh]
+
+
+def _sign(store: Store, tree: Tree, entries: list[Entry], signer: Signer | None, now: datetime) -> int:
+    last = ledger.last_checkpoint(store)
+    if signer is None or not (entries or _is_due(last, tree.size, now)):
+        return 0
+    at = max([now, *(entry.at for entry in entries), *([last.at] if last else [])])
+    note = signer.checkpoint(tree.size, tree.root(), format_time(at))
+    ledger.add_checkpoint(store, Head(at, tree.size, tree.root().hex(), note))
+    return 1
+
+
+def _is_due(last: Head | None, size: int, now: datetime) -> bool:
+    return last is None or last.size < size or now - last.at >= HEARTBEAT

@@ -1,0 +1,62 @@
+"""The signing key of an installation: made, read, and used to sign checkpoints (C2SP signed notes, Ed25519)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from workflow.errors import UsageError
+from workflow.ledger.verify import ED25519, VerifierKey, checkpoint_text
+
+_PREFIX = "PRIVATE+KEY"
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """A private key that signs, and the verifier key that others check it by."""
+
+    key: VerifierKey
+    _private: Ed25519PrivateKey
+
+    def checkpoint(self, size: int, root: bytes, at: str) -> str:
+        """The signed note over the head of a ledger; its origin is the key's name."""
+        text = checkpoint_text(self.key.name, size, root, at)
+        signature = base64.b64encode(self.key.key_id + self._private.sign(text)).decode("ascii")
+        return f"{text.decode()}\n— {self.key.name} {signature}\n"
+
+
+def make_key(path: Path, name: str) -> VerifierKey:
+    """Write a fresh key to a file only its owner can read; its verifier key. Raises FileExistsError, OSError."""
+    private = Ed25519PrivateKey.generate()
+    key = VerifierKey(name, private.public_key().public_bytes_raw())
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    secret = base64.b64encode(ED25519 + private.private_bytes_raw()).decode("ascii")
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(f"{_PREFIX}+{name}+{key.key_id.hex()}+{secret}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    return key
+
+
+def read_signer(path: Path) -> Signer:
+    """The key in a file. Raises UsageError: not a key. OSError: not there, not readable."""
+    wrong = UsageError(f"{path} is not a signing key of Schakel.")
+    try:
+        text = path.read_bytes()[:2000].decode("ascii").strip()
+        prefix, middle, name, digest, encoded = text.split("+", 4)
+        secret = base64.b64decode(encoded, validate=True)
+    except (ValueError, binascii.Error):
+        raise wrong from None
+    if f"{prefix}+{middle}" != _PREFIX or len(secret) != 33 or secret[:1] != ED25519:
+        raise wrong
+    private = Ed25519PrivateKey.from_private_bytes(secret[1:])
+    key = VerifierKey(name, private.public_key().public_bytes_raw())
+    if key.key_id.hex() != digest:
+        raise wrong
+    return Signer(key, private)

@@ -1,0 +1,175 @@
+"""What the sequencer reads and writes: events that wait for a leaf, leaves, checkpoints, and how far it came."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Executable, and_, bindparam, func, insert, select, update
+
+from workflow.storage.store import Store
+from workflow.storage.tables import checkpoints, events, leaves, sequencer
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An event that is to become a leaf: its numbers, its hash (hex), and when it happened."""
+
+    id: int
+    case_id: int
+    seq: int
+    hash: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Numbers of events that were not there when higher ones were: still being written, or never.
+
+    Whoever may still write one of them has a transaction number below `until`.
+    """
+
+    first: int
+    last: int
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the sequencer came: leaves, the last event it saw, what it skipped, and the tree's peaks (hex)."""
+
+    size: int = 0
+    last_event: int = 0
+    skipped: tuple[Gap, ...] = ()
+    peaks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A checkpoint as it is kept."""
+
+    at: datetime
+    size: int
+    root: str
+    note: str = field(repr=False)
+
+
+def take_progress(store: Store) -> Progress | None:
+    """How far the sequencer came, held until the transaction ends; None: another sequencer is at work."""
+    row = next(store.select(_progress_locked, {}), None)
+    return _progress(row["size"], row["last_event"], row["skipped"], row["peaks"]) if row else None
+
+
+def read_progress(store: Store) -> Progress:
+    """How far the sequencer came."""
+    row = next(store.select(_progress_row, {}))
+    return _progress(row["size"], row["last_event"], row["skipped"], row["peaks"])
+
+
+def save_progress(store: Store, progress: Progress) -> None:
+    """Note how far the sequencer came."""
+    values = {
+        "new_size": progress.size,
+        "new_last": progress.last_event,
+        "new_skipped": json.dumps([[gap.first, gap.last, gap.until] for gap in progress.skipped]),
+        "new_peaks": json.dumps(progress.peaks),
+    }
+    store.run(_save_progress, values)
+
+
+def entries_after(store: Store, last_event: int, limit: int) -> list[Entry]:
+    """The next events by number."""
+    return [Entry(**row) for row in store.select(_entries_after, {"last_event": last_event, "limit": limit})]
+
+
+def entries_in(store: Store, gap: Gap) -> list[Entry]:
+    """The events that have come into a gap and have no leaf yet."""
+    return [Entry(**row) for row in store.select(_entries_in, {"first": gap.first, "last": gap.last})]
+
+
+def running(store: Store) -> tuple[int, int]:
+    """The lowest transaction number that is still at work, and the first that is not given out yet (PostgreSQL)."""
+    sql = (
+        "SELECT CAST(CAST(pg_snapshot_xmin(s) AS text) AS bigint), CAST(CAST(pg_snapshot_xmax(s) AS text) AS bigint)"
+        " FROM pg_current_snapshot() AS s"
+    )
+    lowest, following = store.execute(sql).fetchone()
+    return int(lowest), int(following)
+
+
+def append_leaves(store: Store, size: int, entries: Sequence[Entry]) -> None:
+    """Append leaves behind the first `size`."""
+    rows = [
+        {"id": size + index, "case_id": entry.case_id, "seq": entry.seq, "hash": entry.hash}
+        for index, entry in enumerate(entries)
+    ]
+    store.run_many(_insert_leaf, rows)
+
+
+def add_checkpoint(store: Store, head: Head) -> None:
+    """Keep a checkpoint."""
+    store.run(_insert_checkpoint, {"at": head.at, "size": head.size, "root": head.root, "note": head.note})
+
+
+def last_checkpoint(store: Store) -> Head | None:
+    """The newest checkpoint; None when there is none."""
+    row = next(store.select(_last_checkpoint, {}), None)
+    return Head(row["at"], row["size"], row["root"], row["note"]) if row else None
+
+
+def waiting(store: Store) -> int:
+    """How many events have no leaf yet, by their numbers."""
+    row = next(store.read(select(func.count().label("count")).where(events.c.id > read_progress(store).last_event)))
+    return int(row["count"])
+
+
+def _progress(size: int, last_event: int, skipped: str, peaks: str) -> Progress:
+    gaps = tuple(Gap(*numbers) for numbers in json.loads(skipped))
+    return Progress(size, last_event, gaps, tuple(json.loads(peaks)))
+
+
+def _progress_row() -> Executable:
+    return select(sequencer).where(sequencer.c.id == 1)
+
+
+def _progress_locked() -> Executable:
+    return select(sequencer).where(sequencer.c.id == 1).with_for_update(skip_locked=True)
+
+
+def _save_progress() -> Executable:
+    return (
+        update(sequencer)
+        .where(sequencer.c.id == 1)
+        .values(
+            size=bindparam("new_size"),
+            last_event=bindparam("new_last"),
+            skipped=bindparam("new_skipped"),
+            peaks=bindparam("new_peaks"),
+        )
+    )
+
+
+def _entries_after() -> Executable:
+    wanted = select(events.c.id, events.c.case_id, events.c.seq, events.c.hash, events.c.at)
+    return wanted.where(events.c.id > bindparam("last_event")).order_by(events.c.id).limit(bindparam("limit"))
+
+
+def _entries_in() -> Executable:
+    wanted = select(events.c.id, events.c.case_id, events.c.seq, events.c.hash, events.c.at)
+    same = and_(leaves.c.case_id == events.c.case_id, leaves.c.seq == events.c.seq)
+    found = wanted.outerjoin(leaves, same).where(leaves.c.id.is_(None))
+    return found.where(events.c.id.between(bindparam("first"), bindparam("last"))).order_by(events.c.id)
+
+
+def _insert_leaf() -> Executable:
+    return insert(leaves).values({column.name: bindparam(column.name) for column in leaves.c})
+
+
+def _insert_checkpoint() -> Executable:
+    return insert(checkpoints).values({name: bindparam(name) for name in ("at", "size", "root", "note")})
+
+
+def _last_checkpoint() -> Executable:
+    return select(checkpoints).order_by(checkpoints.c.id.desc()).limit(1)

@@ -20,6 +20,6 @@ def keep_copy(path: Path, note: str) -> bool:
         if tail.endswith(said):
             return False
         whole = not tail or tail.endswith(b"\n")  # a crash may have left half a line
-        file.write(said if whole else b"\n" + said)
+        file.write(said if whole else b"\n\n" + said)
         os.fsync(descriptor)
     return True

@@ -226,15 +226,17 @@ def _verifies(key: VerifierKey, signature: bytes, text: bytes) -> bool:
 
 
 def split_notes(text: str) -> Iterable[str]:
-    """The notes of a file that holds several, one after another."""
+    """The notes of a file that holds several, one after another; a piece that was cut off is left out."""
     note: list[str] = []
-    signed = False
     for line in text.splitlines(keepends=True):
-        if signed and not line.startswith("— "):
+        signs = line.startswith("— ")
+        after_blank = bool(note) and note[-1] == "\n"
+        if note and note[-1].startswith("— ") and not signs:
             yield "".join(note)
-            note, signed = [], False
+            note = []
+        elif after_blank and not signs:
+            note = []
         if note or line.strip():
             note.append(line)
-        signed = line.startswith("— ") and len(note) > 1 and (signed or note[-2] == "\n")
-    if any(line.strip() for line in note):
+    if note:
         yield "".join(note)

@@ -1,0 +1,294 @@
+"""Every event becomes one leaf, once, whoever is at it and whatever breaks; each head is signed and only grows."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from employers import bring
+from looking import bare, count, look
+
+from workflow import Database, Engine, open_database
+from workflow.clock import SetClock
+from workflow.errors import SchakelError, UsageError
+from workflow.ledger import sequencer
+from workflow.ledger.outside import keep_copy
+from workflow.ledger.sequencer import Sequenced, run_once
+from workflow.ledger.signing import Signer, make_key, read_signer
+from workflow.ledger.verify import Tree, leaf_hash, read_checkpoint, split_notes
+
+
+@pytest.fixture
+def signer(tmp_path: Path) -> Signer:
+    make_key(tmp_path / "signing.key", "schakel/test")
+    return read_signer(tmp_path / "signing.key")
+
+
+@pytest.fixture
+def on_postgres(postgres_url: str, make_engine: Callable[[Database], Engine]) -> Iterator[Engine]:
+    database = open_database(postgres_url)
+    yield make_engine(database)
+    database.dispose()
+
+
+def leaves(url: str) -> list[dict[str, Any]]:
+    return look(url, "SELECT * FROM leaves ORDER BY id")
+
+
+def checkpoints(url: str) -> list[dict[str, Any]]:
+    return look(url, "SELECT * FROM checkpoints ORDER BY id")
+
+
+def is_whole(url: str) -> None:
+    """The leaves are the events, each once and each case's in order, and every checkpoint is over the first of them."""
+    rows = leaves(url)
+    assert [row["id"] for row in rows] == list(range(len(rows)))
+    events = look(url, "SELECT case_id, seq, hash FROM events")
+    assert sorted((row["case_id"], row["seq"], row["hash"]) for row in rows) == sorted(
+        (row["case_id"], row["seq"], row["hash"]) for row in events
+    )
+    for case in {row["case_id"] for row in rows}:
+        seqs = [row["seq"] for row in rows if row["case_id"] == case]
+        assert seqs == sorted(seqs)
+    tree, roots = Tree(), {0: Tree().root()}
+    for row in rows:
+        tree.append(leaf_hash(bytes.fromhex(row["hash"])))
+        roots[tree.size] = tree.root()
+    assert all(roots[row["size"]].hex() == row["root"] for row in checkpoints(url))
+
+
+def test_every_event_becomes_a_leaf_under_a_signed_head(
+    engine: Engine, clock: SetClock, url: str, signer: Signer
+) -> None:
+    bring(engine, "registered")
+    bring(engine, "confirmed")
+
+    done = run_once(engine.database, signer, clock.now())
+
+    assert done == Sequenced(count(url, "events"), 1)
+    is_whole(url)
+    (row,) = checkpoints(url)
+    head = read_checkpoint(row["note"])
+    assert (head.origin, head.size, head.root.hex()) == ("schakel/test", done.leaves, row["root"])
+    assert head.signed_by(signer.key)
+
+
+def test_nothing_new_writes_nothing_until_a_quarter_of_an_hour_has_passed(
+    engine: Engine, clock: SetClock, url: str, signer: Signer
+) -> None:
+    bring(engine, "registered")
+    run_once(engine.database, signer, clock.now())
+
+    clock.moment += timedelta(minutes=14)
+    assert run_once(engine.database, signer, clock.now()) == Sequenced()
+    clock.moment += timedelta(minutes=1)
+    assert run_once(engine.database, signer, clock.now()) == Sequenced(0, 1)
+
+    first, second = checkpoints(url)
+    assert (first["size"], first["root"]) == (second["size"], second["root"])
+    assert read_checkpoint(first["note"]).at < read_checkpoint(second["note"]).at
+
+
+def test_without_a_key_leaves_grow_and_the_first_key_signs_them_all(
+    engine: Engine, clock: SetClock, url: str, signer: Signer
+) -> None:
+    bring(engine, "registered")
+
+    assert run_once(engine.database, None, clock.now()).checkpoints == 0
+    is_whole(url)
+    assert checkpoints(url) == []
+
+    assert run_once(engine.database, signer, clock.now()) == Sequenced(0, 1)
+    assert checkpoints(url)[0]["size"] == count(url, "events")
+
+
+def test_a_head_is_never_older_than_what_it_covers(engine: Engine, clock: SetClock, url: str, signer: Signer) -> None:
+    bring(engine, "registered")
+    run_once(engine.database, signer, clock.now() + timedelta(days=2))
+    clock.moment -= timedelta(days=2)
+    bring(engine, "registered")
+    run_once(engine.database, signer, clock.now())
+    clock.moment += timedelta(days=9)
+    bring(engine, "registered")
+    run_once(engine.database, signer, clock.now() - timedelta(days=5))
+
+    said = [read_checkpoint(row["note"]).at for row in checkpoints(url)]
+    newest = max(str(row["at"]) for row in look(url, "SELECT at FROM events"))
+    assert said == sorted(said)
+    assert said[-1][:19] >= newest[:19].replace(" ", "T")
+
+
+def test_many_events_take_several_batches_each_with_its_head(
+    engine: Engine, clock: SetClock, url: str, signer: Signer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sequencer, "BATCH", 7)
+    for _ in range(8):
+        bring(engine, "enriched")
+
+    assert run_once(engine.database, signer, clock.now()) == Sequenced(24, 4)
+    is_whole(url)
+
+
+def test_sequencers_at_the_same_time_make_one_ledger(
+    engine: Engine, database: Database, clock: SetClock, url: str, signer: Signer
+) -> None:
+    faults: list[BaseException] = []
+    writing = threading.Event()
+
+    def sequence() -> None:
+        try:
+            while not writing.is_set():
+                run_once(database, signer, clock.now())
+            run_once(database, signer, clock.now())
+        except BaseException as fault:  # noqa: BLE001  (a thread must not swallow it)
+            faults.append(fault)
+
+    threads = [threading.Thread(target=sequence) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for _ in range(25):
+        bring(engine, "enriched")
+    writing.set()
+    for thread in threads:
+        thread.join()
+
+    assert faults == []
+    run_once(database, signer, clock.now())
+    is_whole(url)
+
+
+def test_a_crash_in_the_middle_leaves_nothing_half_done(
+    engine: Engine, clock: SetClock, url: str, signer: Signer
+) -> None:
+    bring(engine, "enriched")
+    met: list[str] = []
+    crash_at = 0
+
+    def crash(sql: str) -> None:
+        met.append(sql)
+        if len(met) == crash_at:
+            raise RuntimeError("the power went")
+
+    while True:
+        crash_at += 1
+        met.clear()
+        engine.database.failpoint = crash
+        try:
+            run_once(engine.database, signer, clock.now())
+        except RuntimeError:
+            assert (leaves(url), checkpoints(url)) == ([], [])
+            continue
+        finally:
+            engine.database.failpoint = None
+        break
+
+    assert crash_at > 4
+    is_whole(url)
+
+
+COPY = (
+    "INSERT INTO events (case_id, seq, at, actor, os_user, via, kind, trigger, from_state, to_state,"
+    " definition_version, canonical, prev_hash, hash) SELECT case_id, seq + 900, at, actor, os_user, via, kind,"
+    " trigger, from_state, to_state, definition_version, canonical, prev_hash, hash FROM events WHERE seq = 1"
+)
+
+
+def test_an_event_that_commits_late_is_not_passed_by(
+    postgres_url: str, on_postgres: Engine, clock: SetClock, signer: Signer
+) -> None:
+    engine = on_postgres
+    bring(engine, "rights_pending")
+    with psycopg.connect(postgres_url) as slow:
+        slow.execute("SELECT pg_current_xact_id()")
+        slow.execute(COPY)
+        bring(engine, "registered")
+        run_once(engine.database, signer, clock.now())
+        assert count(postgres_url, "leaves") == 3
+        run_once(engine.database, signer, clock.now())
+        slow.commit()
+
+    assert run_once(engine.database, signer, clock.now()).leaves == 1
+    assert count(postgres_url, "leaves") == 4
+    run_once(engine.database, signer, clock.now())
+    assert look(postgres_url, "SELECT skipped FROM sequencer") == [{"skipped": "[]"}]
+
+
+def test_a_number_that_was_rolled_back_is_waited_for_no_longer_than_its_transaction(
+    postgres_url: str, on_postgres: Engine, clock: SetClock, signer: Signer
+) -> None:
+    engine = on_postgres
+    bring(engine, "rights_pending")
+    with psycopg.connect(postgres_url) as slow:
+        slow.execute("SELECT pg_current_xact_id()")
+        slow.execute(COPY)
+        bring(engine, "registered")
+        run_once(engine.database, signer, clock.now())
+        waited = look(postgres_url, "SELECT skipped FROM sequencer")
+        slow.rollback()
+
+    run_once(engine.database, signer, clock.now())
+
+    assert waited != [{"skipped": "[]"}]
+    assert look(postgres_url, "SELECT skipped FROM sequencer") == [{"skipped": "[]"}]
+    is_whole(postgres_url)
+
+
+@pytest.mark.parametrize("table", ["leaves", "checkpoints"])
+def test_the_ledger_refuses_to_be_changed(
+    engine: Engine, clock: SetClock, url: str, signer: Signer, table: str
+) -> None:
+    bring(engine, "registered")
+    run_once(engine.database, signer, clock.now())
+    before = look(url, f"SELECT * FROM {table}")
+    attempts = [f"UPDATE {table} SET id = id + 5", f"DELETE FROM {table}", f"INSERT INTO {table} SELECT * FROM {table}"]
+    attempts += [f"TRUNCATE {table}"] if url.startswith("postgres") else [f"REPLACE INTO {table} SELECT * FROM {table}"]
+
+    for sql in attempts:
+        with bare(url) as connection, pytest.raises((sqlite3.Error, psycopg.Error)):
+            connection.execute(sql)
+
+    assert look(url, f"SELECT * FROM {table}") == before
+
+
+def test_a_copy_outside_gets_each_head_once(tmp_path: Path, signer: Signer) -> None:
+    path = tmp_path / "heads.txt"
+    notes = [signer.checkpoint(size, Tree().root(), f"2026-04-2{size}T08:00:00.000000Z") for size in range(3)]
+
+    done = [keep_copy(path, note) for note in (notes[0], notes[0], notes[1], notes[2], notes[2])]
+
+    assert done == [True, False, True, True, False]
+    assert list(split_notes(path.read_text())) == notes
+
+
+def test_a_copy_that_was_cut_off_is_gone_on_with(tmp_path: Path, signer: Signer) -> None:
+    path = tmp_path / "heads.txt"
+    first, second = (signer.checkpoint(size, Tree().root(), "2026-04-20T08:00:00.000000Z") for size in (1, 2))
+    path.write_text(first + first[:40])
+
+    keep_copy(path, second)
+
+    assert list(split_notes(path.read_text())) == [first, second]
+
+
+@pytest.mark.parametrize("text", ["", "PRIVATE+KEY+a+b", "PRIVATE+KEY+x+00000000+AAAA", "é" * 40])
+def test_what_is_no_key_is_refused_by_name(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "signing.key"
+    path.write_text(text)
+
+    with pytest.raises(UsageError, match=r"signing\.key is not a signing key"):
+        read_signer(path)
+
+
+def test_a_key_whose_letters_were_changed_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "signing.key"
+    make_key(path, "schakel/test")
+    path.write_text(path.read_text().replace("schakel/test", "schakel/tset"))
+
+    with pytest.raises(SchakelError):
+        read_signer(path)

@@ -26,6 +26,8 @@ from workflow.storage.letters import OutboxRow
 
 WITH_CALENDAR = frozenset({("coupling_confirmed", "applicant")})
 """The letters, and their readers, that get the first exchange as a calendar file too."""
+CHECKPOINT_LETTER = "ledger_checkpoint"
+"""The auditor's letter: the signed head of the ledger as a file, byte for byte."""
 
 _ALTERNATIVE, _MIXED = b"=_alternative", b"=_mixed"
 """Boundaries that no part can hold: quoted-printable never puts '_' behind '=', and base64 has no '_'."""
@@ -83,20 +85,24 @@ class Builder:
 
     def _body(self, row: OutboxRow, rendered: Rendered, context: Mapping[str, Any], now: datetime) -> Iterator[bytes]:
         """The lines from the content type on; a blank one ends the headers."""
-        if (row.letter, row.role) not in WITH_CALENDAR or not context["first_exchange_iso"]:
+        if (row.letter, row.role) in WITH_CALENDAR and context["first_exchange_iso"]:
+            event = calendar_file(
+                context["reference"],
+                self._domain,
+                date.fromisoformat(context["first_exchange_iso"]),
+                sequence=context["sequence"],
+                language=row.language,
+                now=now,
+            )
+            attached = _attachment(event, b"text/calendar; charset=utf-8; method=PUBLISH", FILE_NAMES[row.language])
+        elif row.letter == CHECKPOINT_LETTER:
+            attached = _attachment(context["note"].encode(), b"application/octet-stream", "checkpoint.txt")
+        else:
             yield from _alternative(rendered)
             return
-        event = calendar_file(
-            context["reference"],
-            self._domain,
-            date.fromisoformat(context["first_exchange_iso"]),
-            sequence=context["sequence"],
-            language=row.language,
-            now=now,
-        )
         yield b'Content-Type: multipart/mixed; boundary="' + _MIXED + b'"'
         yield from (b"", b"--" + _MIXED, *_alternative(rendered), b"--" + _MIXED)
-        yield from (*_attachment(event, FILE_NAMES[row.language].encode()), b"--" + _MIXED + b"--")
+        yield from (*attached, b"--" + _MIXED + b"--")
 
 
 def header_text(text: str) -> bytes:
@@ -159,11 +165,12 @@ def _alternative(rendered: Rendered) -> Iterator[bytes]:
     yield b"--" + _ALTERNATIVE + b"--"
 
 
-def _attachment(event: bytes, file_name: bytes) -> Iterator[bytes]:
-    """A calendar file as clients expect one that is published and asks for no answer."""
-    yield b"Content-Type: text/calendar; charset=utf-8; method=PUBLISH;"
-    yield b' name="' + file_name + b'"'
-    yield b'Content-Disposition: attachment; filename="' + file_name + b'"'
+def _attachment(content: bytes, kind: bytes, file_name: str) -> Iterator[bytes]:
+    """A file; a calendar is one as clients expect it that is published and asks for no answer."""
+    name = b'name="' + file_name.encode() + b'"'
+    yield b"Content-Type: " + kind + b";"
+    yield b" " + name
+    yield b"Content-Disposition: attachment; file" + name
     yield b"Content-Transfer-Encoding: base64"
     yield b""
-    yield encodebytes(event).replace(b"\n", b"\r\n").removesuffix(b"\r\n")
+    yield encodebytes(content).replace(b"\n", b"\r\n").removesuffix(b"\r\n")

@@ -13,6 +13,7 @@ _ROLES = {
     "withdraw_question": "operations",
     "first_exchange_check": "operations",
     "daily_overview": "operations",
+    "ledger_checkpoint": "auditor",
 }
 _REFERENCE = "K-7Q2M-4XZ9"
 _RIGHTS = [
@@ -78,6 +79,9 @@ def sample_context(letter: str, language: str, role: str | None = None) -> dict[
         return address | {"reference": "", "count": 3, "cases": _waiting_cases(language, role)}
     if letter == "daily_overview":
         return address | {"reference": ""} | _overview()
+    if letter == "ledger_checkpoint":
+        note = f"schakel/sample\n4096\n{'A' * 43}=\ntime 2026-11-23T07:00:00.000000Z\n\n— schakel/sample {'A' * 91}=\n"
+        return address | {"reference": "", "size": 4096, "at": "23-11-2026 08:00", "root": "0" * 64, "note": note}
     words = _WORDS[language]
     by_hand_over = letter == "keylane_handover"
     return (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from functools import cached_property
 
-from notifications import overview
+from notifications import checkpoint, overview
 from notifications.delivery import Delivered, Delivery
 from notifications.desk import Desk
 from notifications.smtp import Server, parse_smtp_url
@@ -75,8 +75,10 @@ class Passes:
         return reminders.run_once(engine.database, engine.rules, engine.clock.now(), self._origin)
 
     def look_over(self) -> bool:
-        """Write the daily overview when its hour has come."""
+        """Write the daily overview, and the auditor's letter if there is one, when their hour has come."""
         engine = self._session.engine
+        if self._session.settings.mail_auditor:
+            checkpoint.run_once(engine.database, engine.rules, engine.clock.now())
         return overview.run_once(engine.database, engine.rules, engine.clock.now())
 
     def deliver(self) -> Delivered:
@@ -108,6 +110,7 @@ def desk_of(settings: Settings) -> Desk:
         "asr": settings.mail_asr,
         "keylane": settings.mail_keylane,
         "operations": settings.mail_operations,
+        "auditor": settings.mail_auditor,
     }
     return Desk(
         sender=settings.mail_from,

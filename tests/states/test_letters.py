@@ -127,8 +127,9 @@ def test_every_letter_to_the_applicant_or_keylane_keeps_other_cases_out(occasion
 def test_there_is_no_template_that_no_letter_uses():
     used = {(to.letter, language) for to, language in LETTERS}
     about_several = {("reminder_digest", "nl"), ("reminder_digest", "en"), ("daily_overview", "nl")}
+    about_none = {("ledger_checkpoint", "nl")}
 
-    assert templates() == used | about_several
+    assert templates() == used | about_several | about_none
 
 
 @pytest.mark.parametrize("pair", LETTERS, ids=named)

@@ -12,11 +12,11 @@ from states.masking import mask_name
 from states.names import Field
 from states.numbers import bsns_in
 from states.reading import held_text
-from states.sheets import PERSONAL
+from states.sheets import OBSERVED, PERSONAL
 from workflow.definition import Facts, Json, Key, Occasion, Problem, Severity
 
-PERSONAL_TEXTS = frozenset({"reason", "text"})
-"""Free text of events; not on any sheet, personal all the same."""
+PERSONAL_TEXTS = frozenset({"reason", "text", "evidence"})
+"""Free text of events, and what Loket.nl answered; not on any sheet, personal all the same."""
 
 
 class EmployerCoupling:
@@ -26,6 +26,8 @@ class EmployerCoupling:
     codes: Mapping[str, Severity] = MappingProxyType({code.value: code.severity for code in Code})
     messages: Mapping[str, Mapping[str, str]] = wording.MESSAGES
     languages: Mapping[str, tuple[str, ...]] = letters.LANGUAGES
+    observed: Mapping[str, str] = OBSERVED
+    drift_field: str = Field.SEEN_DRIFT
 
     def parse(self, sheet: str, given: Mapping[str, object]) -> dict[str, Json]:
         """Check types and trim; keep wrong values. Raises UsageError naming the field."""
@@ -49,6 +51,10 @@ class EmployerCoupling:
         if not name:
             return ""
         return str(mask_name(name)) if names_sole_trader(facts) else name
+
+    def drift(self, facts: Facts) -> str:
+        """What was right and no longer is, according to Loket.nl; '' when nothing."""
+        return wording.drift(facts)
 
     def keys(self, facts: Facts) -> tuple[Key, ...]:
         """The values by which other cases find this one: 'name' and 'coupling'."""

@@ -53,7 +53,7 @@ def language(role: str, facts: Facts) -> str:
 
 def letter_context(occasion: Occasion) -> dict[str, Json]:
     """Everything a template may show. Never a BSN, a whole wage tax number, a DGA's name or a password."""
-    words = {**_addressing(occasion), **_open(occasion), **_registered(occasion)}
+    words = {**_addressing(occasion), **_open(occasion)}
     return {
         "letter": str(occasion.letter),
         "role": str(occasion.role),
@@ -61,11 +61,27 @@ def letter_context(occasion: Occasion) -> dict[str, Json]:
         "reference": occasion.reference,
         "sequence": occasion.earlier,
         "working_days": occasion.working_days,
-        "loket_employer_id": employer_id(held_text(occasion.facts, Field.LOKET_EMPLOYER_ID)).normal,
-        **_dates(occasion),
+        **_common(occasion),
         **{name: _without_numbers(value) for name, value in words.items()},
         **_person_to_call(occasion),
     }
+
+
+def _common(occasion: Occasion) -> dict[str, Json]:
+    """What every letter of an event says alike in one language: worked out for the first of them."""
+    known: dict[str, Json] | None = occasion.workings.get(occasion.language)
+    if known is None:
+        known = {
+            "loket_employer_id": employer_id(held_text(occasion.facts, Field.LOKET_EMPLOYER_ID)).normal,
+            "required_rights": [*REQUIRED_RIGHTS],
+            "missing_rights": [*missing_rights(occasion.facts)],
+            "state_label": label(occasion.state, occasion.language),
+            "holder_label": label(_HOLDERS[occasion.state], occasion.language),
+            **_dates(occasion),
+            **{name: _without_numbers(value) for name, value in _registered(occasion).items()},
+        }
+        occasion.workings[occasion.language] = known
+    return known
 
 
 def _addressing(occasion: Occasion) -> dict[str, Json]:
@@ -95,10 +111,6 @@ def _open(occasion: Occasion) -> dict[str, Json]:
     return {
         "open_items": _phrased(_for_role(occasion.problems, occasion.role), occasion.language),
         "warnings": _phrased(_for_role(occasion.accepted, occasion.role), occasion.language),
-        "required_rights": [*REQUIRED_RIGHTS],
-        "missing_rights": [*missing_rights(occasion.facts)],
-        "state_label": label(occasion.state, occasion.language),
-        "holder_label": label(_HOLDERS[occasion.state], occasion.language),
     }
 
 

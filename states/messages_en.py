@@ -106,7 +106,7 @@ ENGLISH: Mapping[str, str] = MappingProxyType(
         "Choose a working day, or confirm that it is right.",
         "REASON_MISSING": "This needs a reason. Write in one sentence why, without a BSN.",
         "BSN_IN_TEXT": "The text holds a BSN. Take it out: a BSN never belongs in a note, reason or reference.",
-        "LOKET_WAGE_TAX_DIFFERS": "Loket.nl has another wage tax number than the form. "
+        "LOKET_WAGE_TAX_DIFFERS": "Loket.nl has another wage tax number ({loket}) than the form ({form}). "
         "Check which of the two is right, correct the other, and tell us.",
         "LOKET_PERIOD_DIFFERS": "Loket.nl has another payroll frequency (per month or per 4 weeks) than the form. "
         "Check which of the two is right, correct the other, and tell us.",

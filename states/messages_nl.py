@@ -109,7 +109,7 @@ DUTCH: Mapping[str, str] = MappingProxyType(
         "Kies een werkdag, of bevestig dat de datum klopt.",
         "REASON_MISSING": "Hiervoor is een reden nodig. Schrijf in één zin waarom, zonder BSN.",
         "BSN_IN_TEXT": "In de tekst staat een BSN. Haal het weg: een BSN hoort nooit in een notitie, reden of kenmerk.",
-        "LOKET_WAGE_TAX_DIFFERS": "Loket.nl heeft een ander loonheffingennummer dan het formulier. "
+        "LOKET_WAGE_TAX_DIFFERS": "Loket.nl heeft een ander loonheffingennummer ({loket}) dan het formulier ({form}). "
         "Kijk welk van de twee klopt, verbeter het andere en laat het weten.",
         "LOKET_PERIOD_DIFFERS": "Loket.nl heeft een andere verloning (per maand of per 4 weken) dan het formulier. "
         "Kijk welke van de twee klopt, verbeter de andere en laat het weten.",

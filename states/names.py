@@ -57,6 +57,7 @@ class LetterName(StrEnum):
     ESCALATION = "escalation"
     WITHDRAW_QUESTION = "withdraw_question"
     FIRST_EXCHANGE_CHECK = "first_exchange_check"
+    READY_TO_REGISTER = "ready_to_register"
 
 
 class RungName(StrEnum):
@@ -88,6 +89,19 @@ class AccessVia(StrEnum):
 
     TEAM = "team"
     EMPLOYER = "employer"
+
+
+class UserStatus(StrEnum):
+    """What Loket.nl says of a user's access; anything but the first means that it cannot work."""
+
+    HAS_ACCESS = "has_access"
+    USER_BLOCKED = "user_blocked"
+    ACCESS_BLOCKED = "access_blocked"
+    INVITE_PENDING = "invite_pending"
+    INVITE_EXPIRED = "invite_expired"
+    OTHER = "other"
+    NOT_LISTED = "not_listed"
+    """Not among the employer's own users; users of the provider are in no list."""
 
 
 class Frequency(StrEnum):
@@ -136,3 +150,11 @@ class Field(StrEnum):
     AUTHORISATIONS_SET = "handover.authorisations_set"
     REALISED_ON = "realisation.realised_on"
     FIRST_EXCHANGE_DATE = "realisation.first_exchange_date"
+    SEEN_ON = "loket_seen.checked_on"
+    SEEN_ABOUT = "loket_seen.about"
+    SEEN_STATUS = "loket_seen.user_status"
+    SEEN_INTEGRATIONS = "loket_seen.integrations"
+    SEEN_TAX_NUMBER = "loket_seen.tax_number_seen"
+    SEEN_PERIOD = "loket_seen.period_seen"
+    SEEN_COMPLETE = "loket_seen.complete_since"
+    SEEN_DRIFT = "loket_seen.drift"

@@ -117,6 +117,7 @@ def _bsns(readable: str) -> Iterator[str]:
             yield match[1]
 
 
+@lru_cache(maxsize=4096)
 def hide_numbers(text: str) -> str:
     """The text with every BSN and whole wage tax number blotted out; text without any stays exactly as it was."""
     readable = _readable(text)
@@ -140,6 +141,7 @@ def _readable(text: str) -> str:
     return "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in seen)
 
 
+@lru_cache(maxsize=4096)
 def fold(text: str) -> str:
     """Text for comparing names: NFC, casefolded, trimmed, inner spaces folded."""
     if text.isascii():

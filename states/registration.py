@@ -32,7 +32,7 @@ class Address(NamedTuple):
     needs_smtputf8: bool
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=8192)
 def read_address(given: str) -> Address | None:
     """The address that this text is; None when it is none. Looks nothing up."""
     try:

@@ -8,6 +8,7 @@ from states.codes import Code, problem
 from states.names import Field, UserKind
 from states.numbers import fold
 from states.reading import held
+from states.seen import has_several_integrations, is_gone
 from workflow.definition import Context, Facts, Json, Problem
 
 REQUIRED_RIGHTS: tuple[str, ...] = (
@@ -29,11 +30,11 @@ def suitable_user(facts: Facts, context: Context) -> Iterator[Problem]:
     """A standard user, made for this coupling only, active, with access to the employer."""
     if held(facts, Field.KIND) != UserKind.STANDARD:
         yield problem(Code.USER_TYPE, Field.KIND)
-    if held(facts, Field.DEDICATED) is not True:
+    if held(facts, Field.DEDICATED) is not True or has_several_integrations(facts):
         yield problem(Code.USER_NOT_DEDICATED, Field.DEDICATED)
     if held(facts, Field.ACTIVE) is not True:
         yield problem(Code.USER_BLOCKED, Field.ACTIVE)
-    if not held(facts, Field.ACCESS_VIA):
+    if not held(facts, Field.ACCESS_VIA) or is_gone(facts):
         yield problem(Code.USER_NO_ACCESS, Field.ACCESS_VIA)
 
 

@@ -1,4 +1,4 @@
-"""The five sheets of facts, and the strict reading of what people give for them."""
+"""The sheets of facts, and the strict reading of what is given for them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from states.masking import Mask, mask_dgas, mask_email, mask_name, mask_wage_tax_number
 from states.names import Field
+from states.seal import mask_seal
 from states.values import (
     Access,
     Bounded,
@@ -109,6 +110,25 @@ class Realisation(Rows):
     first_exchange_date: Day = None
 
 
+class LoketSeen(Rows):
+    """Step 1 as Loket.nl said it when it was last asked; nobody records it by hand."""
+
+    checked_on: Day = None
+    about: Annotated[Text, Personal(mask_seal)] = None
+    """Seal of the employer and the user that were asked about: once they change, this sheet says nothing."""
+    employer_uuid: Text = None
+    user_uuid: Annotated[Text, Personal(mask_name)] = None
+    user_status: Text = None
+    integrations: Identifier = None
+    tax_number_seen: Annotated[Text, Personal(mask_seal)] = None
+    """Seal of the wage tax number: Loket.nl's own may be that of somebody else."""
+    period_seen: Text = None
+    complete_since: Day = None
+    """The day on which a check found that nothing was missing any more."""
+    drift: Rights = None
+    """Codes of what was right before, and no longer is."""
+
+
 MODELS: Mapping[str, type[Rows]] = MappingProxyType(
     {
         "loket_user": LoketUser,
@@ -116,8 +136,11 @@ MODELS: Mapping[str, type[Rows]] = MappingProxyType(
         "policy": Policy,
         "handover": Handover,
         "realisation": Realisation,
+        "loket_seen": LoketSeen,
     }
 )
+OBSERVED: Mapping[str, str] = MappingProxyType({"loket_seen": "schakel loket check CASE"})
+"""The sheets that hold what was read elsewhere, and the command that fills them."""
 SHEETS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {sheet: tuple(model.model_fields) for sheet, model in MODELS.items()}
 )

@@ -20,6 +20,7 @@ from states.registration import (
     thirteenth_month,
 )
 from states.rights import complete_rights, suitable_user, tell_missing_rights
+from states.seen import as_in_loket, tell_complete
 from workflow.definition import LetterTo, Move, Notice, Rung, State, Validator
 
 Validators: TypeAlias = tuple[Validator, ...]
@@ -43,6 +44,7 @@ CONFIRMATION_ASR = LetterTo(LetterName.COUPLING_CONFIRMED, ASR)
 RETURNED = LetterTo(LetterName.RETURNED_TO_APPLICANT, APPLICANT)
 STOPPED = LetterTo(LetterName.CASE_WITHDRAWN, APPLICANT)
 STOPPED_KEYLANE = LetterTo(LetterName.CASE_WITHDRAWN, KEYLANE)
+READY = LetterTo(LetterName.READY_TO_REGISTER, OPERATIONS)
 
 # what must hold; each later move checks the earlier sheets again
 FORM: Validators = (
@@ -56,7 +58,7 @@ FORM: Validators = (
     payroll_period,
     thirteenth_month,
 )
-READY_TO_REGISTER: Validators = (*FORM, suitable_user, complete_rights, kvk_number)
+READY_TO_REGISTER: Validators = (*FORM, suitable_user, complete_rights, kvk_number, as_in_loket)
 READY_TO_ENRICH: Validators = (*READY_TO_REGISTER, complete_policies)
 READY_TO_HAND_OVER: Validators = (*READY_TO_ENRICH, known_at_keylane)
 READY_TO_CONFIRM: Validators = (*READY_TO_HAND_OVER, authorised, realised)
@@ -140,10 +142,12 @@ MOVES = (
 )
 
 OPENING = (INVITATION,)
-NOT_FINAL, DONE = (*SET_OUT, *AT_KEYLANE), (CONFIRMED,)
+NOT_FINAL, FIRST, DONE = (*SET_OUT, *AT_KEYLANE), (PENDING,), (CONFIRMED,)
 NOTICES = (
     #      letters                           in states  field                      tells
     Notice((RIGHTS_MISSING,),                NOT_FINAL, Field.RIGHTS,              tell_missing_rights),
+    Notice((RIGHTS_MISSING,),                NOT_FINAL, Field.ACTIVE,              tell_missing_rights),
+    Notice((READY,),                         FIRST,     Field.SEEN_COMPLETE,       tell_complete),
     Notice((CONFIRMATION, CONFIRMATION_ASR), DONE,      Field.FIRST_EXCHANGE_DATE, tell_first_exchange),
 )
 # fmt: on

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from datetime import date
 from types import MappingProxyType
 
+from states.codes import Code
 from states.messages_en import ENGLISH
 from states.messages_nl import DUTCH
-from states.names import Language
-from states.reading import as_day
-from workflow.definition import Json, Problem
+from states.names import Field, Language
+from states.reading import as_day, held
+from states.rights import missing_rights
+from workflow.definition import Facts, Json, Problem
 
 MESSAGES: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {Language.DUTCH.value: DUTCH, Language.ENGLISH.value: ENGLISH}
@@ -87,6 +89,18 @@ def written_date(day: date | None, language: str) -> str:
 def label(word: str, language: str) -> str:
     """What people call a frequency, a party, a state or an answer; '' of nothing."""
     return _LABELS[known_language(language)][word] if word else ""
+
+
+def drift(facts: Facts) -> str:
+    """In Dutch, for operations: what Loket.nl had given before and no longer does; '' when nothing."""
+    codes = held(facts, Field.SEEN_DRIFT)
+    said: dict[str, str] = {
+        Code.USER_BLOCKED: "de gebruiker kan niet meer inloggen",
+        Code.USER_NO_ACCESS: "de gebruiker staat niet meer bij de werkgever",
+        Code.RIGHTS_MISSING: f"recht weg: {', '.join(missing_rights(facts))}",
+    }
+    told = codes if isinstance(codes, list) else []
+    return "; ".join(said[code] for code in told if isinstance(code, str) and code in said)
 
 
 class _Gaps(dict[str, str]):

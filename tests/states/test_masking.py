@@ -19,6 +19,9 @@ PERSONAL = {
     "registration.dgas",
     "registration.contact_name",
     "handover.contact_name",
+    "loket_seen.about",
+    "loket_seen.user_uuid",
+    "loket_seen.tax_number_seen",
 }
 
 

@@ -19,6 +19,8 @@ DETAILS = {
     "rights": ["Raadplegen HRM", "Raadplegen beloningen"],
     "date": "2026-12-04",
     "realised": "2026-12-05",
+    "loket": "9999•••••L01",
+    "form": "9999•••••L02",
 }
 
 

@@ -1,0 +1,44 @@
+"""What `doctor` says of Loket.nl, where any of its settings is set: whether it can be used, and answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+from loket.client import reaches
+from loket.credentials import read_credentials
+from loket.errors import LoketError
+from loket.poll import failed_on
+from loket.wire import checked_url
+from scripts.loket_check import manners_of, set_up
+from scripts.wiring import Session
+from workflow.clock import local_day
+from workflow.errors import UsageError
+
+
+def examine(session: Session) -> Iterator[tuple[str, str, str]]:
+    """Result ('ok', 'warn' or 'fail'), what was found, and what to do; no token is used up."""
+    try:
+        api_url, token_url, credentials = set_up(session)
+        checked_url("SCHAKEL_LOKET_TOKEN_URL", token_url)
+        read_credentials(credentials)
+        url = checked_url("SCHAKEL_LOKET_API_URL", api_url)
+    except UsageError as error:
+        yield "fail", str(error), "set it right in schakel.toml"
+        return
+    round_is = "on" if session.settings.loket_poll else "off"
+    try:
+        asyncio.run(reaches(url, manners_of(session)))
+    except LoketError as error:
+        yield "warn", f"Loket.nl is set up, but: {error}", "check the address, and whether the network lets it through"
+    else:
+        yield from _passed_by(session)
+        yield "ok", f"{url} answers; credentials in {credentials}; the morning's round is {round_is}.", ""
+
+
+def _passed_by(session: Session) -> Iterator[tuple[str, str, str]]:
+    with session.database.reading() as store:
+        count = len(failed_on(store, local_day(session.clock.now())))
+    if count:
+        said = f"{count} cases could not be checked this morning, and wait for the next one."
+        yield "warn", said, "schakel loket check CASE says why"

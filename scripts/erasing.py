@@ -1,0 +1,73 @@
+"""The command `audit erase`: take the personal data of a case that has ended away, with the proof intact."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from scripts.output import local, marks, moment, print_json, wrapped
+from scripts.parameters import actor_option, case_argument, examples, json_option
+from scripts.wiring import Session, pass_session
+
+
+@click.command(
+    short_help="Erase the personal data of a case that has ended.",
+    epilog=examples(
+        'schakel audit erase E06 --reason "Retention term passed"',
+        'schakel audit erase E06 --reason "Request of 3 May" --ground "GDPR art. 17"',
+    ),
+)
+@case_argument
+@click.option("--reason", metavar="TEXT", required=True, help="Why; kept for good and in clear, so name nobody.")
+@click.option("--ground", metavar="TEXT", help="The legal ground to do so before its term; kept for good too.")
+@click.option("--yes", is_flag=True, help="Do not ask first.")
+@json_option
+@actor_option
+@pass_session
+def erase(session: Session, case: str, reason: str, ground: str | None, yes: bool) -> None:
+    """Erase every personal value of CASE, and the words of its letters; letters that wait are cancelled.
+
+    Only after CASE ended and its retention term passed (retention_years in the settings), or earlier on a legal ground
+    that you name. Its history stays and still verifies; REASON and GROUND stay in it too, readable by whoever audits,
+    so they are refused when they repeat what they erase.
+
+    What cannot be reached from here (backups, exports, mail that was sent) is listed in docs/security.md.
+    """
+    from workflow.erasure import Wish
+    from workflow.erasure import erase as erase_case
+
+    engine = session.engine
+    if not (yes or session.json) and sys.stdin.isatty() and sys.stdout.isatty():
+        found = engine.case(case).case
+        click.confirm(f"Erase {found.reference} ({found.state})? It cannot be undone", abort=True)
+    wish = Wish(reason, ground, session.settings.retention_years)
+    done = erase_case(engine.database, engine.rules, engine.clock.now(), session.origin(), case, wish)
+    rest = vacuum(engine.database.dialect.name)
+    if session.json:
+        document = {
+            "case": done.case,
+            "erased_at": moment(done.at),
+            "event": {"seq": done.seq, "hash": done.hash},
+            "values": done.values,
+            "letters": done.letters,
+            "cancelled": done.cancelled,
+        }
+        document |= {"repeated": True} if done.repeated else {}
+        print_json({**document, "next": rest} if rest else document)
+        return
+    if done.repeated:
+        click.echo(f"{marks().yes} {done.case} was erased at {local(done.at)}; its file and log are clean now too")
+        return
+    counted = f"{done.values} values, {done.letters} letters ({done.cancelled} that waited are cancelled)"
+    click.echo(wrapped(f"{done.case} erased: {counted}", "  ", first=f"{marks().yes} "))
+    if rest:
+        click.echo("PostgreSQL keeps the old rows until its tables are rewritten. Next, at a quiet hour:")
+        click.echo(f"  {rest}")
+
+
+def vacuum(dialect: str) -> str | None:
+    """The SQL that rids a PostgreSQL database of what was erased; None: SQLite has been cleaned already."""
+    from workflow.storage.erasing import TABLES
+
+    return f"VACUUM (FULL, ANALYZE) {', '.join(TABLES)};" if dialect == "postgresql" else None

@@ -1,0 +1,742 @@
+"""Erasing: when it may be done, what it does in one transaction, and what it leaves alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import signal
+import sqlite3
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from crowd import crowd
+from employers import FORWARD, LONG, REACHED_BY, bring, employer
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from looking import OF_A_CASE, bare, case_row, count, events_of, look, traces
+from remains import files_of, remains, rows_of
+from sink import Sink, delivery
+
+from notifications import overview
+from states import EMPLOYER_COUPLING
+from workflow import Conflict, Database, Engine, Origin, Refused, StoreError, UsageError, open_database, reminders
+from workflow.answers import Row
+from workflow.clock import AMSTERDAM, SetClock
+from workflow.erasure import Erased, Wish, allowed_from, erase
+from workflow.errors import NoSuchCase
+from workflow.mentions import without_case
+from workflow.storage import letters
+from workflow.storage.compacting import compact
+
+OPERATOR = Origin("olga", "olga-os", "python")
+WORKER = Origin("worker", "test", "worker")
+EARLY = Wish("op verzoek", "AVG art. 17", 7)
+MORNING = datetime(2026, 4, 24, 9, tzinfo=AMSTERDAM).astimezone(UTC)
+"""Three working days after a case was registered: a.s.r. is reminded."""
+
+
+def wipe(engine: Engine, case: str, wish: Wish = EARLY) -> Erased:
+    return erase(engine.database, engine.rules, engine.clock.now(), OPERATOR, case, wish)
+
+
+def withdrawn(engine: Engine, given: dict[str, dict[str, Any]] | None = None) -> str:
+    return bring(engine, "withdrawn", given)
+
+
+def outbox_of(url: str, case: str) -> list[dict[str, Any]]:
+    return look(url, f"SELECT * FROM outbox WHERE case_id = {case_row(url, case)['id']} ORDER BY id")
+
+
+def shared(url: str) -> list[dict[str, Any]]:
+    return look(url, "SELECT * FROM outbox WHERE case_id IS NULL ORDER BY id")
+
+
+def everything(url: str) -> dict[str, list[str]]:
+    tables = ("cases", "events", *OF_A_CASE, "outbox_attempts")
+    return {table: sorted(map(repr, look(url, f"SELECT * FROM {table}"))) for table in tables}
+
+
+# -- when ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ended", "years", "expected"),
+    [
+        ("2026-05-27T10:00", 7, "2033-05-27T10:00"),
+        ("2026-05-27T10:00", 0, "2026-05-27T10:00"),
+        ("2028-02-29T10:00", 7, "2035-03-01T10:00"),  # a year without 29 February
+        ("2028-02-29T10:00", 8, "2036-02-29T10:00"),
+        ("2027-03-01T00:30", 1, "2028-03-01T00:30"),  # after a 29 February
+        ("2026-07-01T00:30", 7, "2033-07-01T00:30"),  # still 30 June in UTC
+        ("2026-03-29T04:00", 7, "2033-03-29T04:00"),  # the day the clock went forward
+        ("2026-12-31T23:59", 100, "2126-12-31T23:59"),
+    ],
+)
+def test_the_term_counts_calendar_years_in_amsterdam(ended: str, years: int, expected: str) -> None:
+    moment = datetime.fromisoformat(ended).replace(tzinfo=AMSTERDAM).astimezone(UTC)
+
+    assert allowed_from(moment, years) == datetime.fromisoformat(expected).replace(tzinfo=AMSTERDAM)
+
+
+def test_a_case_is_erased_from_the_moment_its_term_has_passed(engine: Engine, clock: SetClock, url: str) -> None:
+    case = withdrawn(engine)  # on 20 April 2026, 10:00 in Amsterdam
+    before = traces(url, case)
+    wish = Wish("termijn voorbij", None, 7)
+
+    clock.moment = clock.moment.replace(year=2033) - timedelta(microseconds=1)
+    with pytest.raises(Refused, match=r"from 2033-04-20 10:00 on"):
+        wipe(engine, case, wish)
+    assert traces(url, case) == before
+    clock.moment += timedelta(microseconds=1)
+    done = wipe(engine, case, wish)
+
+    *_, refused, erased = events_of(url, case)
+    assert (refused["kind"], erased["kind"], done.seq) == ("refused", "erased", erased["seq"])
+    assert json.loads(refused["canonical"])["body"] == {"command": "erase", "problems": []}
+
+
+@pytest.mark.parametrize("state", [state for state in REACHED_BY if state not in ("confirmed", "withdrawn")])
+def test_no_ground_erases_a_case_that_has_not_ended(sqlite_engine: Engine, sqlite_url: str, state: str) -> None:
+    case = bring(sqlite_engine, state)
+    before = traces(sqlite_url, case)
+
+    with pytest.raises(Refused, match="only a case that has ended"):
+        wipe(sqlite_engine, case, Wish("op verzoek", "AVG art. 17", 0))
+
+    assert traces(sqlite_url, case) == before
+    assert events_of(sqlite_url, case)[-1]["kind"] == "refused"
+
+
+@pytest.mark.parametrize("state", ["confirmed", "withdrawn"])
+def test_a_ground_waives_the_term_and_is_in_the_history_for_good(engine: Engine, url: str, state: str) -> None:
+    case = bring(engine, state)
+    version = case_row(url, case)["version"]
+
+    wipe(engine, case)
+
+    row, event = case_row(url, case), events_of(url, case)[-1]
+    says = json.loads(event["canonical"])
+    assert says["body"] == {"ground": "AVG art. 17", "reason": "op verzoek", "retention_years": 7}
+    assert (says["commitments"], says["actor"], says["from"], says["to"]) == ({}, "olga", state, state)
+    assert (row["state"], row["version"], bool(row["erased"]), row["facts"]) == (state, version + 1, True, "{}")
+
+
+@pytest.mark.parametrize(
+    ("reason", "ground", "code"),
+    [
+        ("  ", "AVG art. 17", "REASON_MISSING"),
+        ("van 123456782", "AVG art. 17", "BSN_IN_TEXT"),
+        ("op verzoek", "zaak 123456782", "BSN_IN_TEXT"),
+    ],
+)
+def test_a_text_that_may_not_be_kept_is_refused(engine: Engine, url: str, reason: str, ground: str, code: str) -> None:
+    case = withdrawn(engine)
+    before = traces(url, case)
+
+    with pytest.raises(Refused) as refusal:
+        wipe(engine, case, Wish(reason, ground, 7))
+
+    assert [problem.code for problem in refusal.value.problems] == [code]
+    assert traces(url, case) == before
+    assert "123456782" not in rows_of(url).decode(errors="replace")
+
+
+@pytest.mark.parametrize(
+    ("reason", "ground", "field"),
+    [
+        ("verzoek van B. Verzonnen", None, "registration.contact_name"),
+        ("verzoek van b.  VERZONNEN, 3 mei", None, "registration.contact_name"),
+        ("(salaris01@example.com)", None, "registration.email"),
+        ("op verzoek", "brief van A. den Fictief", "registration.dgas"),
+        ("eerder heette die Ouwe Naam", None, "registration.contact_name"),
+    ],
+)
+def test_a_text_that_repeats_a_value_is_refused_without_keeping_it(
+    sqlite_engine: Engine, sqlite_url: str, reason: str, ground: str | None, field: str
+) -> None:
+    case = sqlite_engine.open_case(employer()).case.reference
+    sqlite_engine.record(case, {"registration": {"contact_name": "Ouwe Naam"}})
+    sqlite_engine.record(case, {"registration": {"contact_name": "B. Verzonnen"}})
+    sqlite_engine.advance(case, "withdraw", reason="op verzoek")
+
+    with pytest.raises(Refused, match=field):
+        wipe(sqlite_engine, case, Wish(reason, ground, 0))
+
+    assert reason.encode() not in events_of(sqlite_url, case)[-1]["canonical"]
+
+
+def test_a_reason_may_use_the_words_of_an_earlier_one(sqlite_engine: Engine) -> None:
+    case = withdrawn(sqlite_engine)  # with the reason 'op verzoek'
+
+    assert wipe(sqlite_engine, case, Wish("op verzoek van de werkgever, nr. 1", "AVG", 7)).values
+
+
+@pytest.mark.parametrize(
+    "wish", [Wish("x", " ", 7), Wish("a\x00b", None, 7), Wish("x", "a\nb", 7), Wish("x" * 4001, None, 7)]
+)
+def test_what_cannot_be_a_text_is_a_usage_error_that_writes_nothing(
+    sqlite_engine: Engine, sqlite_url: str, wish: Wish
+) -> None:
+    case = withdrawn(sqlite_engine)
+    before = everything(sqlite_url)
+
+    with pytest.raises(UsageError):
+        wipe(sqlite_engine, case, wish)
+    with pytest.raises(NoSuchCase):
+        wipe(sqlite_engine, "E99", EARLY)
+
+    assert everything(sqlite_url) == before
+
+
+def test_what_was_erased_is_not_erased_twice(engine: Engine, url: str) -> None:
+    case = withdrawn(engine)
+    wipe(engine, case)
+    before = traces(url, case)
+
+    with pytest.raises(Refused, match="erased already, on 2026-04-20"):
+        wipe(engine, case)
+
+    assert traces(url, case) == before
+    assert [event["kind"] for event in events_of(url, case)][-2:] == ["erased", "refused"]
+
+
+# -- what ------------------------------------------------------------------------------------------------------------
+
+
+def test_every_table_is_emptied_and_history_still_folds_to_the_case(engine: Engine, clock: SetClock, url: str) -> None:
+    case = engine.open_case(employer(), external_reference="E77").case.reference
+    engine.note(case, "gebeld")
+    engine.advance(case, "register", key="k1")
+    for trigger in FORWARD[1:]:
+        engine.advance(case, trigger)
+    before = events_of(url, case)
+    assert all(traces(url, case)[table] for table in OF_A_CASE)
+
+    done = wipe(engine, case)
+
+    left = traces(url, case)
+    assert [left[table] for table in OF_A_CASE if table != "outbox"] == [[]] * 4
+    row = case_row(url, case)
+    assert (row["external_reference"], row["facts"], json.loads(row["progress"])["told"]) == ("E77", "{}", {})
+    assert events_of(url, case)[:-1] == before
+    assert engine.replay(case).matches_stored
+    assert all(engine.replay(case, seq=seq).case.seq == seq for seq in range(1, done.seq + 1))
+    assert engine.case("E77").case.erased
+
+
+def test_nothing_is_kept_in_an_erased_case_any_more(engine: Engine, clock: SetClock, url: str) -> None:
+    case = engine.open_case(employer(), external_reference="E77").case.reference
+    for trigger in FORWARD:
+        engine.advance(case, trigger, key=trigger)
+    wipe(engine, case)
+    before = traces(url, case)
+    acts: tuple[Callable[[], object], ...] = (
+        lambda: engine.record(case, {"realisation": {"first_exchange_date": "2026-06-09"}}),
+        lambda: engine.record(case, {"registration": {"contact_name": "Piet"}}),
+        lambda: engine.note(case, "gebeld"),
+        lambda: engine.advance(case, "register", key="register", facts={"registration": {"contact_name": "Piet"}}),
+        lambda: engine.advance(case),
+        lambda: engine.hold(case, date(2026, 6, 1), "wacht"),
+        lambda: engine.resume(case),
+    )
+
+    for act in acts:
+        with pytest.raises(Refused):
+            act()
+    row = Row(1, "E77", employer("registration"))
+    results = [found for dry in (True, False) for found in engine.import_rows([row], dry_run=dry, advance=True)]
+
+    assert [found.result for found in results] == ["reject", "reject"]
+    assert traces(url, case) == before
+    assert engine.replay(case).matches_stored
+    clock.moment += timedelta(days=400)
+    assert reminders.run_once(engine.database, engine.rules, clock.now(), WORKER) == reminders.Fired()
+
+
+actions = st.lists(
+    st.tuples(st.integers(0, 2), st.sampled_from(("note", "record", "move", "hold", "wait"))), max_size=12
+)
+
+
+@settings(max_examples=6 * LONG)
+@given(acts=actions)
+def test_other_cases_keep_every_value(
+    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory, acts: list[tuple[int, str]]
+) -> None:
+    """Whatever three cases went through, digests and letters included, erasing one leaves the others as they were."""
+    path = tmp_path_factory.mktemp("others") / "schakel.db"
+    path.write_bytes(sqlite_template.read_bytes())
+    url = f"sqlite:///{path}"
+    database = open_database(url)
+    clock = SetClock(datetime(2026, 4, 20, 8, tzinfo=UTC))
+    engine = Engine(database, EMPLOYER_COUPLING, clock=clock, origin=OPERATOR)
+    cases = [bring(engine, "registered") for _ in range(3)]
+    with Sink() as sink:
+        for number, act in acts:
+            _do(engine, clock, cases[number], act, sink)
+        victim, *others = cases
+        if engine.case(victim).case.ended_at is None:
+            engine.advance(victim, "withdraw", reason="op verzoek")
+        delivery(engine, sink).run_once()
+        before = [(traces(url, other), events_of(url, other)) for other in others]
+
+        wipe(engine, victim)
+
+        assert [(traces(url, other), events_of(url, other)) for other in others] == before
+        assert all(engine.replay(case).matches_stored for case in cases)
+        assert delivery(engine, sink).run_once().pending == 0
+    number = case_row(url, victim)["id"]
+    assert look(url, f"SELECT * FROM private_values WHERE case_id = {number}") == []
+    database.dispose()
+
+
+def _do(engine: Engine, clock: SetClock, case: str, act: str, sink: Sink) -> None:
+    try:
+        match act:
+            case "note":
+                engine.note(case, "gebeld")
+            case "record":
+                engine.record(case, {"registration": {"contact_name": f"Jan {random.random()}"}})
+            case "move":
+                engine.advance(case, key=act)
+            case "hold":
+                engine.hold(case, (clock.moment + timedelta(days=3)).date(), "wacht")
+            case _:
+                clock.moment += timedelta(days=2)
+                reminders.run_once(engine.database, engine.rules, clock.now(), WORKER)
+                delivery(engine, sink).run_once()
+    except Refused:
+        pass
+
+
+# -- letters ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_pending_letter_is_cancelled_and_never_sent(engine: Engine, url: str) -> None:
+    case = withdrawn(engine)
+
+    done = wipe(engine, case)
+    with Sink() as sink:
+        delivery(engine, sink).run_once()
+
+    rows = outbox_of(url, case)
+    assert {row["state"] for row in rows} == {"cancelled"}
+    assert (done.letters, done.cancelled, sink.letters) == (len(rows), len(rows), [])
+
+
+@dataclass
+class Meddler(Sink):
+    """A mail server that does something when the first RCPT, or the first DATA, comes in."""
+
+    at: str = "RCPT"
+    act: Callable[[], object] = field(default=lambda: None)
+    told: list[object] = field(default_factory=list)
+
+    def meddle(self, at: str) -> None:
+        if at == self.at and not self.told:
+            try:
+                self.told.append(self.act())
+            except Exception as error:  # noqa: BLE001  (the test looks at it)
+                self.told.append(error)
+
+    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
+        self.meddle("RCPT")
+        return await super().handle_RCPT(server, session, envelope, address, options)
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        self.meddle("DATA")
+        return await super().handle_DATA(server, session, envelope)
+
+
+def test_a_letter_that_a_worker_has_claimed_does_not_leave_any_more(engine: Engine, url: str) -> None:
+    case = withdrawn(engine)
+
+    with Meddler(act=lambda: wipe(engine, case)) as sink:
+        done = delivery(engine, sink).run_once()
+        delivery(engine, sink).run_once()
+
+    (told,) = sink.told
+    assert isinstance(told, Erased), told
+    assert (sink.letters, done.sent, done.pending) == ([], 0, 0)
+    assert {(row["state"], row["context"], row["message"]) for row in outbox_of(url, case)} == {("cancelled", "", None)}
+    assert events_of(url, case)[-1]["kind"] == "erased"
+
+
+def test_while_a_letter_is_being_sent_erasing_is_a_conflict_that_writes_nothing(engine: Engine, url: str) -> None:
+    case = withdrawn(engine)
+    before = len(events_of(url, case))
+
+    with Meddler(at="DATA", act=lambda: wipe(engine, case)) as sink:
+        done = delivery(engine, sink).run_once()
+
+    (told,) = sink.told
+    assert isinstance(told, Conflict), told
+    assert done.sent == len(sink.letters) > 0
+    assert len(events_of(url, case)) == before + done.sent
+    wipe(engine, case)
+    assert {row["message"] for row in outbox_of(url, case)} == {None}
+
+
+def two_reminded(engine: Engine, clock: SetClock) -> tuple[str, str]:
+    """Two registered cases whose reminders to a.s.r. wait on one morning."""
+    cases = bring(engine, "registered"), bring(engine, "registered")
+    with Sink() as sink:
+        delivery(engine, sink).run_once()
+    clock.moment = MORNING
+    reminders.run_once(engine.database, engine.rules, clock.now(), WORKER)
+    return cases
+
+
+@pytest.mark.parametrize("state", ["pending", "claimed"])
+def test_a_digest_that_waits_is_taken_apart_and_the_others_are_reminded_without_it(
+    engine: Engine, clock: SetClock, url: str, state: str
+) -> None:
+    case, other = two_reminded(engine, clock)
+    with Sink(answers={"asr@example.org": "450 later"}) as busy:
+        assert delivery(engine, busy).run_once().merged == 2
+    engine.advance(case, "withdraw", reason="op verzoek", letters=False)
+    clock.moment += timedelta(minutes=10)
+    name = engine.case(case).case.facts["registration"]["company_name"]
+    if state == "claimed":
+        later = clock.now() + timedelta(minutes=5)
+        with engine.database.writing() as store:
+            assert letters.claim(store, now=clock.now(), lease_until=later, token="t", limit=9)
+
+    done = wipe(engine, case)
+
+    (digest,) = shared(url)
+    assert (digest["state"], digest["context"], digest["message"], digest["recipient"]) == ("cancelled", "", None, None)
+    assert (done.letters, done.cancelled) == (len(outbox_of(url, case)) + 1, 1)
+    assert str(name) not in rows_of(url).decode(errors="replace")
+    with Sink() as sink:
+        delivery(engine, sink).run_once()
+    (letter,) = sink.messages("asr@example.org")
+    text = letter.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    assert other in text
+    assert case not in text
+    assert events_of(url, other)[-1]["kind"] == "letter_sent"
+    assert events_of(url, case)[-1]["kind"] == "erased"
+
+
+def test_a_digest_that_was_sent_keeps_no_word_and_the_others_keep_their_proof(
+    engine: Engine, clock: SetClock, url: str
+) -> None:
+    case, other = two_reminded(engine, clock)
+    with Sink() as sink:
+        assert delivery(engine, sink).run_once().merged == 2
+    engine.advance(case, "withdraw", reason="op verzoek", letters=False)
+    before = traces(url, other), events_of(url, other)
+
+    wipe(engine, case)
+
+    (digest,) = shared(url)
+    assert (digest["state"], digest["context"], digest["message"], digest["sha256"]) == ("sent", "", None, None)
+    assert (traces(url, other), events_of(url, other)) == before
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_an_overview_loses_what_it_says_of_the_case(engine: Engine, clock: SetClock, url: str, waits: bool) -> None:
+    case, other = bring(engine, "registered"), bring(engine, "enriched")
+    name, others = (str(engine.case(one).case.facts["registration"]["company_name"]) for one in (case, other))
+    clock.moment = MORNING.replace(day=28, hour=6, minute=10)
+    assert overview.run_once(engine.database, engine.rules, clock.now())
+    answers = {"beheer@example.org": "450 later"} if waits else {}
+    with Sink(answers=answers) as sink:
+        delivery(engine, sink).run_once()
+    engine.advance(case, "withdraw", reason="op verzoek", letters=False)
+
+    wipe(engine, case)
+
+    (row,) = shared(url)
+    assert row["state"] == ("pending" if waits else "sent")
+    assert row["message"] is None
+    assert (case in row["context"], other in row["context"]) == (False, waits)
+    assert name not in rows_of(url).decode(errors="replace")
+    clock.moment += timedelta(hours=1)
+    with Sink() as sink:
+        delivery(engine, sink).run_once()
+    texts = [letter.get_body(("plain",)).get_content() for letter in sink.messages("beheer@example.org")]  # type: ignore[union-attr]
+    assert [(name in text, others in text) for text in texts] == ([(False, True)] if waits else [])
+
+
+def test_an_overview_with_nothing_else_to_say_is_cancelled(engine: Engine, clock: SetClock, url: str) -> None:
+    case = bring(engine, "registered")
+    clock.moment = MORNING.replace(day=28, hour=6, minute=10)
+    assert overview.run_once(engine.database, engine.rules, clock.now())
+    engine.advance(case, "withdraw", reason="op verzoek")
+
+    wipe(engine, case)
+
+    assert [(row["state"], row["context"]) for row in shared(url)] == [("cancelled", "")]
+
+
+@pytest.mark.parametrize(
+    ("context", "expected"),
+    [
+        ({"a": [{"reference": "K-1"}, {"reference": "K-2"}]}, {"a": [{"reference": "K-2"}]}),
+        ({"a": [{"holder": "asr", "cases": [{"reference": "K-1"}]}, {"cases": [{"reference": "K-2"}]}]}, None),
+        ({"a": [{"reference": "K-1"}], "today": "1-1"}, None),
+        ({"a": [{"reference": "K-1", "b": ["x"]}], "c": ["ook K-1"]}, {"a": [], "c": ["ook K-1"]}),
+        ({"a": [{"reference": "K-2", "b": []}]}, {"a": [{"reference": "K-2", "b": []}]}),
+        ({"a": ["K-1, Naam: anders dan eerst", "K-2, Naam: anders"]}, {"a": ["K-2, Naam: anders"]}),
+    ],
+)
+def test_a_context_is_rid_of_one_case_and_of_the_groups_that_leaves_empty(
+    context: dict[str, Any], expected: dict[str, Any] | None
+) -> None:
+    if expected is None and "holder" in str(context):
+        expected = {"a": [{"cases": [{"reference": "K-2"}]}]}
+
+    left = without_case(json.dumps(context), "K-1")
+
+    assert (json.loads(left) if left else None) == expected
+
+
+def test_an_erased_letter_is_no_longer_listed_as_failed(engine: Engine, clock: SetClock, url: str) -> None:
+    case, other = withdrawn(engine), withdrawn(engine)
+    with Sink(answers={"salaris01@example.com": "550 no"}) as sink:
+        delivery(engine, sink).run_once()
+    wipe(engine, case)
+    clock.moment = MORNING.replace(hour=6, minute=10)
+
+    assert overview.run_once(engine.database, engine.rules, clock.now())
+
+    (row,) = shared(url)
+    assert {one["reference"] for one in json.loads(row["context"])["failed"]} == {other}
+    assert {row["state"] for row in outbox_of(url, case)} == {"failed"}
+
+
+# -- crashes and company ---------------------------------------------------------------------------------------------
+
+
+def full(engine: Engine, clock: SetClock) -> str:
+    """A case with a row in every table, letters that wait, a digest and an overview that wait too."""
+    case, _ = two_reminded(engine, clock)
+    with Sink(answers={"asr@example.org": "450 later"}) as busy:
+        delivery(engine, busy).run_once()
+    clock.moment = MORNING.replace(day=28, hour=6, minute=10)
+    overview.run_once(engine.database, engine.rules, clock.now())
+    engine.advance(case, "withdraw", reason="op verzoek", key="k1")
+    return case
+
+
+def test_a_crash_at_any_statement_leaves_all_or_nothing(
+    url: str, make_engine: Callable[[Database], Engine], clock: SetClock
+) -> None:
+    database = open_database(url)
+    case = full(make_engine(database), clock)
+    database.dispose()
+    before, killed = everything(url), 0
+
+    while status := _die_at(url, make_engine, case, killed):
+        assert os.WIFSIGNALED(status), "the child ended by itself, in an error"
+        if everything(url) != before:
+            break
+        killed += 1
+        assert killed < 80
+
+    assert killed > 15
+    assert _replays(url, make_engine, case)
+    row = case_row(url, case)
+    assert (bool(row["erased"]), events_of(url, case)[-1]["kind"]) == (True, "erased")
+    assert look(url, f"SELECT * FROM private_values WHERE case_id = {row['id']}") == []
+    if url.startswith("sqlite"):  # killed while the file was cleaned: a repeat does the rest, and only that
+        assert status
+        database = open_database(url)
+        after = everything(url)
+        assert wipe(make_engine(database), case).repeated
+        assert everything(url) == after
+        with pytest.raises(Refused):
+            wipe(make_engine(database), case)
+        database.dispose()
+
+
+def _die_at(url: str, make_engine: Callable[[Database], Engine], case: str, statement: int) -> int:
+    child = os.fork()
+    if child == 0:
+        try:
+            database = open_database(url)
+            left = statement
+
+            def failpoint(_sql: str) -> None:
+                nonlocal left
+                if left == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                left -= 1
+
+            database.failpoint = failpoint
+            wipe(make_engine(database), case)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    return os.waitpid(child, 0)[1]
+
+
+def _replays(url: str, make_engine: Callable[[Database], Engine], case: str) -> bool:
+    database = open_database(url)
+    matches = make_engine(database).replay(case).matches_stored
+    database.dispose()
+    return matches
+
+
+def test_somebody_who_holds_the_log_is_named_and_a_repeat_only_cleans(sqlite_engine: Engine, sqlite_url: str) -> None:
+    given = employer()
+    given["registration"]["contact_name"] = "Zoe Wielewaal-Kwartel"
+    case = withdrawn(sqlite_engine, given)
+    with bare(sqlite_url) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM cases").fetchall()
+        with pytest.raises(StoreError, match=r"was erased, but .* another connection holds its log.* Repeat the same"):
+            wipe(sqlite_engine, case)
+        assert remains(["Zoe Wielewaal-Kwartel"], *files_of(sqlite_url).values())
+        reader.execute("COMMIT")
+    before = everything(sqlite_url)
+
+    done = wipe(sqlite_engine, case, Wish("iets anders", None, 7))
+
+    assert (done.repeated, done.values) == (True, 0)
+    assert everything(sqlite_url) == before
+    assert remains(["Zoe Wielewaal-Kwartel"], *files_of(sqlite_url).values()) == set()
+    with pytest.raises(Refused, match="erased already"):
+        wipe(sqlite_engine, case)
+
+
+def test_copies_that_sqlite_leaves_behind_in_its_pages_are_gone_after_compacting(tmp_path: Path) -> None:
+    """secure_delete overwrites a row, not the copies that stayed when rows moved between pages."""
+    path, chance = tmp_path / "pages.db", random.Random(3)
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL").fetchall()
+    connection.execute("PRAGMA secure_delete = ON").fetchall()
+    connection.execute("CREATE TABLE names (case_id, value, PRIMARY KEY (case_id, value))")
+    connection.execute("CREATE INDEX by_value ON names (value, case_id)")
+    values = [f"naam-{chance.getrandbits(64):016x}" for _ in range(20_000)]
+    connection.execute("BEGIN")
+    connection.executemany("INSERT INTO names VALUES (?, ?)", enumerate(values))
+    erased = range(0, 20_000, 4)
+    connection.executemany("DELETE FROM names WHERE case_id = ?", ((number,) for number in erased))
+    connection.execute("COMMIT")
+
+    steps: list[str] = []
+    assert compact(connection, steps.append)
+
+    left = {found.decode() for found in re.findall(rb"naam-[0-9a-f]{16}", path.read_bytes())}
+    assert left == {value for number, value in enumerate(values) if number not in erased}
+    assert steps == ["PRAGMA wal_checkpoint", "VACUUM", "PRAGMA wal_checkpoint", "PRAGMA user_version"]
+    connection.close()
+
+
+@pytest.mark.parametrize("gather", ["digest", "overview"])
+def test_what_is_being_gathered_for_several_cases_does_not_bring_a_value_back(
+    postgres_url: str, make_engine: Callable[[Database], Engine], clock: SetClock, gather: str
+) -> None:
+    """PostgreSQL: a worker has read what it will write about a case, when somebody erases that case."""
+    databases = [open_database(postgres_url) for _ in range(2)]
+    engine, other = map(make_engine, databases)
+    case, _ = two_reminded(engine, clock)
+    name = str(engine.case(case).case.facts["registration"]["company_name"])
+    engine.advance(case, "withdraw", reason="op verzoek", letters=gather == "overview")
+    clock.moment = MORNING if gather == "digest" else MORNING.replace(day=28, hour=6, minute=10)
+    has_read, erased = threading.Event(), threading.Event()
+
+    def failpoint(sql: str) -> None:
+        if sql.startswith("INSERT INTO outbox ") and not has_read.is_set():
+            has_read.set()
+            erased.wait(1)  # as long as it takes the other to try
+
+    other.database.failpoint = failpoint
+    with Sink(answers={"salaris01@example.com": "550 no"}) as sink:
+        if gather == "overview":
+            delivery(engine, sink).run_once()
+        act = (
+            delivery(other, None).run_once
+            if gather == "digest"
+            else (lambda: overview.run_once(other.database, other.rules, clock.now()))
+        )
+        worker = threading.Thread(target=act)
+        worker.start()
+        assert has_read.wait(20)
+        wipe(engine, case)
+        erased.set()
+        worker.join()
+
+    assert name not in rows_of(postgres_url).decode(errors="replace")
+    assert not any(case in row["context"] for row in shared(postgres_url))
+    for database in databases:
+        database.dispose()
+
+
+def test_two_workers_that_merge_at_once_write_one_digest(
+    postgres_url: str, make_engine: Callable[[Database], Engine], clock: SetClock
+) -> None:
+    databases = [open_database(postgres_url) for _ in range(2)]
+    engine, other = map(make_engine, databases)
+    two_reminded(engine, clock)
+    has_read, done = threading.Event(), threading.Event()
+
+    def failpoint(sql: str) -> None:
+        if sql.startswith("INSERT INTO outbox ") and not has_read.is_set():
+            has_read.set()
+            done.wait(1)
+
+    other.database.failpoint = failpoint
+    worker = threading.Thread(target=delivery(other, None).run_once)
+    worker.start()
+    assert has_read.wait(20)
+    delivery(engine, None).run_once()
+    done.set()
+    worker.join()
+
+    assert len(shared(postgres_url)) == 1
+    for database in databases:
+        database.dispose()
+
+
+def test_workers_and_an_eraser_at_once_leave_no_value_and_send_nothing_afterwards(
+    url: str, clock: SetClock, make_engine: Callable[[Database], Engine], tmp_path: Path
+) -> None:
+    database = open_database(url)
+    engine = make_engine(database)
+    cases = [withdrawn(engine) for _ in range(8 * LONG)]
+    names = [str(engine.case(case).case.facts["registration"]["company_name"]) for case in cases]
+    database.dispose()
+
+    with Sink() as sink:
+
+        def act(engine: Engine, number: int) -> list[Any]:
+            if number:
+                for _ in range(6):
+                    delivery(engine, sink).run_once()
+                return []
+            return [case for case in cases if _insist(engine, case)]
+
+        erased, *_ = crowd(url, clock, 3, tmp_path, act)
+
+    assert erased == cases
+    assert count(url, "private_values") == 0
+    assert remains(names, rows_of(url)) == set()
+    assert {row["state"] for case in cases for row in outbox_of(url, case)} <= {"sent", "cancelled"}
+    assert max(sink.copies().values(), default=1) == 1
+    kinds = [[event["kind"] for event in events_of(url, case)] for case in cases]
+    assert all(kind[-1] == "erased" for kind in kinds)
+    assert sum(kind.count("letter_sent") for kind in kinds) == len(sink.letters)
+
+
+def _insist(engine: Engine, case: str) -> bool:
+    """Erase as a person would: again when a letter was just being sent, and when a worker held the log."""
+    for _ in range(200):
+        try:
+            wipe(engine, case)
+        except (Conflict, StoreError):
+            continue
+        except Refused:
+            return True  # done by the try before, and clean
+        else:
+            return True
+    return False

@@ -1,0 +1,196 @@
+"""Erasing a case that has ended: its personal values go, the proof of what happened to it stays.
+
+The history keeps every event; what they only commit to can be opened no more. Reason and ground stand in the `erased`
+event in clear, for the auditor; so they may name nobody.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from workflow.clock import AMSTERDAM, local_day
+from workflow.commands import refuse
+from workflow.definition import Json
+from workflow.errors import Refused, StoreError, UsageError
+from workflow.events import Event, Kind, Origin
+from workflow.finding import find_case
+from workflow.history import Values
+from workflow.mentions import end_letters
+from workflow.storage import Database, erasing
+from workflow.storage.compacting import expect_leftovers, has_leftovers
+from workflow.storage.shift import take_turn
+from workflow.storage.store import Store
+from workflow.text import check_text
+from workflow.work import Rules, Work
+
+_SHORTEST = 4
+"""Characters of a value that a reason may not repeat; shorter ones occur in any sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is asked: why, on which legal ground (None: the retention term has passed), and how long that term is."""
+
+    reason: str
+    ground: str | None
+    retention_years: int
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What erasing did: the values, and the letters (about several cases too) whose words went; `cancelled` never left.
+
+    `repeated`: it had been done before, and only what was left to clean was done now.
+    """
+
+    case: str
+    at: datetime
+    seq: int
+    hash: str
+    values: int = 0
+    letters: int = 0
+    cancelled: int = 0
+    repeated: bool = False
+
+
+def erase(database: Database, rules: Rules, now: datetime, origin: Origin, case: str, wish: Wish) -> Erased:
+    """Erase a case in one transaction, then clean the SQLite file of what it held.
+
+    Raises UsageError, NoSuchCase. Refused: not ended, too early without a ground, erased before, a text that names
+    somebody. Conflict: one of its letters is being sent. StoreError: it was erased, but the file could not be cleaned;
+    repeating the command does only that.
+    """
+    _check_wish(wish)
+    refused: Refused | None = None
+    with database.writing() as store:
+        take_turn(store)  # before the case: a worker that has the turn may have to wait for the case
+        case_id, found = find_case(store, case, lock=True)
+        done = _earlier(store, case_id) if found.erased and store.is_sqlite and has_leftovers(store) else None
+        work = Work(rules, origin, now, case_id, found)
+        try:
+            done = done or _erase(store, work, wish)
+        except Refused as error:
+            refused = error
+        store.write([work])
+    if refused is not None:
+        raise refused
+    assert done is not None
+    _clean(database, done.case)
+    return done
+
+
+def allowed_from(ended_at: datetime, years: int) -> datetime:
+    """When the retention term ends: so many years later, same day and hour in Amsterdam; 1 March for 29 February."""
+    local = ended_at.astimezone(AMSTERDAM)
+    try:
+        return local.replace(year=local.year + years)
+    except ValueError:
+        return local.replace(year=local.year + years, month=3, day=1)
+
+
+# -- deciding --------------------------------------------------------------------------------------------------------
+
+
+def _check_wish(wish: Wish) -> None:
+    check_text("reason", wish.reason)
+    check_text("ground", wish.ground, lines=1)
+    if wish.ground is not None and not wish.ground.strip():
+        raise UsageError("The ground is empty; name the legal ground, or leave it out.")
+
+
+def _refuse_untimely(store: Store, work: Work, wish: Wish) -> None:
+    case = work.case
+    if case.erased:
+        day = local_day(_earlier(store, work.case_id).at)
+        refuse(work, f"{case.reference} was erased already, on {day}: nothing is left to erase.", command="erase")
+    if case.ended_at is None:
+        said = f"{case.reference} is {case.state}: only a case that has ended can be erased, whatever the ground."
+        refuse(work, said, command="erase")
+    first = allowed_from(case.ended_at, wish.retention_years)
+    if wish.ground is None and work.now < first:
+        term = f"{wish.retention_years} year{'s' * (wish.retention_years != 1)}"
+        said = (
+            f"{case.reference} ended on {local_day(case.ended_at)} and is kept for {term}: it may be erased from "
+            f"{first:%Y-%m-%d} {first:%H:%M} on, or earlier on a legal ground that you name with --ground."
+        )
+        refuse(work, said, command="erase")
+
+
+def _refuse_telling(work: Work, wish: Wish, history: Sequence[tuple[Event, Values]]) -> None:
+    """Refuse a reason or a ground that is missing or tells what must be erased: both are kept for good."""
+    domain = work.rules.definition.domain
+    problems = [] if wish.reason.strip() else [domain.reason_missing("erase")]
+    texts = {"reason": wish.reason, "ground": wish.ground or ""}
+    for field, text in texts.items():
+        problems += domain.judge_text(field, text)
+    if problems:
+        refuse(work, f"{work.case.reference} was not erased.", tuple(problems), command="erase")
+    for field, text in texts.items():
+        if told := _told_by(text, history):
+            said = f"the {field} is kept for good, and repeats what stands in {told}. Say it without."
+            refuse(work, f"{work.case.reference} was not erased: {said}", command="erase")
+
+
+def _told_by(text: str, history: Sequence[tuple[Event, Values]]) -> str | None:
+    """The field whose value, now or before, stands in a text."""
+    folded = _folded(text)
+    for _, values in history:
+        for path, value in values.items():
+            for leaf in _leaves(value) if "." in path else ():
+                if len(leaf) >= _SHORTEST and re.search(rf"(?<!\w){re.escape(leaf)}(?!\w)", folded):
+                    return path
+    return None
+
+
+def _leaves(value: Json) -> Iterator[str]:
+    if isinstance(value, (dict, list)):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _leaves(inner)
+    elif isinstance(value, (str, int)) and not isinstance(value, bool):
+        yield _folded(str(value))
+
+
+def _folded(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
+
+
+# -- doing -----------------------------------------------------------------------------------------------------------
+
+
+def _erase(store: Store, work: Work, wish: Wish) -> Erased:
+    """Erase the rows and append the event. Raises Refused after its own event was appended; Conflict."""
+    _refuse_untimely(store, work, wish)
+    history = list(store.history(work.case_id))
+    _refuse_telling(work, wish, history)
+    letters, cancelled = end_letters(store, work.case_id, work.case.reference, work.now)
+    erasing.delete_values(store, work.case_id)
+    erasing.delete_answers(store, work.case_id)
+    if store.is_sqlite:
+        expect_leftovers(store)
+    body: dict[str, Json] = {"ground": wish.ground, "reason": wish.reason, "retention_years": wish.retention_years}
+    event = work.append(Kind.ERASED, body)
+    values = sum(len(values) for _, values in history)
+    return Erased(event.case, event.at, event.seq, event.hash, values, letters, cancelled)
+
+
+def _earlier(store: Store, case_id: int) -> Erased:
+    """The first answer, of which only the event is left."""
+    event = next(event for event, _ in store.history(case_id) if event.kind is Kind.ERASED)
+    return Erased(event.case, event.at, event.seq, event.hash, repeated=True)
+
+
+def _clean(database: Database, case: str) -> None:
+    why = "another connection holds its log, such as somebody who reads a long list"
+    try:
+        if database.compact():
+            return
+    except StoreError as error:
+        why = str(error).removesuffix(".")
+    raise StoreError(
+        f"{case} was erased, but the file or its log may still hold what it said: {why}. "
+        "Repeat the same command: it does only what is left to do."
+    )

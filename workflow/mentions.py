@@ -1,0 +1,68 @@
+"""What becomes of letters that say something of a case that is erased: none keeps it, and no other case loses one."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+
+from workflow.definition import Json
+from workflow.errors import Conflict
+from workflow.storage import erasing
+from workflow.storage.letters import LetterState
+from workflow.storage.store import Store
+
+
+def end_letters(store: Store, case_id: int, reference: str, now: datetime) -> tuple[int, int]:
+    """Cancel what waits, take apart what waits about several cases, blank all the others.
+
+    How many letters that was, and how many of the case's own were cancelled. Raises Conflict: one is being sent.
+    """
+    mentions = erasing.lock_letters(store, case_id, reference)
+    if sending := [letter.id for letter in mentions if letter.state is LetterState.SENDING]:
+        raise Conflict(
+            f"Letter {sending[0]} about {reference} is being sent at this moment, so nothing was erased. Repeat the "
+            "command in a moment; a letter whose worker disappeared is settled by: schakel tick"
+        )
+    own = [letter for letter in mentions if letter.case_id is not None]
+    merged = {letter.merged_into for letter in own}
+    waiting = [letter for letter in mentions if letter.case_id is None and letter.is_unsent]
+    digests = {letter.id for letter in waiting if letter.id in merged}
+    others = {letter.id: without_case(letter.context, reference) for letter in waiting if letter.id not in merged}
+    rewritten = {number: context for number, context in others.items() if context is not None}
+    for number, context in rewritten.items():
+        erasing.rewrite_letter(store, number, context)
+    ended = [letter.id for letter in own if letter.is_unsent or letter.merged_into in digests]
+    erasing.take_apart(store, digests, case_id)
+    erasing.cancel_letters(store, (*ended, *digests, *(others.keys() - rewritten.keys())), now)
+    erasing.blank_letters(store, [letter.id for letter in mentions if letter.id not in rewritten])
+    return len(mentions), len(ended)
+
+
+def without_case(context: str, reference: str) -> str | None:
+    """What a letter about several cases may still say without this one; None: nothing is left to say."""
+    left = _without(json.loads(context), reference)
+    if not isinstance(left, dict) or not any(isinstance(value, list) and value for value in left.values()):
+        return None
+    return json.dumps(left, ensure_ascii=False, separators=(",", ":"))
+
+
+def _without(value: Json, reference: str) -> Json:
+    """A value without the items about a case, and without the groups that this leaves empty."""
+    if isinstance(value, dict):
+        return {name: _without(inner, reference) for name, inner in value.items()}
+    if not isinstance(value, list):
+        return value
+    kept = [(item, _without(item, reference)) for item in value if not _is_about(item, reference)]
+    return [left for item, left in kept if not _was_emptied(item, left)]
+
+
+def _is_about(item: Json, reference: str) -> bool:
+    """Whether an item is a case, or a line that begins with its reference."""
+    said = item.get("reference") if isinstance(item, dict) else item
+    return isinstance(said, str) and said.startswith(reference)
+
+
+def _was_emptied(before: Json, after: Json) -> bool:
+    if not isinstance(before, dict) or not isinstance(after, dict):
+        return False
+    return any(isinstance(value, list) and value and not after[name] for name, value in before.items())

@@ -1,0 +1,145 @@
+"""What erasing does to the rows of a case: values, answers and keys go; letters stay, but for their words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Executable, and_, bindparam, delete, func, or_, select, update
+
+from workflow.storage.letters import ERASED, LetterState
+from workflow.storage.store import Store
+from workflow.storage.tables import answers, outbox, outbox_attempts, private_values
+
+TABLES = ("cases", "private_values", "case_keys", "answers", "timers", "outbox", "outbox_attempts", "pg_statistic")
+"""The tables that PostgreSQL must rewrite, to be rid of what was erased (the last holds samples of the others)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A letter that holds something of a case; `case_id` is None when it is about several."""
+
+    id: int
+    case_id: int | None
+    state: LetterState
+    context: str
+    merged_into: int | None
+
+    @property
+    def is_unsent(self) -> bool:
+        """Whether it has not left and may still do so."""
+        return self.state in (LetterState.PENDING, LetterState.CLAIMED)
+
+
+def lock_letters(store: Store, case_id: int, reference: str) -> list[Mention]:
+    """Every letter that holds something of a case, kept from workers until the transaction ends; its own come first.
+
+    The caller has the turn, so that nobody is about to write another one.
+    """
+    own = store.select(_own_letters, {"case": case_id})
+    shared = store.select(_shared_letters, {"case": case_id, "reference": f"%{reference}%"})
+    return [
+        Mention(row["id"], row["case_id"], LetterState(row["state"]), row["context"], row["merged_into"])
+        for rows in (list(own), shared)
+        for row in rows
+    ]
+
+
+def erased_by_state(store: Store) -> dict[str, int]:
+    """How many letters that failed, or may have arrived, were erased: nobody needs to look at those any more."""
+    return {row["state"]: row["count"] for row in store.select(_erased_by_state, {})}
+
+
+def delete_values(store: Store, case_id: int) -> None:
+    """Delete a case's personal values and their salts: what its events commit to can be opened no more."""
+    store.run(_delete_values, {"case": case_id})
+
+
+def delete_answers(store: Store, case_id: int) -> None:
+    """Delete the keys of a case's commands, and what they were answered."""
+    store.run(_delete_answers, {"case": case_id})
+
+
+def blank_letters(store: Store, letters: Iterable[int]) -> None:
+    """Take from letters whom they went to and what they said, and from their tries what servers said."""
+    numbers = [{"number": number} for number in letters]
+    store.run_many(_blank_letter, numbers)
+    store.run_many(_blank_attempts, numbers)
+
+
+def cancel_letters(store: Store, letters: Iterable[int], now: datetime) -> None:
+    """End letters that have not left; whoever has claimed one finds that it is no longer theirs."""
+    store.run_many(_cancel_letter, [{"number": number, "now": now} for number in letters])
+
+
+def take_apart(store: Store, digests: Iterable[int], case_id: int) -> None:
+    """Let the reminders of other cases that became part of a digest wait again, to be merged anew."""
+    store.run_many(_take_apart, [{"digest": digest, "case": case_id} for digest in digests])
+
+
+def rewrite_letter(store: Store, letter: int, context: str) -> None:
+    """Give a letter that waits another context, so that it is built anew; a claim on it is void."""
+    store.run(_rewrite_letter, {"number": letter, "new_context": context})
+
+
+_BUILT: dict[str, None] = {"subject": None, "message": None, "sha256": None}
+_FREE: dict[str, None] = {"token": None, "lease_until": None}
+_MENTION = (outbox.c.id, outbox.c.case_id, outbox.c.state, outbox.c.context, outbox.c.merged_into)
+
+
+def _own_letters() -> Executable:
+    return select(*_MENTION).where(outbox.c.case_id == bindparam("case")).order_by(outbox.c.id).with_for_update()
+
+
+def _shared_letters() -> Executable:
+    """Letters about several cases that say the reference of this one, or that one of its own became part of."""
+    parts = outbox.alias("parts")
+    merged = select(parts.c.merged_into).where(parts.c.case_id == bindparam("case"), parts.c.merged_into.is_not(None))
+    holds = or_(outbox.c.context.like(bindparam("reference")), outbox.c.id.in_(merged))
+    return (
+        select(*_MENTION)
+        .where(outbox.c.case_id.is_(None), outbox.c.context != ERASED, holds)
+        .order_by(outbox.c.id)
+        .with_for_update()
+    )
+
+
+def _erased_by_state() -> Executable:
+    settled = or_(outbox.c.state == str(LetterState.FAILED), outbox.c.state == str(LetterState.UNKNOWN))
+    counted = select(outbox.c.state, func.count().label("count")).where(settled, outbox.c.context == ERASED)
+    return counted.group_by(outbox.c.state)
+
+
+def _delete_values() -> Executable:
+    return delete(private_values).where(private_values.c.case_id == bindparam("case"))
+
+
+def _delete_answers() -> Executable:
+    return delete(answers).where(answers.c.case_id == bindparam("case"))
+
+
+def _blank_letter() -> Executable:
+    empty = {"recipient": None, "context": ERASED, "reason": "erased", **_BUILT}
+    return update(outbox).where(outbox.c.id == bindparam("number")).values(**empty)
+
+
+def _blank_attempts() -> Executable:
+    return update(outbox_attempts).where(outbox_attempts.c.outbox_id == bindparam("number")).values(words=None)
+
+
+def _cancel_letter() -> Executable:
+    ended: dict[str, Any] = {"state": str(LetterState.CANCELLED), "finished_at": bindparam("now"), "merged_into": None}
+    return update(outbox).where(outbox.c.id == bindparam("number")).values(**ended, **_FREE)
+
+
+def _take_apart() -> Executable:
+    others = and_(outbox.c.merged_into == bindparam("digest"), outbox.c.case_id != bindparam("case"))
+    waits = {"state": str(LetterState.PENDING), "merged_into": None, "finished_at": None, "reason": None}
+    return update(outbox).where(others).values(**waits)
+
+
+def _rewrite_letter() -> Executable:
+    waits: dict[str, Any] = {"state": str(LetterState.PENDING), "context": bindparam("new_context"), **_BUILT, **_FREE}
+    return update(outbox).where(outbox.c.id == bindparam("number")).values(**waits)

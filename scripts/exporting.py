@@ -1,0 +1,158 @@
+"""The command `audit export`: one file with which an auditor checks history without us."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from scripts.output import marks, moment, print_json, wrapped
+from scripts.parameters import Day, actor_option, examples, json_option
+from scripts.reading import read_bytes
+from scripts.wiring import Session, pass_session
+from workflow.errors import UsageError
+
+if TYPE_CHECKING:  # heavy, and not needed for the help
+    from workflow.ledger.export import Exported
+
+
+@click.command(
+    short_help="Write a file that an auditor can check without us.",
+    epilog=examples(
+        "schakel audit export proof.zip",
+        "schakel audit export proof.zip --case E06 --case E07",
+        "schakel audit export october.zip --from 2026-10-01 --to 2026-10-31",
+        "schakel audit export sample.zip --sample 25 --seed 2026-Q3",
+        "python verify.py proof.zip --key KEY",
+    ),
+)
+@click.argument("out", metavar="OUT.zip", type=click.Path(path_type=Path))
+@click.option("--case", "cases", metavar="CASE", multiple=True, help="Only this case; may be given more than once.")
+@click.option("--from", "since", metavar="DAY", type=Day(), help="Only cases to which something happened from DAY on.")
+@click.option("--to", "until", metavar="DAY", type=Day(), help="… until DAY, included. Days are Amsterdam's.")
+@click.option("--sample", metavar="N", type=click.IntRange(min=1), help="Only N cases, drawn by --seed.")
+@click.option("--seed", metavar="TEXT", help="Anything; the same seed draws the same cases again.")
+@click.option("--reveal", is_flag=True, help="Add personal values; each case's history then says so.")
+@click.option("--against", metavar="FILE", help="Add the proof from the checkpoint in FILE to the last one.")
+@click.option("--force", is_flag=True, help="Overwrite OUT.zip when it exists.")
+@json_option
+@actor_option
+@pass_session
+def export(
+    session: Session,
+    out: Path,
+    cases: tuple[str, ...],
+    since: date | None,
+    until: date | None,
+    sample: int | None,
+    seed: str | None,
+    reveal: bool,
+    against: str | None,
+    force: bool,
+) -> None:
+    """Write events, proofs, checkpoints, rules, lists and a report to OUT.zip, with a verify.py that checks them.
+
+    Without a selection everything is exported. Cases are always exported whole: half a chain proves nothing. --sample
+    takes the cases with the lowest SHA-256 of "SEED:REFERENCE" (out of those of --from and --to when given), so anyone
+    can draw it again.
+
+    Personal values are masked in the lists, and left out elsewhere, unless --reveal is given. The lists are CSV (UTF-8,
+    semicolons: a Dutch Excel opens them right) and XLSX, in which zeros in front of a number stay. The report opens in
+    any browser and prints, one case a page; its language is SCHAKEL_LANGUAGE.
+    """
+    from notifications.report import render
+    from workflow.ledger.export import Order
+    from workflow.ledger.export import export as write_export
+    from workflow.ledger.selection import Asked
+
+    if sample is not None and seed is None:
+        seed = secrets.token_hex(4)
+    engine, signer = session.engine, session.signer
+    order = Order(
+        out=out,
+        asked=Asked(cases, since, until, sample, (seed or "").strip()),
+        origin=session.origin(),
+        now=session.clock.now(),
+        reveal=reveal,
+        against=_sizes(against) if against is not None else (),
+        force=force,
+        key=str(signer.key) if signer else None,
+    )
+    with _shown(session) as watch:
+        done = write_export(engine.database, engine.rules, order, partial(render, language=session.language), watch)
+    if session.json:
+        print_json(_document(done))
+    else:
+        _tell(done, seed)
+
+
+def _sizes(source: str) -> tuple[int, ...]:
+    """The sizes of the checkpoints in a file. Raises UsageError."""
+    from workflow.ledger.verify import NoteError, read_notes
+
+    try:
+        sizes = {checkpoint.size for checkpoint in read_notes(read_bytes(source).decode())}
+    except (NoteError, UnicodeDecodeError) as error:
+        why = str(error) if isinstance(error, NoteError) else "this is no text"
+        raise UsageError(f"--against {source}: {why}. Give what 'schakel audit checkpoint' printed.") from None
+    return tuple(sorted(sizes))
+
+
+def _document(done: Exported) -> dict[str, object]:
+    head = done.checkpoint
+    return {
+        "file": str(done.file),
+        "events": done.events,
+        "cases": done.cases,
+        "complete": done.complete,
+        "checkpoint": {"size": head.size, "root": head.root, "at": moment(head.at)} if head else None,
+        "sha256": done.sha256,
+    }
+
+
+def _tell(done: Exported, seed: str | None) -> None:
+    said = f"{_count(done.cases, 'case')}, {_count(done.events, 'event')}" + (f", seed {seed}" if seed else "")
+    click.echo(f"{marks().yes} {done.file}: {said}")
+    click.echo(f"SHA-256     {done.sha256}")
+    if done.checkpoint:
+        click.echo(f"Checkpoint  {done.checkpoint.size} events, {moment(done.checkpoint.at)}")
+    if not done.cases:
+        click.echo("No case matches, so the file holds proofs of nothing.", err=True)
+    if done.waiting:
+        said = f"{_count(done.waiting, 'event')} not in the ledger yet; schakel tick, or the worker, puts them there."
+        click.echo(wrapped(said, "  ", first=""), err=True)
+    if done.checkpoint is None:
+        click.echo(
+            wrapped("Nothing in it is signed yet: run schakel audit checkpoint first.", "  ", first=""), err=True
+        )
+    click.echo(f"Next: python verify.py {done.file} --key KEY", err=True)
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'s' * (number != 1)}"
+
+
+@contextmanager
+def _shown(session: Session) -> Iterator[Callable[[str, int], None]]:
+    """On a terminal, what is being written and how much."""
+    if session.json or not sys.stderr.isatty() or session.environ.get("TERM") == "dumb":
+        yield lambda _name, _size: None
+        return
+    from rich.console import Console
+
+    written = 0
+    with Console(stderr=True).status("Reading") as status:
+
+        def watch(name: str, size: int) -> None:
+            nonlocal written
+            written += size
+            status.update(f"Writing {name} ({written / 1_000_000:,.1f} MB)")
+
+        yield watch

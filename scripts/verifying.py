@@ -1,0 +1,130 @@
+"""The command `audit verify`: prove that nobody altered the history, and that every move of it was legal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import click
+
+from scripts.exits import UNVERIFIED
+from scripts.output import marks, plain, print_json, wrapped
+from scripts.parameters import examples, json_option
+from scripts.progress import progress
+from scripts.reading import read_bytes
+from scripts.wiring import Session, pass_session
+from workflow.errors import UsageError
+
+if TYPE_CHECKING:  # heavy, and not needed for the help
+    from workflow.ledger.verify import Checkpoint, Report, VerifierKey
+
+_MOST_SHOWN = 40
+_INDENT = "  "
+
+
+@click.command(
+    short_help="Prove that nobody altered the history.",
+    epilog=examples(
+        "schakel audit verify",
+        "schakel audit verify --against checkpoint.txt",
+        "schakel audit verify K-7QDM-4XTR --json",
+    ),
+)
+@click.argument("case", metavar="[CASE]", required=False)
+@click.option("--against", metavar="FILE", help="Checkpoints that were kept elsewhere, one or several in a file.")
+@click.option("--key", "given", metavar="VKEY", help="The verifier key (else that of SCHAKEL_SIGNING_KEY).")
+@json_option
+@pass_session
+def verify(session: Session, case: str | None, against: str | None, given: str | None) -> None:
+    """Check every event, or those of CASE: hashes, chains, times, values against what was committed to, and whether
+    each move was legal by the rules of then; every stored row against its replay; leaves, roots and signatures.
+
+    Reads one moment of the database and writes nothing. Exit 8 when anything is wrong. A history that was rewritten by
+    somebody who has the signing key shows only with --against.
+    """
+    from workflow.ledger.audit import verify_database
+    from workflow.storage import open_database
+
+    session.case = case
+    key = _key(session, given)
+    held = _held(against) if against is not None else []
+    database = open_database(session.settings.database_url, without_tables=True)
+    try:
+        with ExitStack() as stack:
+
+            def begin(chunks: int) -> Callable[[], None]:
+                return stack.enter_context(progress("Verifying", chunks, session))
+
+            report = verify_database(database, session.definition, key, held, case=case, begin=begin)
+    finally:
+        database.dispose()
+    if session.json:
+        print_json(report.document())
+    else:
+        for line in _lines(report, key, len(held)):
+            click.echo(line)
+    if not report.ok:
+        click.get_current_context().exit(UNVERIFIED)
+
+
+def _key(session: Session, given: str | None) -> VerifierKey | None:
+    """The key to check signatures by; None: there is none, which is a finding once there is a checkpoint."""
+    from workflow.ledger.verify import NoteError, read_key
+
+    if given is None:
+        return session.signer.key if session.signer else None
+    try:
+        return read_key(given)
+    except NoteError as error:
+        raise UsageError(f"--key: {error}. Give what 'schakel audit key' printed.") from None
+
+
+def _held(source: str) -> list[Checkpoint]:
+    from workflow.ledger.verify import NoteError, read_notes
+
+    try:
+        return read_notes(read_bytes(source).decode())
+    except (NoteError, UnicodeDecodeError) as error:
+        why = str(error) if isinstance(error, NoteError) else "this is no text"
+        raise UsageError(f"--against {source}: {why}. Give what 'schakel audit checkpoint' printed.") from None
+
+
+def _lines(report: Report, key: VerifierKey | None, held: int) -> Iterator[str]:
+    signs = marks()
+    yield f"Read      {report.events:,} events of {report.cases:,} cases"
+    yield f"Ledger    {report.leaves:,} leaves, {report.checkpoints:,} checkpoints"
+    if report.last is not None:
+        yield f"Last      {report.last.size:,} leaves, signed {plain(report.last.at)}"
+    if key is not None:
+        yield f"Key       {key.name}+{key.key_id.hex()}"
+    if held:
+        yield f"Held      {held:,} checkpoint{'s' * (held != 1)} kept elsewhere"
+    if report.unsequenced:
+        said = f"{report.unsequenced:,} events are too new to have a leaf: their chains hold, the ledger has yet to."
+        yield wrapped(said, _INDENT, first=f"{signs.warning} ")
+    if report.ok:
+        yield from _praise(report, held)
+        return
+    findings = report.findings
+    yield ""
+    for finding in findings[:_MOST_SHOWN]:
+        where = " ".join(filter(None, (finding.case, f"event {finding.seq}" if finding.seq else "")))
+        yield plain(f"{signs.no} {finding.code}  {where}").rstrip()
+        yield wrapped(finding.message, _INDENT)
+    yield ""
+    count = len(findings)
+    more = f", {count - _MOST_SHOWN} of them not shown" if count > _MOST_SHOWN else ""
+    yield wrapped(f"{count} finding{'s' * (count != 1)}{more}: this is not the history as it was made.", "")
+    yield wrapped("Next: keep a copy of the database as it is now, then look at each: schakel audit verify --json", "")
+
+
+def _praise(report: Report, held: int) -> Iterator[str]:
+    said = "Nothing was altered, and every move was legal by the rules of its time."
+    yield wrapped(said, _INDENT, first=f"{marks().yes} ")
+    if not report.checkpoints:
+        yield wrapped("Nothing is signed yet. Next: schakel audit checkpoint, and keep what it prints elsewhere", "")
+    elif not held:
+        said = "Whether somebody with the signing key rewrote it all shows only against a checkpoint kept elsewhere."
+        yield wrapped(said, "")
+        yield "Next: schakel audit verify --against FILE"

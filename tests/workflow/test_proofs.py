@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workflow.ledger import merkle
+from workflow.ledger.proofs import TreeFile
+from workflow.ledger.verify import EMPTY_ROOT, leaf_hash
+
+LEAVES = [leaf_hash(number.to_bytes(32, "big")) for number in range(700)]
+
+
+@given(size=st.integers(1, 700), data=st.data())
+def test_a_tree_in_a_file_gives_the_proofs_of_the_tree_in_memory(
+    tmp_path: Path, size: int, data: st.DataObject
+) -> None:
+    index, old = data.draw(st.integers(0, size - 1)), data.draw(st.integers(0, size))
+
+    with TreeFile(tmp_path) as tree:
+        for leaf in LEAVES[:size]:
+            tree.append(leaf)
+
+        assert tree.root() == merkle.root_of(LEAVES[:size])
+        assert tree.inclusion_path(index) == merkle.inclusion_path(LEAVES[:size], index)
+        assert tree.consistency_path(old) == merkle.consistency_path(LEAVES[:size], old)
+
+
+def test_small_trees_are_right_for_every_leaf_and_every_older_size(tmp_path: Path) -> None:
+    for size in range(1, 34):
+        with TreeFile(tmp_path) as tree:
+            for leaf in LEAVES[:size]:
+                tree.append(leaf)
+
+            assert [tree.inclusion_path(index) for index in range(size)] == [
+                merkle.inclusion_path(LEAVES[:size], index) for index in range(size)
+            ]
+            assert [tree.consistency_path(old) for old in range(size + 1)] == [
+                merkle.consistency_path(LEAVES[:size], old) for old in range(size + 1)
+            ]
+
+
+def test_a_tree_without_leaves_has_the_empty_root_and_no_proofs(tmp_path: Path) -> None:
+    with TreeFile(tmp_path) as tree:
+        assert tree.root() == EMPTY_ROOT
+        assert tree.consistency_path(0) == []
+        with pytest.raises(IndexError):
+            tree.inclusion_path(0)
+        with pytest.raises(ValueError, match="no beginning"):
+            tree.consistency_path(1)
+
+
+def test_nothing_of_the_file_can_be_found(tmp_path: Path) -> None:
+    with TreeFile(tmp_path) as tree:
+        tree.append(LEAVES[0])
+
+        assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,521 @@
+"""What the verifier makes of bytes and events: canonical form, chains, values, and whether the rules allowed them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import rfc8785
+from examples import RIGHTS
+from hypothesis import given
+from hypothesis import strategies as st
+
+from states import EMPLOYER_COUPLING
+from workflow.clock import format_time
+from workflow.digest import canonical_form, digest_of
+from workflow.events import GENESIS, Kind, Origin, canonical_bytes, commit, seal
+from workflow.ledger.verify import (
+    UNREADABLE,
+    Chain,
+    History,
+    Legality,
+    Opening,
+    Report,
+    canonical_json,
+    is_moment,
+    parse_json,
+    read_event,
+)
+
+FORM: dict[str, Any] = json.loads(canonical_form(EMPLOYER_COUPLING))
+STAMP = (FORM["name"], FORM["version"], digest_of(canonical_form(EMPLOYER_COUPLING)))
+START = datetime(2026, 4, 20, 8, 0, tzinfo=UTC)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+# -- canonical JSON ----------------------------------------------------------------------------------------------------
+
+
+@given(json_values)
+def test_canonical_bytes_are_those_of_the_library(value: Any) -> None:
+    expected = rfc8785.dumps(value)
+
+    assert canonical_json(value) == expected
+    assert parse_json(expected) == value
+
+
+def test_keys_sort_by_utf_16_and_not_by_code_point() -> None:
+    """RFC 8785, 3.2.3: U+1F600 is written as surrogates, which come before U+FB33."""
+    value = {"\ufb33": 1, "\U0001f600": {"\ufb33": 2, "\U0001f600": [3]}, "é": "\u0080\x7f"}
+
+    assert canonical_json(value) == rfc8785.dumps(value)
+    assert list(json.loads(canonical_json(value))) == ["é", "\U0001f600", "\ufb33"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"a":1,"a":2}',
+        b'{"a":{"b":1,"b":1}}',
+        b"1.5",
+        b"1e3",
+        b"NaN",
+        b"-Infinity",
+        b"9007199254740992",
+        b"-9007199254740992",
+        b"9" * 5000,
+        b'"\xff"',
+        b"[" * 100_000,
+        b"",
+        b"{} {}",
+        b'"\n"',
+    ],
+)
+def test_what_history_never_holds_is_not_read(text: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011
+        parse_json(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-04-20T08:00:00.000000Z", True),
+        ("2026-04-20T08:00:00.000000", False),
+        ("2026-04-20T08:00:00Z", False),
+        ("2026-04-31T08:00:00.000000Z", False),
+        ("٢٠٢٦-04-20T08:00:00.000000Z", False),
+        ("2026-04-20 08:00:00.000000Z", False),
+        ("2026-04-20T24:00:00.000000Z", False),
+    ],
+)
+def test_only_moments_that_sort_as_text_are_moments(text: str, expected: bool) -> None:
+    assert is_moment(text) is expected
+
+
+# -- events ------------------------------------------------------------------------------------------------------------
+
+
+class Told:
+    """A history told event by event, as the engine would seal it, without the engine's judgement."""
+
+    def __init__(self) -> None:
+        self.events: list[Any] = []
+        self.openings: list[list[Opening]] = []
+        self.state: str | None = None
+
+    def tell(
+        self,
+        kind: str,
+        body: dict[str, Any] | None = None,
+        *,
+        to: str | None = None,
+        trigger: str | None = None,
+        personal: dict[str, Any] | None = None,
+        definition: tuple[str, str, str] = STAMP,
+        source: str | None = "as it is",
+    ) -> Told:
+        """One more event; `source` only to claim another state than the one the case is in."""
+        values = [Opening(path, value, path.encode()) for path, value in (personal or {}).items()]
+        self.events.append(
+            seal(
+                case="K-0000-0000",
+                seq=len(self.events) + 1,
+                at=START + timedelta(hours=len(self.events)),
+                origin=Origin("anna", "anna-os", "python"),
+                kind=Kind(kind),
+                trigger=trigger,
+                source=self.state if source == "as it is" else source,
+                target=to or self.state or "",
+                definition=definition,
+                body=body or {},
+                commitments={one.path: commit(one.value, one.salt) for one in values},
+                previous=self.events[-1].hash if self.events else GENESIS,
+            )
+        )
+        self.openings.append(values)
+        self.state = to or self.state
+        return self
+
+    def opened(self, *sheets: str) -> Told:
+        facts = {sheet: {"field": "value"} for sheet in sheets}
+        return self.tell("opened", {"facts": facts, "letters": []}, to="rights_pending")
+
+    def moved(self, trigger: str, to: str, **more: Any) -> Told:
+        return self.tell("moved", {"letters": []} | more.pop("body", {}), to=to, trigger=trigger, **more)
+
+    def registered(self) -> Told:
+        return self.opened("loket_user", "registration").moved("register", "registered")
+
+    def withdrawn(self) -> Told:
+        return self.opened().moved("withdraw", "withdrawn", personal={"reason": "op verzoek"})
+
+    def says(self) -> Iterator[dict[str, Any]]:
+        return (json.loads(event.canonical) for event in self.events)
+
+
+def codes_of(told: Told, form: dict[str, Any] | None = FORM) -> list[tuple[int, str]]:
+    """The number of each event that is at fault, and the code."""
+    legality = Legality({STAMP[:2]: form} if form is not None else {})
+    return [(says["seq"], code) for says in told.says() for code, _ in legality.check(says)]
+
+
+def test_an_event_is_read_as_the_engine_wrote_it() -> None:
+    (event,) = Told().opened("loket_user").events
+
+    assert read_event(event.canonical) == json.loads(event.canonical)
+
+
+CHANGES: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "a field too many": lambda says: says.update(more=1),
+    "a field too few": lambda says: says.pop("via"),
+    "a number for a name": lambda says: says.update(actor=7),
+    "no number": lambda says: says.update(seq="1"),
+    "true for a number": lambda says: says.update(seq=True),
+    "another time": lambda says: says.update(at="yesterday"),
+    "no body": lambda says: says.update(body=[]),
+    "no definition": lambda says: says.update(definition={}),
+    "a definition of numbers": lambda says: says["definition"].update(version=2),
+    "a commitment that is none": lambda says: says["commitments"].update(reason=7),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_is_no_event_is_not_read(name: str) -> None:
+    says = json.loads(Told().opened().events[0].canonical)
+    CHANGES[name](says)
+
+    with pytest.raises(ValueError, match=r"^it"):
+        read_event(canonical_bytes(says))
+
+
+@pytest.mark.parametrize(
+    "spell",
+    [
+        lambda says: json.dumps(says).encode(),
+        lambda says: json.dumps(says, separators=(",", ":"), sort_keys=True).encode() + b"\n",
+        lambda says: canonical_bytes(says).replace(b'"anna"', b'"\\u0061nna"'),
+        lambda says: canonical_bytes(says).replace(b'"seq":1', b'"seq":1,"seq":1'),
+        lambda says: canonical_bytes(says).replace(b'"seq":1', b'"seq":-0'),
+    ],
+)
+def test_the_same_event_spelt_otherwise_is_not_read(spell: Callable[[Any], bytes]) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011
+        read_event(spell(json.loads(Told().opened().events[0].canonical)))
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_read_or_refused(data: bytes) -> None:
+    report = Report()
+
+    assert History(report, Legality({})).read(data) is None
+    assert [finding.code for finding in report.findings] == ["EVENT_UNREADABLE"]
+
+
+# -- chains ------------------------------------------------------------------------------------------------------------
+
+
+def chained(*links: tuple[bytes, str]) -> list[tuple[int, str]]:
+    chain = Chain()
+    return [(chain.seq, code) for link in links for code, _ in chain.take(*link)]
+
+
+def links(count: int) -> list[tuple[bytes, str]]:
+    told = Told().opened()
+    for _ in range(count - 1):
+        told.tell("noted", personal={"text": "x"})
+    return [(event.canonical, event.hash) for event in told.events]
+
+
+def test_a_whole_chain_has_no_fault_one_by_one_or_at_once() -> None:
+    whole = links(12)
+    chain = Chain()
+
+    assert chained(*whole) == []
+    assert chain.follows(whole)
+    assert chain.seq == 12
+
+
+def test_each_break_of_a_chain_is_told_where_it_is() -> None:
+    one, two, three, four = links(4)
+    other = Told().opened("policy").tell("noted").events[1]
+
+    assert chained(one, (two[0], "0" * 64), three) == [(2, "EVENT_HASH")]
+    assert chained(one, three, four) == [(3, "SEQUENCE")]
+    assert chained(two, three) == [(2, "SEQUENCE")]
+    assert chained(one, two, two, three) == [(2, "SEQUENCE")]
+    assert chained(one, (other.canonical, other.hash), three) == [(2, "CHAIN"), (3, "CHAIN")]
+    assert chained(one, (b"{}", two[1])) == [(2, "EVENT_HASH"), (2, "EVENT_UNREADABLE")]
+
+
+def test_a_chain_that_does_not_follow_stays_where_it_was() -> None:
+    one, two, three, _ = links(4)
+    chain = Chain()
+
+    assert not chain.follows([one, three])
+    assert chain.seq == 0
+    assert chain.follows([one, two, three])
+
+
+def test_a_decoy_inside_an_event_does_not_link_it() -> None:
+    """An event may hold words that look like its own end; only its own count."""
+    one, two = links(2)
+    decoy = f',"prev_hash":"{one[1]}","seq":2,"to":'
+    honest = json.loads(two[0])
+    in_text = canonical_bytes({**honest, "actor": decoy, "prev_hash": "f" * 64})
+    in_body = canonical_bytes({**honest, "body": {"o": "", "prev_hash": one[1], "seq": 2, "to": 1}, "seq": 7})
+
+    for canonical in (in_text, in_body):
+        chain = Chain()
+        assert not chain.take(*one)
+        assert chain.take(canonical, digest_of(canonical))
+
+
+@pytest.mark.parametrize("odd", ["equalised", 'q","seq":1,"to":', "q" * 300])
+def test_words_with_a_q_behind_the_link_do_no_harm(odd: str) -> None:
+    event = seal(
+        case="K-0000-0000",
+        seq=1,
+        at=START,
+        origin=Origin("anna", "anna", odd),
+        kind=Kind.OPENED,
+        trigger=None,
+        source=None,
+        target=odd,
+        definition=STAMP,
+        body={},
+        previous=GENESIS,
+    )
+
+    assert chained((event.canonical, event.hash)) == []
+
+
+@pytest.mark.parametrize("odd", [(None, None), ("text", "x"), (b"{}", None), (7, b"")])
+def test_a_row_that_holds_anything_is_a_fault(odd: tuple[Any, Any]) -> None:
+    assert {code for _, code in chained(odd)} <= {"EVENT_UNREADABLE", "EVENT_HASH"}
+    assert chained(odd)
+
+
+# -- values ------------------------------------------------------------------------------------------------------------
+
+
+def judged(told: Told, openings: list[list[Opening]] | None) -> list[tuple[int, str]]:
+    report = Report()
+    history = History(report, Legality({STAMP[:2]: FORM}))
+    history.begin("K-0000-0000")
+    for number, event in enumerate(told.events):
+        says = history.read(event.canonical)
+        assert says is not None
+        history.take(says, openings[number] if openings is not None else None)
+    history.end()
+    return [(finding.seq, finding.code) for finding in report.findings]
+
+
+def test_the_values_that_were_committed_to_open_their_commitments() -> None:
+    told = Told().opened().tell("noted", personal={"text": "gebeld"})
+
+    assert judged(told, told.openings) == []
+    assert judged(told, None) == []
+
+
+@pytest.mark.parametrize(
+    ("opening", "code"),
+    [
+        (Opening("text", "gemaild", b"text"), "OPENING_DIFFERS"),
+        (Opening("text", "gebeld", b"salt"), "OPENING_DIFFERS"),
+        (Opening("text", UNREADABLE, b"text"), "OPENING_DIFFERS"),
+        (Opening("text", 1.5, b"text"), "OPENING_DIFFERS"),
+        (Opening("text", "\ud800", b"text"), "OPENING_DIFFERS"),
+    ],
+)
+def test_any_other_value_does_not(opening: Opening, code: str) -> None:
+    told = Told().opened().tell("noted", personal={"text": "gebeld"})
+
+    assert judged(told, [[], [opening]]) == [(2, code)]
+
+
+def test_a_value_without_commitment_and_a_commitment_without_value_are_found() -> None:
+    told = Told().opened().tell("noted", personal={"text": "gebeld"})
+
+    assert judged(told, [[Opening("policy.x", 1, b"")], []]) == [(1, "OPENING_UNKNOWN"), (2, "OPENING_MISSING")]
+
+
+def test_what_was_erased_may_be_missing_and_must_be() -> None:
+    told = Told().withdrawn().tell("noted", personal={"text": "gebeld"}).tell("erased")
+    later = told.tell("letter_sent", {"letter": "x"}, personal={"message": "0" * 64})
+
+    assert judged(later, [[], [], [], [], later.openings[4]]) == []
+    assert judged(later, [[], [], later.openings[2], [], later.openings[4]]) == [(3, "OPENING_UNKNOWN")]
+    assert judged(later, [[], [], [], [], []]) == [(5, "OPENING_MISSING")]
+
+
+# -- rules -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_whole_case_is_legal() -> None:
+    told = Told().opened("loket_user").tell("reminded", {"rung": "reminder_1"})
+    told.tell("recorded", {"facts": {"loket_user": {"rights": RIGHTS}}}, personal={"registration.email": "a@b.nl"})
+    told.tell("held", {"until": "2026-05-01"}, personal={"reason": "x"}).tell("held", {"until": "2026-05-02"})
+    told.tell("resumed").tell("reminded", {"rung": "reminder_2"}).tell("escalated", {"rung": "escalation"})
+    told.tell("refused", {"problems": []}, trigger="register").tell("revealed", {"cases": 1})
+    told.moved("register", "registered", body={"accepted": [{"code": "RW_PREFIX", "about": []}]})
+    told.tell("recorded", {"facts": {"policy": {"policies": [1]}}}).moved("enrich", "enriched")
+    told.moved("return_to_asr", "registered", personal={"reason": "x"}).moved("enrich", "enriched")
+    told.tell("recorded", personal={"handover.contact_name": "x"}).moved("hand_over", "keylane_configuring")
+    told.moved("confirm", "confirmed", body={"facts": {"realisation": {"realised_on": "2026-05-06"}}})
+    told.tell("reminded", {"rung": "first_exchange_check"})
+    told.tell("recorded", {"facts": {"realisation": {"first_exchange_date": "2026-06-02"}}})
+    told.tell("reminded", {"rung": "first_exchange_check"})
+    told.tell("noted").tell("erased").tell("letter_failed").tell("refused", {"problems": []})
+
+    assert codes_of(told) == []
+
+
+ILLEGAL: dict[str, tuple[Callable[[], Told], int]] = {
+    # what happened, and which event is at fault
+    "begins without opening": (lambda: Told().tell("noted", to="rights_pending", source="rights_pending"), 1),
+    "opens twice": (lambda: Told().opened().opened(), 2),
+    "opens elsewhere": (lambda: Told().tell("opened", to="registered"), 1),
+    "moves from another state": (
+        lambda: Told().registered().moved("register", "registered", source="rights_pending"),
+        3,
+    ),
+    "moves elsewhere": (lambda: Told().opened("loket_user", "registration").moved("register", "enriched"), 2),
+    "moves by an unknown trigger": (lambda: Told().opened().moved("jump", "confirmed"), 2),
+    "moves without its reason": (lambda: Told().opened().moved("withdraw", "withdrawn"), 2),
+    "moves out of a final state": (lambda: Told().withdrawn().moved("register", "registered"), 3),
+    "a note changes the state": (lambda: Told().opened().tell("noted", to="confirmed"), 2),
+    "records on a closed case": (
+        lambda: Told().withdrawn().tell("recorded", {"facts": {"policy": {"policies": []}}}),
+        3,
+    ),
+    "records a committed value on a closed case": (
+        lambda: Told().withdrawn().tell("recorded", personal={"registration.email": "x"}),
+        3,
+    ),
+    "holds a closed case": (lambda: Told().withdrawn().tell("held", {"until": "2026-05-01"}), 3),
+    "resumes what was not held": (lambda: Told().opened().tell("resumed"), 2),
+    "resumes after the move ended the hold": (
+        lambda: (
+            Told().opened("loket_user", "registration").tell("held").moved("register", "registered").tell("resumed")
+        ),
+        4,
+    ),
+    "reminds on hold": (lambda: Told().opened().tell("held").tell("reminded", {"rung": "reminder_1"}), 3),
+    "skips a rung": (lambda: Told().opened().tell("reminded", {"rung": "reminder_2"}), 2),
+    "fires a rung twice": (
+        lambda: Told().opened().tell("reminded", {"rung": "reminder_1"}).tell("reminded", {"rung": "reminder_1"}),
+        3,
+    ),
+    "escalates with a reminder": (lambda: Told().opened().tell("escalated", {"rung": "reminder_1"}), 2),
+    "climbs past the end": (lambda: Told().withdrawn().tell("reminded", {"rung": "reminder_1"}), 3),
+    "erases an open case": (lambda: Told().opened().tell("erased"), 2),
+    "erases twice": (lambda: Told().withdrawn().tell("erased").tell("erased"), 4),
+    "notes after erasing": (lambda: Told().withdrawn().tell("erased").tell("noted"), 4),
+    "reveals what was erased": (lambda: Told().withdrawn().tell("erased").tell("revealed"), 4),
+}
+
+
+@pytest.mark.parametrize("name", ILLEGAL)
+def test_what_the_rules_forbid_is_found(name: str) -> None:
+    tell, seq = ILLEGAL[name]
+
+    found = codes_of(tell())
+
+    assert {code for _, code in found} == {"ILLEGAL"}
+    assert found[0][0] == seq
+
+
+def test_a_move_requires_that_its_sheets_were_recorded() -> None:
+    cleared = Told().opened("loket_user").tell("recorded", {"facts": {"registration": {"email": None}}})
+
+    assert codes_of(Told().opened("loket_user").moved("register", "registered")) == [(2, "MISSING_SHEETS")]
+    assert codes_of(cleared.moved("register", "registered")) == [(3, "MISSING_SHEETS")]
+
+
+def test_a_version_from_before_sheets_were_required_asks_for_none() -> None:
+    old = {**FORM, "moves": [{k: v for k, v in move.items() if k != "requires"} for move in FORM["moves"]]}
+    stamp = (*STAMP[:2], digest_of(canonical_bytes(old)))
+    told = Told().tell("opened", to="rights_pending", definition=stamp)
+    told.moved("register", "registered", definition=stamp)
+
+    assert codes_of(told, old) == []
+
+
+@pytest.mark.parametrize("accepted", ["EMAIL_MISSING", "LH_CASE_NORMALISED", "NO_SUCH_CODE", None])
+def test_only_warnings_can_be_accepted(accepted: str | None) -> None:
+    told = Told().opened("loket_user", "registration")
+    told.moved("register", "registered", body={"accepted": [{"code": accepted, "about": []}]})
+
+    assert codes_of(told) == [(2, "NOT_ACCEPTED")]
+
+
+def test_only_a_move_can_accept() -> None:
+    assert codes_of(Told().opened().tell("recorded", {"accepted": []})) == [(2, "NOT_ACCEPTED")]
+
+
+def test_without_its_definition_an_event_cannot_be_judged_but_is_followed() -> None:
+    assert codes_of(Told().registered(), None) == [(1, "DEFINITION_UNKNOWN"), (2, "DEFINITION_UNKNOWN")]
+    assert codes_of(Told().registered(), {"states": 7}) == [(1, "DEFINITION_UNKNOWN"), (2, "DEFINITION_UNKNOWN")]
+
+
+def test_another_definition_under_the_same_name_is_found() -> None:
+    other = {**FORM, "initial": "confirmed"}
+
+    assert codes_of(Told().opened(), other) == [(1, "DEFINITION_DIFFERS")]
+
+
+def test_the_same_fault_of_a_definition_is_told_once() -> None:
+    told = Told().opened().tell("noted").tell("noted")
+    report = Report()
+    history = History(report, Legality({}))
+    for event in told.events:
+        says = history.read(event.canonical)
+        assert says is not None
+        history.take(says, None)
+
+    assert [finding.code for finding in report.findings] == ["DEFINITION_UNKNOWN"]
+
+
+def test_time_may_stand_still_but_not_go_back() -> None:
+    still, back = Told().opened().tell("noted"), Told().opened().tell("noted")
+    still.events[1] = _at(still.events[1], START)
+    back.events[1] = _at(back.events[1], START - timedelta(microseconds=1))
+
+    assert judged(still, None) == []
+    assert judged(back, None) == [(2, "TIME_BACKWARDS")]
+
+
+@given(st.sampled_from(list(Kind)), json_values, json_values, json_values)
+def test_no_event_however_odd_breaks_the_judge(kind: Kind, facts: Any, accepted: Any, rung: Any) -> None:
+    told = Told().opened("loket_user")
+    told.tell(str(kind), {"facts": facts, "accepted": accepted, "rung": rung, "until": facts})
+
+    codes_of(told)
+
+
+@given(json_values)
+def test_no_definition_however_odd_breaks_the_judge(form: Any) -> None:
+    assert codes_of(Told().opened(), form if isinstance(form, dict) else None)
+
+
+def test_many_findings_of_one_kind_are_counted_and_not_kept() -> None:
+    report = Report()
+    for number in range(5_000):
+        report.add("CHAIN", "broken", "K-0000-0000", number)
+
+    assert len(report.findings) == 1_001
+    assert "4000 more" in report.findings[-1].message
+
+
+def _at(event: Any, at: datetime) -> Any:
+    says = json.loads(event.canonical)
+    says["at"] = format_time(at)
+    return replace(event, at=at, canonical=canonical_bytes(says))

@@ -1,0 +1,599 @@
+"""An export is verified by one lone file: honest ones hold, each planted fault is found, and nonsense is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from employers import LONG, bring
+from histories import Life
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from states import EMPLOYER_COUPLING
+from workflow import Engine, Origin
+from workflow.clock import SetClock
+from workflow.erasure import Wish, erase
+from workflow.events import canonical_bytes
+from workflow.ledger import verify as verifier
+from workflow.ledger.audit import verify_database
+from workflow.ledger.export import Order, export
+from workflow.ledger.selection import Asked
+from workflow.ledger.sequencer import run_once
+from workflow.ledger.signing import Signer, make_key, read_signer
+from workflow.ledger.verify import Report, Unreadable, read_notes, verify_export
+from workflow.storage import ledger as ledger_rows
+
+Files = dict[str, bytes]
+AUDITOR = Origin("aud", "aud-os", "cli")
+
+
+@dataclass
+class Desk:
+    """A database with a signed ledger, and exports of it."""
+
+    engine: Engine
+    clock: SetClock
+    signer: Signer
+    folder: Path
+
+    def sequence(self) -> str:
+        """The newest checkpoint."""
+        run_once(self.engine.database, self.signer, self.clock.now())
+        with self.engine.database.reading() as store:
+            head = ledger_rows.last_checkpoint(store)
+        assert head is not None
+        return head.note
+
+    def export(self, *cases: str, reveal: bool = False, against: str | None = None) -> Path:
+        out = self.folder / "export.zip"
+        sizes = tuple(note.size for note in read_notes(against)) if against else ()
+        asked, now = Asked(cases), self.clock.now()
+        order = Order(out, asked, AUDITOR, now, reveal, sizes, force=True, key=str(self.signer.key))
+        export(self.engine.database, self.engine.rules, order, lambda _: iter(["<html>"]), lambda *_: None)
+        return out
+
+    def verify(self, path: Path, *notes: str) -> Report:
+        return verify_export(path, self.signer.key, [one for note in notes for one in read_notes(note)])[0]
+
+
+@pytest.fixture
+def desk(sqlite_engine: Engine, clock: SetClock, tmp_path: Path) -> Desk:
+    make_key(tmp_path / "key", "schakel/test")
+    return Desk(sqlite_engine, clock, read_signer(tmp_path / "key"), tmp_path)
+
+
+@pytest.fixture
+def cases(desk: Desk) -> list[str]:
+    """Three cases under two checkpoints, a day apart."""
+    found = [bring(desk.engine, "confirmed")]
+    desk.sequence()
+    desk.clock.moment += timedelta(days=1)
+    found += [bring(desk.engine, "enriched"), bring(desk.engine, "withdrawn")]
+    desk.engine.note(found[1], "gebeld")
+    desk.sequence()
+    return found
+
+
+# -- honest ------------------------------------------------------------------------------------------------------------
+
+
+def test_an_honest_export_holds(desk: Desk, cases: list[str]) -> None:
+    report = desk.verify(desk.export())
+
+    assert report.findings == []
+    assert (report.events, report.cases, report.leaves, report.checkpoints) == (11, 3, 11, 2)
+
+
+def test_an_honest_selection_holds(desk: Desk, cases: list[str]) -> None:
+    report = desk.verify(desk.export(cases[1]))
+
+    assert report.findings == []
+    assert (report.events, report.cases, report.leaves) == (4, 1, 4)
+
+
+def test_revealed_values_open_what_was_committed_to(desk: Desk, cases: list[str]) -> None:
+    assert desk.verify(desk.export(reveal=True)).findings == []
+    assert desk.verify(desk.export(cases[0], reveal=True)).findings == []
+
+
+def test_an_export_of_nothing_holds(desk: Desk) -> None:
+    assert desk.verify(desk.export()).findings == []
+    desk.sequence()
+    assert desk.verify(desk.export()).findings == []
+
+
+def test_events_too_new_for_a_leaf_are_counted(desk: Desk, cases: list[str]) -> None:
+    desk.engine.note(cases[0], "net nog")
+
+    report = desk.verify(desk.export())
+
+    assert report.ok
+    assert report.unsequenced == 1
+
+
+def test_an_export_agrees_with_a_checkpoint_from_before(desk: Desk) -> None:
+    empty = desk.sequence()
+    bring(desk.engine, "enriched")
+    early = desk.sequence()
+    case = bring(desk.engine, "confirmed")
+    last = desk.sequence()
+
+    assert desk.verify(desk.export(), empty, early, last).findings == []
+    assert desk.verify(desk.export(case, against=early), empty, early, last).findings == []
+
+
+@pytest.mark.parametrize("number", range(2 * LONG))
+def test_random_honest_exports_hold_and_agree_with_the_audit(desk: Desk, number: int) -> None:
+    life, notes = Life(desk.engine, desk.clock, 1_000 + number), []
+    for _ in range(3):
+        life.go(40)
+        notes.append(desk.sequence())
+    desk.clock.moment += timedelta(days=60)  # a life's clock may stand behind its checkpoints
+    chosen = life.chance.sample(life.cases, min(3, len(life.cases)))
+
+    whole = desk.verify(desk.export(), *notes)
+    part = desk.verify(desk.export(*chosen, reveal=True, against="".join(notes)), *notes)
+    audit = verify_database(desk.engine.database, EMPLOYER_COUPLING, desk.signer.key)
+
+    assert (whole.findings, part.findings, audit.findings) == ([], [], [])
+    assert whole.events <= audit.events
+
+
+# -- one planted fault -------------------------------------------------------------------------------------------------
+
+
+def unpack(path: Path) -> Files:
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def pack(files: Files, path: Path, *, honest_manifest: bool = True) -> Path:
+    """A zip of these files; by default with a manifest that fits them."""
+    if honest_manifest:
+        manifest = json.loads(files["manifest.json"])
+        manifest["files"] = {
+            name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+            for name, data in files.items()
+            if name != "manifest.json"
+        }
+        files = {**files, "manifest.json": json.dumps(manifest).encode()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return path
+
+
+Edit = Callable[[list[Any]], Any]
+
+
+def records(name: str, edit: Edit) -> Callable[[Files], None]:
+    """Edit the JSON lines of a file as a list."""
+
+    def change(files: Files) -> None:
+        rows = [json.loads(line) for line in files[name].splitlines()]
+        edit(rows)
+        files[name] = b"".join(json.dumps(row, separators=(",", ":")).encode() + b"\n" for row in rows)
+
+    return change
+
+
+def events(edit: Edit, *, rehash: bool = True) -> Callable[[Files], None]:
+    """Edit the events of an export as a list of lines; with `rehash` each gets the hash of its bytes."""
+
+    def change(files: Files) -> None:
+        rows = [json.loads(line) for line in files["events.jsonl"].splitlines()]
+        edit(rows)
+        lines = []
+        for row in rows:
+            canonical = canonical_bytes(row["event"])
+            digest = hashlib.sha256(canonical).hexdigest() if rehash else row["hash"]
+            tail = f',"hash":"{digest}","leaf":{json.dumps(row["leaf"])}}}\n'
+            lines.append(b'{"event":' + canonical + tail.encode())
+        files["events.jsonl"] = b"".join(lines)
+
+    return change
+
+
+def manifest(**values: Any) -> Callable[[Files], None]:
+    def change(files: Files) -> None:
+        files["manifest.json"] = json.dumps(json.loads(files["manifest.json"]) | values).encode()
+
+    return change
+
+
+def counted(change: Callable[[Files], None], **counts: int) -> Callable[[Files], None]:
+    def both(files: Files) -> None:
+        change(files)
+        manifest(**counts)(files)
+
+    return both
+
+
+def definition(edit: Callable[[bytes], bytes]) -> Callable[[Files], None]:
+    def change(files: Files) -> None:
+        (name,) = (name for name in files if name.startswith("definitions/"))
+        files[name] = edit(files[name])
+
+    return change
+
+
+def drop(name: str) -> Callable[[Files], None]:
+    return lambda files: files.pop(name) and None
+
+
+def cut(name: str, count: int) -> Callable[[Files], None]:
+    return lambda files: files.update({name: files[name][:-count]})
+
+
+FAULTS: dict[str, tuple[str, Callable[[Files], None], set[str]]] = {
+    # what was done                     to which      how                                   and the codes that are found
+    "an actor": ("all", events(lambda rows: rows[1]["event"].update(actor="eve"), rehash=False),
+                 {"EVENT_HASH"}),
+    "an actor, hashed": ("all", events(lambda rows: rows[1]["event"].update(actor="eve")),
+                         {"CHAIN", "LEAF_DIFFERS", "LEAF_WITHOUT_EVENT"}),
+    "an actor of a selection": ("some", events(lambda rows: rows[-1]["event"].update(actor="eve")),
+                                {"LEAF_DIFFERS", "LEAF_WITHOUT_EVENT", "PROOF"}),
+    "an event dropped": ("all", counted(events(lambda rows: rows.pop(2)), events=10),
+                         {"SEQUENCE", "LEAF_WITHOUT_EVENT", "ILLEGAL"}),
+    "a tail cut": ("all", counted(events(lambda rows: rows.pop()), events=10), {"LEAF_WITHOUT_EVENT"}),
+    "a tail cut of a selection": ("some", counted(events(lambda rows: rows.pop()), events=3), {"LEAF_WITHOUT_EVENT"}),
+    "an event twice": ("all", counted(events(lambda rows: rows.insert(2, rows[1])), events=12),
+                       {"SEQUENCE", "LEAF_DIFFERS", "ILLEGAL"}),
+    "events in another order": ("all", events(lambda rows: rows.insert(2, rows.pop(1))), {"SEQUENCE", "ILLEGAL"}),
+    "an event among another case's": ("all", events(lambda rows: rows.insert(7, rows.pop(4))),
+                                      {"SEQUENCE", "ILLEGAL", "MISSING_SHEETS"}),
+    "a line that is no event": ("all", lambda files: files.update({"events.jsonl": files["events.jsonl"] + b"{}\n"}),
+                                {"EVENT_UNREADABLE", "MANIFEST"}),
+    "a leaf denied": ("all", events(lambda rows: rows[0].update(leaf=None)),
+                      {"EVENT_NOT_SEQUENCED", "LEAF_WITHOUT_EVENT"}),
+    "a leaf claimed twice": ("all", events(lambda rows: rows[1].update(leaf=0)),
+                             {"LEAF_DIFFERS", "LEAF_WITHOUT_EVENT"}),
+    "a leaf that is not there": ("all", events(lambda rows: rows[1].update(leaf=99)),
+                                 {"LEAF_DIFFERS", "LEAF_WITHOUT_EVENT"}),
+    "leaves in another order": ("all", records("leaves.jsonl", lambda rows: rows.reverse()),
+                                {"LEAF_GAP", "CHECKPOINT_BEYOND", "LEAF_DIFFERS"}),
+    "a leaf dropped": ("all", records("leaves.jsonl", lambda rows: rows.pop()), {"CHECKPOINT_BEYOND", "LEAF_DIFFERS"}),
+    "a leaf changed": ("all", records("leaves.jsonl", lambda rows: rows[0].update(hash="0" * 64)),
+                       {"ROOT_DIFFERS", "LEAF_DIFFERS", "LEAF_WITHOUT_EVENT"}),
+    "a leaf that is none": ("all", records("leaves.jsonl", lambda rows: rows[-1].update(hash="x")),
+                            {"LEAF_GAP", "CHECKPOINT_BEYOND", "LEAF_DIFFERS"}),
+    "a leaf of another shape": ("all", records("leaves.jsonl", lambda rows: rows[-1].update(more=1)),
+                                {"MANIFEST", "CHECKPOINT_BEYOND", "LEAF_DIFFERS"}),
+    "no leaves": ("all", lambda files: files.update({"leaves.jsonl": b""}), {"CHECKPOINT_BEYOND", "LEAF_DIFFERS"}),
+    "the last checkpoint": ("all", records("checkpoints.jsonl", lambda rows: rows.pop()),
+                            {"NO_CHECKPOINT", "MANIFEST", "PROOF"}),
+    "checkpoints in another order": ("all", records("checkpoints.jsonl", lambda rows: rows.reverse()),
+                                     {"CHECKPOINT_ORDER"}),
+    "a checkpoint that is none": ("all", records("checkpoints.jsonl", lambda rows: rows[0].update(note="x")),
+                                  {"CHECKPOINT_UNREADABLE"}),
+    "beside a checkpoint": ("all", records("checkpoints.jsonl", lambda rows: rows[0].update(size=1)),
+                            {"CHECKPOINT_COLUMN"}),
+    "an inclusion proof": ("some", records("proofs.jsonl", lambda rows: rows[0].update(path=["0" * 64])), {"PROOF"}),
+    "a proof of all": ("all", records("proofs.jsonl", lambda rows: rows[0].update(hash="0" * 64)), {"PROOF"}),
+    "an inclusion proof less": ("some", records("proofs.jsonl", lambda rows: rows.pop()), {"PROOF"}),
+    "a consistency proof": ("some", records("consistency.jsonl", lambda rows: rows[0].update(path=["0" * 64])),
+                            {"PROOF"}),
+    "a consistency proof less": ("some", records("consistency.jsonl", lambda rows: rows.clear()), {"PROOF"}),
+    "nonsense for a path": ("some", records("consistency.jsonl", lambda rows: rows[0].update(path=[7])), {"PROOF"}),
+    "a value": ("revealed", records("openings.jsonl", lambda rows: rows[0].update(value="anders")),
+                {"OPENING_DIFFERS"}),
+    "a salt": ("revealed", records("openings.jsonl", lambda rows: rows[0].update(salt="no hex")), {"OPENING_DIFFERS"}),
+    "a value less": ("revealed", records("openings.jsonl", lambda rows: rows.pop(0)), {"OPENING_MISSING"}),
+    "a value more": ("revealed", records("openings.jsonl", lambda rows: rows.append({**rows[-1], "path": "x"})),
+                     {"OPENING_UNKNOWN"}),
+    "a value of nobody": ("revealed", records("openings.jsonl", lambda rows: rows.append({**rows[-1], "case": "x"})),
+                          {"OPENING_UNKNOWN"}),
+    "values in another order": ("revealed", records("openings.jsonl", lambda rows: rows.append(rows.pop(0))),
+                                {"OPENING_UNKNOWN", "OPENING_MISSING"}),
+    "a definition": ("all", definition(lambda data: data.replace(b'"final":true', b'"final":null')),
+                     {"DEFINITION_DIFFERS"}),
+    "a definition spelt otherwise": ("all", definition(lambda data: data + b" "), {"DEFINITION_DIFFERS"}),
+    "a definition that is none": ("all", definition(lambda data: b"{"), {"DEFINITION_DIFFERS", "DEFINITION_UNKNOWN"}),
+    "no definitions": ("all", lambda files: [files.pop(n) for n in list(files) if n.startswith("def")] and None,
+                       {"DEFINITION_UNKNOWN"}),
+    "how many events": ("all", manifest(events=12), {"MANIFEST"}),
+    "how many cases": ("all", manifest(cases="3"), {"MANIFEST"}),
+    "the checkpoint of the manifest": ("all", manifest(checkpoint=None), {"MANIFEST"}),
+    "a file without its end": ("all", cut("checkpoints.jsonl", 1), {"MANIFEST", "PROOF", "NO_CHECKPOINT"}),
+    "a selection called whole": ("some", manifest(complete=True),
+                                 {"LEAF_GAP", "CHECKPOINT_BEYOND", "LEAF_DIFFERS"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_each_thing_that_was_changed_in_an_export_is_found(desk: Desk, cases: list[str], name: str) -> None:
+    """The manifest was made to fit, so that not its hashes but the history itself shows it."""
+    which, change, expected = FAULTS[name]
+    made = {"all": {}, "some": {}, "revealed": {"reveal": True}}[which]
+    files = unpack(desk.export(*([cases[1]] if which == "some" else []), **made))
+    change(files)
+
+    report = desk.verify(pack(files, desk.folder / "forged.zip"))
+
+    assert {finding.code for finding in report.findings} == expected
+
+
+@pytest.mark.parametrize(
+    "name", ["events.jsonl", "leaves.jsonl", "report.html", "verify.py", "README.txt", "lists/cases.csv"]
+)
+def test_a_file_that_is_not_the_one_of_the_manifest_is_found(desk: Desk, cases: list[str], name: str) -> None:
+    files = unpack(desk.export())
+    files[name] += b" \n"
+
+    report = desk.verify(pack(files, desk.folder / "forged.zip", honest_manifest=False))
+
+    assert "MANIFEST" in {finding.code for finding in report.findings}
+
+
+def test_a_file_too_many_or_too_few_is_found(desk: Desk, cases: list[str]) -> None:
+    files = unpack(desk.export())
+    more = desk.verify(pack(files | {"extra.txt": b""}, desk.folder / "more.zip", honest_manifest=False))
+    del files["lists/events.csv"]
+    less = desk.verify(pack(files, desk.folder / "less.zip", honest_manifest=False))
+
+    assert [finding.code for finding in more.findings + less.findings] == ["MANIFEST"] * 2
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_file_that_is_there_twice_is_found(desk: Desk, cases: list[str]) -> None:
+    path = desk.export()
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("README.txt", archive.read("README.txt"))
+
+    assert {finding.code for finding in desk.verify(path).findings} == {"MANIFEST"}
+
+
+def test_every_finding_of_the_database_shows_in_its_export(desk: Desk, cases: list[str]) -> None:
+    """The same history, judged by both: a rewritten event with right hashes, sequenced anew."""
+    erase(desk.engine.database, desk.engine.rules, desk.clock.now(), AUDITOR, cases[2], Wish("x", "AVG art. 17", 7))
+    desk.sequence()
+
+    assert desk.verify(desk.export()).findings == []
+
+
+# -- against what others hold ------------------------------------------------------------------------------------------
+
+
+def test_another_key_and_another_history_are_named(desk: Desk, cases: list[str]) -> None:
+    note = desk.sequence()
+    forged = desk.signer.checkpoint(11, bytes(32), desk.clock.now().isoformat(timespec="microseconds")[:26] + "Z")
+    larger = desk.signer.checkpoint(99, bytes(32), "2026-04-20T08:00:00.000000Z")
+    between = desk.signer.checkpoint(7, bytes(32), "2026-04-20T08:00:00.000000Z")
+    path = desk.export()
+
+    assert desk.verify(path, note).ok
+    assert [finding.code for finding in desk.verify(path, forged).findings] == ["FORK"]
+    assert [finding.code for finding in desk.verify(path, between).findings] == ["FORK"]
+    assert [finding.code for finding in desk.verify(path, larger).findings] == ["ROLLED_BACK"]
+    some = desk.export(cases[1])
+    assert [finding.code for finding in desk.verify(some, forged).findings] == ["FORK"]
+    assert [finding.code for finding in desk.verify(some, larger).findings] == ["ROLLED_BACK"]
+    assert [finding.code for finding in desk.verify(some, between).findings] == ["PROOF"]
+    proved = desk.export(cases[1], against=between)
+    assert [finding.code for finding in desk.verify(proved, between).findings] == ["FORK"]
+
+
+def test_a_stranger_s_key_is_named(desk: Desk, cases: list[str]) -> None:
+    make_key(desk.folder / "other", "schakel/test")
+    stranger = read_signer(desk.folder / "other")
+
+    report, archive = verify_export(desk.export(), stranger.key)
+
+    assert {finding.code for finding in report.findings} == {"CHECKPOINT_KEY"}
+    assert archive.key == desk.signer.key
+
+
+# -- the command line of the lone file ---------------------------------------------------------------------------------
+
+
+def lone(desk: Desk, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run verify.py, alone in an empty folder, with nothing of ours importable."""
+    folder = desk.folder / "lone"
+    folder.mkdir(exist_ok=True)
+    shutil.copy(verifier.__file__, folder / "verify.py")
+    command = [sys.executable, "-I", "verify.py", *words]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_the_lone_file_proves_an_export_with_the_key_one_holds(desk: Desk, cases: list[str]) -> None:
+    note = desk.folder / "note.txt"
+    note.write_text(desk.sequence())
+
+    done = lone(desk, str(desk.export()), "--key", str(desk.signer.key), "--against", str(note))
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Proved" in done.stdout
+
+
+def test_without_a_key_it_names_the_key_and_never_says_proved(desk: Desk, cases: list[str]) -> None:
+    done = lone(desk, str(desk.export()))
+
+    assert done.returncode == 0
+    assert str(desk.signer.key) in done.stdout
+    assert "Compare it with the one you hold" in done.stdout
+    assert "proved" not in done.stdout.lower()
+
+
+def test_the_lone_file_says_what_is_wrong(desk: Desk, cases: list[str]) -> None:
+    files = unpack(desk.export())
+    FAULTS["a tail cut"][1](files)
+    path = pack(files, desk.folder / "forged.zip")
+
+    text, document = lone(desk, str(path)), lone(desk, str(path), "--json")
+
+    assert (text.returncode, document.returncode) == (8, 8)
+    assert "LEAF_WITHOUT_EVENT" in text.stdout
+    assert "proved" not in text.stdout.lower()
+    found = json.loads(document.stdout)
+    assert found["ok"] is False
+    assert [finding["code"] for finding in found["findings"]] == ["LEAF_WITHOUT_EVENT"]
+    assert found["findings"][0].keys() == {"code", "case", "seq", "message"}
+
+
+def test_the_lone_file_agrees_with_the_audit(desk: Desk, cases: list[str]) -> None:
+    audit = verify_database(desk.engine.database, EMPLOYER_COUPLING, desk.signer.key)
+
+    done = lone(desk, str(desk.export()), "--json", "--key", str(desk.signer.key))
+
+    said = json.loads(done.stdout)
+    assert said.pop("key") == str(desk.signer.key)
+    assert said.pop("key_given") is True
+    assert said == audit.document()
+
+
+def test_what_cannot_be_read_ends_in_one_sentence(
+    desk: Desk, cases: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, text = desk.export(), desk.folder / "text.txt"
+    text.write_text("hello")
+    wrong = {
+        "no file": [str(desk.folder / "nothing.zip")],
+        "no zip": [str(text)],
+        "a folder": [str(desk.folder)],
+        "no key": [str(path), "--key", "hello"],
+        "no note": [str(path), "--against", str(text)],
+        "no note file": [str(path), "--against", str(desk.folder / "nothing")],
+    }
+    for words in wrong.values():
+        assert verifier.main(words) == 2
+        out = capsys.readouterr()
+        assert out.out == ""
+        assert out.err.count("\n") == 1
+        assert verifier.main([*words, "--json"]) == 2
+        assert json.loads(capsys.readouterr().out)["error"] == "usage"
+
+
+# -- nonsense and bombs ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"", b"{", b"[]", b"{}", b'{"format":"schakel-export/2"}', b"7", b"[" * 100_000, b'{"a":1,"a":1}', b"\xff"],
+)
+def test_a_zip_with_another_manifest_is_no_export(desk: Desk, said: bytes) -> None:
+    path = pack({"manifest.json": said}, desk.folder / "x.zip", honest_manifest=False)
+
+    with pytest.raises(Unreadable):
+        verify_export(path, None)
+
+
+def test_an_export_that_holds_nothing_but_a_manifest_gives_findings(desk: Desk) -> None:
+    path = pack({"manifest.json": b'{"format":"schakel-export/1"}'}, desk.folder / "x.zip", honest_manifest=False)
+
+    assert {finding.code for finding in desk.verify(path).findings} == {"MANIFEST"}
+
+
+HALF = "\ud800"
+"""Half a character: JSON can say it, UTF-8 cannot."""
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        manifest(key=f"{HALF}+00000000+AAAA", made_at=HALF, made_by={"a": [HALF]}),
+        manifest(checkpoint=HALF, files={HALF: HALF}),
+        records("leaves.jsonl", lambda rows: rows[0].update(case=HALF)),
+        records("checkpoints.jsonl", lambda rows: rows[0].update(note=rows[0]["note"].replace("time", HALF))),
+        records("openings.jsonl", lambda rows: rows[0].update(case=HALF, path=HALF, salt=HALF, value=HALF)),
+        records("proofs.jsonl", lambda rows: rows[0].update(hash=HALF, path=[HALF])),
+        definition(lambda data: data.replace(b'"final":true', b'"final":"\\ud800"')),
+        definition(lambda data: data.replace(b'"name":', b'"\\ud800":')),
+        lambda files: files.update({"events.jsonl": files["events.jsonl"].replace(b'"anna"', b'"\\ud800"')}),
+    ],
+)
+def test_what_no_text_can_hold_is_a_finding_and_no_crash(
+    desk: Desk, cases: list[str], change: Callable[[Files], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = unpack(desk.export(reveal=True))
+    change(files)
+    path = pack(files, desk.folder / "half.zip", honest_manifest=b'{"\\ud800"' not in files["manifest.json"])
+
+    assert verifier.main([str(path)]) in (0, 8)
+    assert verifier.main([str(path), "--json"]) in (0, 8)
+    json.loads(capsys.readouterr().out.partition("\n{")[2].join(["{", ""]))
+
+
+@pytest.mark.parametrize("way", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_packed_otherwise_is_no_export(desk: Desk, cases: list[str], way: int) -> None:
+    files, path = unpack(desk.export()), desk.folder / "other.zip"
+    with zipfile.ZipFile(path, "w", way) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+
+    with pytest.raises(Unreadable, match="packed"):
+        desk.verify(path)
+
+
+def test_a_bomb_is_not_unpacked(desk: Desk, cases: list[str]) -> None:
+    files = unpack(desk.export()) | {"bomb": bytes(300 << 20)}
+
+    with pytest.raises(Unreadable, match="unpack"):
+        desk.verify(pack(files, desk.folder / "bomb.zip"))
+
+
+def test_a_line_without_end_is_not_read_into_memory(desk: Desk, cases: list[str]) -> None:
+    files = unpack(desk.export())
+    files["events.jsonl"] = b'{"event":' + random.Random(1).randbytes(6 << 20).replace(b"\n", b"") + b"\n"
+
+    report = desk.verify(pack(files, desk.folder / "long.zip"))
+
+    assert "MANIFEST" in {finding.code for finding in report.findings}
+
+
+@settings(max_examples=150 * LONG, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_a_damaged_export_gives_findings_or_is_refused_and_never_breaks(desk: Desk, data: st.DataObject) -> None:
+    """Bytes flipped, cut or put in anywhere in the zip, or in one of its files."""
+    whole = desk.folder / "whole.zip"
+    if not whole.exists():
+        bring(desk.engine, "enriched")
+        desk.sequence()
+        desk.export(reveal=True).rename(whole)
+    damaged = desk.folder / "damaged.zip"
+    if data.draw(st.booleans()):
+        content = bytearray(whole.read_bytes())
+        _damage(content, data)
+        damaged.write_bytes(content)
+    else:
+        files = unpack(whole)
+        name = data.draw(st.sampled_from(sorted(name for name in files if name.endswith((".jsonl", ".json")))))
+        content = bytearray(files[name])
+        _damage(content, data)
+        pack(files | {name: bytes(content)}, damaged, honest_manifest=False)
+    try:
+        report = desk.verify(damaged)
+    except Unreadable:
+        return
+
+    assert not report.ok or _history_of(damaged) == _history_of(whole)
+
+
+def _history_of(path: Path) -> Files:
+    """All but the manifest, which nothing vouches for: it vouches for the others."""
+    return {name: data for name, data in unpack(path).items() if name != "manifest.json"}
+
+
+def _damage(content: bytearray, data: st.DataObject) -> None:
+    place = data.draw(st.integers(0, len(content) - 1))
+    match data.draw(st.sampled_from(["flip", "cut", "insert", "swap"])):
+        case "flip":
+            content[place] ^= data.draw(st.integers(1, 255))
+        case "cut":
+            del content[place : place + data.draw(st.integers(1, 50))]
+        case "insert":
+            content[place:place] = data.draw(st.binary(min_size=1, max_size=20) | st.just(b"\n") | st.just(b'"'))
+        case _:
+            other = data.draw(st.integers(0, len(content) - 1))
+            content[place], content[other] = content[other] ^ 1, content[place]

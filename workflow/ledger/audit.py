@@ -1,0 +1,181 @@
+"""The verification of a database: all that `verify.py` checks in an export, and what only a database can show.
+
+Everything is read in one transaction, so of one moment, and as streams. First the ledger and the chains by their bytes
+alone, which is fast; then what each event says, held against the rules of then and the rows that repeat it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+from workflow.definition import Definition
+from workflow.finding import find_case
+from workflow.ledger.retelling import Retelling
+from workflow.ledger.verify import Chain, Checkpoint, Kept, Ledger, Report, VerifierKey, Waiting, later_than
+from workflow.reference import parse_reference
+from workflow.storage import Database, evidence, guards
+from workflow.storage.evidence import Evidence
+from workflow.storage.store import Store
+from workflow.text import is_storable
+
+Step = Callable[[], None]
+"""Told after each chunk of events."""
+_CASE, _IN_LEDGER = itemgetter(2), itemgetter(3)
+"""Columns of `Evidence.linked_events`."""
+
+
+def verify_database(
+    database: Database,
+    definition: Definition,
+    key: VerifierKey | None,
+    held: Sequence[Checkpoint] = (),
+    *,
+    case: str | None = None,
+    begin: Callable[[int], Step] = lambda _: lambda: None,
+) -> Report:
+    """Verify everything, or one case and the ledger it is in; `definition` is the one this program runs.
+
+    `begin` is told how many steps there will be. Raises NoSuchCase; StoreError: the database cannot be read at all.
+    """
+    report = Report()
+    with database.reading() as store:
+        if absent := guards.missing(store):
+            lacks = ", ".join(absent[:8]) + (f" and {len(absent) - 8} more" if len(absent) > 8 else "")
+            report.add("TABLES_MISSING", f"The database has no {lacks}; so nothing else was looked at.")
+            return report
+        for name in guards.fallen(store):
+            report.add("TRIGGERS_MISSING", f"The trigger {name} is gone or refuses no more: rows can be changed.")
+        found = Evidence(store, _find(store, case) if case is not None else None)
+        step = begin(2 * found.count_chunks())
+        verify_integrity(found, report, key, held, step)
+        _check_times(found, report)
+        Retelling(found, report, definition).check(step)
+    return report
+
+
+def verify_integrity(
+    found: Evidence, report: Report, key: VerifierKey | None, held: Sequence[Checkpoint], step: Step
+) -> None:
+    """Hashes, chains, leaves, roots and signatures: whether anything was altered, whatever it says."""
+    _check_ledger(found, report, key, held)
+    linked = _check_chains(found, report, step)
+    if linked != report.leaves or found.is_of_one_case:
+        for rows in found.orphaned_leaves():
+            for number, case_id, seq in rows:
+                said = f"Leaf {number} stands for an event that is not there: it was removed."
+                report.add("LEAF_WITHOUT_EVENT", said, found.reference_of(case_id), seq)
+
+
+def _find(store: Store, case: str) -> int:
+    """A case's number, without reading its row, which may be forged. Raises NoSuchCase."""
+    if is_storable(case):
+        number = evidence.find(store, reference=parse_reference(case), external=case.strip())
+        if number is not None:
+            return number
+    return find_case(store, case)[0]
+
+
+def _check_ledger(found: Evidence, report: Report, key: VerifierKey | None, held: Sequence[Checkpoint]) -> None:
+    ledger = Ledger(report, (Kept(*row) for row in found.checkpoints()), key, held)
+    expected = 0
+    for rows in found.leaf_hashes():
+        numbers, hashes = zip(*rows, strict=True)
+        if numbers != tuple(range(expected, expected + len(rows))):
+            _tell_gaps(report, expected, numbers)
+        expected = numbers[-1] + 1
+        try:
+            entries = list(map(bytes.fromhex, hashes))
+        except (TypeError, ValueError):
+            entries = list(map(_entry, hashes))
+        ledger.grow(entries)
+    ledger.end()
+    said = found.sequenced()
+    if said is None:
+        report.add("TABLES_MISSING", "The sequencer's only row is gone; the next pass of the worker would fail.")
+    elif said != report.leaves:
+        report.add("LEAF_GAP", f"The sequencer has appended {said} leaves, but there are {report.leaves}.")
+
+
+def _tell_gaps(report: Report, expected: int, numbers: Sequence[int]) -> None:
+    for number in numbers:
+        if number != expected:
+            report.add("LEAF_GAP", f"Leaf {number} comes where leaf {expected} is expected.")
+        expected = number + 1
+
+
+def _entry(stored: Any) -> bytes:
+    """A leaf's entry; of what is no hash some bytes that give no right root."""
+    try:
+        return bytes.fromhex(stored)
+    except (TypeError, ValueError):
+        return b""
+
+
+def _check_chains(found: Evidence, report: Report, step: Step) -> int:
+    """Every event by its bytes, and against its leaf; how many had one."""
+    waiting = Waiting(report)
+    chain, current, linked = Chain(), None, 0
+    for rows in found.linked_events():
+        done = 0
+        if not waiting.passed and all(map(_IN_LEDGER, rows)):
+            for case_id, group in groupby(rows, _CASE):
+                if case_id != current:
+                    chain, current = Chain(), case_id
+                before = chain.seq
+                if not chain.follows(group):
+                    break
+                done += chain.seq - before
+        for row in rows[done:]:  # something here may be wrong
+            if row[2] != current:
+                chain, current = Chain(), row[2]
+            linked += _look_closely(row, chain, waiting, report, found.reference_of(current))
+        linked += done
+        step()
+    return linked
+
+
+def _look_closely(row: Sequence[Any], chain: Chain, waiting: Waiting, report: Report, case: str) -> bool:
+    """What is wrong with an event by its bytes; whether it has a leaf."""
+    canonical, digest, _, agrees = row
+    for code, message in chain.take(canonical, digest):
+        report.add(code, message, case, chain.seq)
+    if agrees is not None and not agrees:
+        said = "Its leaf was made of another hash: one of them was changed after it was sequenced."
+        report.add("LEAF_DIFFERS", said, case, chain.seq)
+    waiting.take(case, chain.seq, _when(canonical), has_leaf=agrees is not None)
+    return agrees is not None
+
+
+def _when(canonical: Any) -> str:
+    """When an event says it happened; '~', which is later than any time, when it cannot be read."""
+    try:
+        return str(json.loads(canonical)["at"])
+    except (TypeError, ValueError, KeyError, RecursionError):
+        return "~"
+
+
+def _check_times(found: Evidence, report: Report) -> None:
+    """No event happened after the checkpoint that covers it."""
+    heads = _ascending(found.checkpoints())
+    size, signed = next(heads, (None, ""))
+    for rows in found.leaf_times():
+        for number, case_id, seq, at in rows:
+            while size is not None and size <= number:
+                size, signed = next(heads, (None, ""))
+            if size is None:
+                return
+            if (when := str(evidence.as_text(at))) > signed:
+                later_than(report, signed, when, found.reference_of(case_id), seq)
+
+
+def _ascending(heads: Iterator[tuple[Any, Any, Any, Any]]) -> Iterator[tuple[int | None, str]]:
+    """Size and time of the checkpoints that have more leaves than those before."""
+    largest = -1
+    for at, size, _, _ in heads:
+        if isinstance(size, int) and size > largest:
+            largest = size
+            yield size, str(at)

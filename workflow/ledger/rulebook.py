@@ -1,0 +1,62 @@
+"""The versions of definitions that a database keeps, and a definition that replays what was judged by one of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from workflow.definition import Definition, Rung, State
+from workflow.digest import canonical_form, digest_of
+from workflow.ledger.verify import Report, Says, canonical_json, parse_json
+
+_FORGED = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+
+
+class Rulebook:
+    """What is kept of every version; `forms` by name and version. Whatever is wrong with them is a finding."""
+
+    def __init__(self, kept: Iterable[tuple[Any, Any, Any, Any]], report: Report, running: Definition) -> None:
+        self.forms: dict[tuple[str, str], Mapping[str, Any]] = {}
+        self._running = running
+        self._by_digest = {digest_of(canonical_form(running)): running}
+        for name, version, digest, canonical in kept:
+            fault = self._take(name, version, digest, canonical)
+            if fault:
+                report.add("DEFINITION_DIFFERS", f"Version '{version}' of '{name}' that is kept here {fault}.")
+
+    def definition_of(self, says: Says) -> Definition:
+        """The definition an event was judged by, for its states and ladders; the running one when it was not kept."""
+        return self._by_digest.get(says["definition"]["digest"], self._running)
+
+    def _take(self, name: Any, version: Any, digest: Any, canonical: Any) -> str:
+        """Keep a version; what is wrong with it, '' when nothing."""
+        try:
+            form = parse_json(canonical)
+            found = hashlib.sha256(canonical).hexdigest()
+            if canonical_json(form) != canonical:
+                return "is not in canonical form"
+            if (form["name"], form["version"]) != (name, version):
+                return "calls itself something else"
+            self.forms[name, version] = form
+            self._by_digest.setdefault(found, _as_recorded(self._running, form))
+        except _FORGED:
+            return "cannot be read"
+        return "" if found == digest else "is not the one of which the digest is kept beside it"
+
+
+def _as_recorded(running: Definition, form: Mapping[str, Any]) -> Definition:
+    """The states and ladders of another version, so that its history is replayed as it went."""
+    states = tuple(
+        State(
+            state["name"],
+            state["holder"],
+            "",
+            tuple(Rung(**rung) for rung in state["ladder"]),
+            state["final"],
+            tuple(state["amendable"]),
+        )
+        for state in form["states"]
+    )
+    return replace(running, name=form["name"], version=form["version"], initial=form["initial"], states=states)

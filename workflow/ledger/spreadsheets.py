@@ -1,0 +1,102 @@
+"""CSV and XLSX that nobody's spreadsheet takes for formulas; both are written row by row.
+
+CSV is UTF-8 with a byte order mark and semicolons: what a Dutch Excel opens right with a double click. It still takes
+'01234567' for a number; in the XLSX a text is a text.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import chain, count, islice
+from typing import IO, Any, Protocol, TypeAlias
+
+from openpyxl import Workbook
+from openpyxl.cell import WriteOnlyCell
+from openpyxl.styles import Font
+from openpyxl.utils import get_column_letter
+
+Value: TypeAlias = str | int | datetime | None
+"""A cell; a moment is naive, as the reader's clock says it."""
+SHEET_ROWS = 1_048_576
+"""What a sheet holds, its header included; the rest goes on to another."""
+CELL_CHARACTERS = 32_767
+_STARTS_A_FORMULA = frozenset("=+-@＝＋－＠")
+"""The wide ones too: a spreadsheet set to Japanese takes them for the same."""
+_CONTROLS = frozenset("\t\r\n")
+_CSV_MOMENT = "%Y-%m-%d %H:%M:%S"
+
+
+class Appending(Protocol):
+    """A sheet to which rows are appended."""
+
+    def append(self, row: Any) -> None:
+        """Add a row."""
+
+
+def harmless(text: str) -> str:
+    """A text on one line that no spreadsheet runs: what would begin a formula gets an apostrophe in front."""
+    shown = text if text.isprintable() else "".join(char if char.isprintable() else " " for char in text)
+    dangerous = text[:1] in _CONTROLS or shown.lstrip()[:1] in _STARTS_A_FORMULA
+    return f"'{shown}"[:CELL_CHARACTERS] if dangerous else shown[:CELL_CHARACTERS]
+
+
+def write_csv(file: IO[str], titles: Sequence[str], rows: Iterable[Sequence[Value]]) -> None:
+    """Write a header and rows to a file of UTF-8 text."""
+    file.write("\ufeff")
+    writer = csv.writer(file, delimiter=";", lineterminator="\n")
+    writer.writerow(titles)
+    for row in rows:
+        writer.writerow([_csv_cell(value) for value in row])
+
+
+def write_xlsx(
+    file: IO[bytes], title: str, titles: Sequence[str], rows: Iterable[Sequence[Value]], sheet_rows: int = SHEET_ROWS
+) -> None:
+    """Write a workbook with a header on each sheet; openpyxl keeps it in a temporary file until it is whole."""
+    book = Workbook(write_only=True)
+    left = iter(rows)
+    for number in count(1):
+        part = islice(left, sheet_rows - 1)
+        first = next(part, None)
+        if first is None and number > 1:
+            break
+        sheet = book.create_sheet(title if number == 1 else f"{title} {number}")
+        sheet.freeze_panes = "B2"
+        for place, name in enumerate(titles, 1):
+            sheet.column_dimensions[get_column_letter(place)].width = max(12, len(name) + 2)
+        sheet.append([_bold(sheet, name) for name in titles])
+        written = _append(sheet, chain([first] if first is not None else [], part))
+        sheet.auto_filter.ref = f"A1:{get_column_letter(len(titles))}{written + 1}"
+        sheet.close()
+    book.save(file)
+
+
+def _append(sheet: Appending, rows: Iterator[Sequence[Value]]) -> int:
+    written = 0
+    for written, row in enumerate(rows, 1):  # noqa: B007  (the last number is the answer)
+        sheet.append([_cell(sheet, value) for value in row])
+    return written
+
+
+def _csv_cell(value: Value) -> str | int:
+    if isinstance(value, str):
+        return harmless(value)
+    if isinstance(value, datetime):
+        return value.strftime(_CSV_MOMENT)
+    return "" if value is None else value
+
+
+def _cell(sheet: Any, value: Value) -> Any:
+    if not isinstance(value, str):
+        return value
+    cell = WriteOnlyCell(sheet, harmless(value))
+    cell.data_type = "s"  # else '#N/A' would be an error and '=' a formula
+    return cell
+
+
+def _bold(sheet: Any, text: str) -> Any:
+    cell = WriteOnlyCell(sheet, text)
+    cell.font = Font(bold=True)
+    return cell

@@ -1,0 +1,268 @@
+"""What an export reads, each a page at a time inside one snapshot, so that a million events cost no memory.
+
+Values are handed on as they are stored: an export of an altered database must show the alteration, not stumble over it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Executable,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    func,
+    select,
+    tuple_,
+    type_coerce,
+)
+
+from workflow.clock import format_time
+from workflow.storage.store import Store
+from workflow.storage.tables import cases, checkpoints, definitions, events, leaves, private_values
+
+PAGE = 1_000
+"""Rows read at once."""
+Range = tuple[int, int]
+"""Numbers of cases, first and last, both in it."""
+EVERYTHING: Range = (-(2**62), 2**62)
+_BEFORE_ANY = -(2**31)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event as it is stored; `leaf` is the index of its leaf, None when it has none."""
+
+    case_id: int
+    seq: int
+    canonical: bytes
+    hash: str
+    leaf: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCase:
+    """A case's row as people may want to see it; JSON texts and moments as they are stored."""
+
+    id: int
+    reference: str
+    external_reference: str | None
+    state: str
+    version: int
+    seq: int
+    facts: str
+    progress: str
+    opened_at: str
+    entered_at: str
+    due_at: str
+    ended_at: str
+    erased: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StoredOpening:
+    """A personal value with its salt, by the event that committed to it; `value` is JSON text."""
+
+    case_id: int
+    case: str
+    seq: int
+    path: str
+    value: str
+    salt: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLeaf:
+    """A leaf: its index, and the event it stands for."""
+
+    index: int
+    case_id: int
+    case: str
+    seq: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCheckpoint:
+    """A checkpoint; `at` is UTC text."""
+
+    at: str
+    size: int
+    root: str
+    note: str
+
+
+def events_between(store: Store, between: Range) -> Iterator[StoredEvent]:
+    """The events of these cases, by case and in order."""
+    for row in _by_case(store, _events, between):
+        canonical = row["canonical"]
+        stored = canonical.encode() if isinstance(canonical, str) else bytes(canonical)
+        yield StoredEvent(row["case_id"], row["seq"], stored, row["hash"], row["leaf"])
+
+
+def openings_between(store: Store, between: Range) -> Iterator[StoredOpening]:
+    """The personal values of these cases, by case, event and path."""
+    after = {"case_id": between[0], "seq": _BEFORE_ANY, "path": ""}
+    while page := list(store.select(_openings, {**after, "last": between[1], "page": PAGE})):
+        for row in page:
+            yield StoredOpening(
+                row["case_id"], row["case"] or "", row["seq"], row["path"], row["value"], bytes(row["salt"])
+            )
+        after = {name: page[-1][name] for name in after}
+
+
+def leaves_between(store: Store, between: Range) -> Iterator[StoredLeaf]:
+    """The leaves of these cases, by case and in order."""
+    yield from map(_leaf, _by_case(store, _leaves_of_cases, between))
+
+
+def all_leaves(store: Store) -> Iterator[StoredLeaf]:
+    """Every leaf, by index."""
+    yield from map(_leaf, _by_number(store, _leaves))
+
+
+def leaf_at(store: Store, index: int) -> StoredLeaf | None:
+    """The leaf with this index."""
+    return next((_leaf(row) for row in store.select(_leaf_at, {"index": index})), None)
+
+
+def all_checkpoints(store: Store) -> Iterator[StoredCheckpoint]:
+    """Every checkpoint, in the order they were signed."""
+    for row in _by_number(store, _checkpoints):
+        yield StoredCheckpoint(_moment(row["at"]), row["size"], row["root"], row["note"])
+
+
+def cases_between(store: Store, between: Range) -> Iterator[StoredCase]:
+    """These cases, in the order they were opened."""
+    moments = ("opened_at", "entered_at", "due_at", "ended_at")
+    for row in _by_number(store, _cases, between):
+        yield StoredCase(**{**row, **{name: _moment(row[name]) for name in moments}, "erased": bool(row["erased"])})
+
+
+def count_cases(store: Store) -> int:
+    """How many cases there are."""
+    return int(next(store.read(select(func.count().label("count")).select_from(cases)))["count"])
+
+
+def references_between(store: Store, between: Range) -> Iterator[tuple[int, str]]:
+    """The number and the reference of each of these cases."""
+    for row in _by_number(store, _references, between):
+        yield row["id"], row["reference"]
+
+
+def active_cases(store: Store, since: datetime | None, before: datetime | None) -> Iterator[int]:
+    """The numbers of the cases to which something happened from `since` until just before `before`, in order."""
+    when = [events.c.at >= since] if since else []
+    when += [events.c.at < before] if before else []
+    wanted = select(events.c.case_id).where(*when).group_by(events.c.case_id).order_by(events.c.case_id).limit(PAGE)
+    last = EVERYTHING[0]
+    while page := [row["case_id"] for row in store.read(wanted.where(events.c.case_id > last))]:
+        yield from page
+        last = page[-1]
+
+
+def definition_bytes(store: Store, name: str, version: str) -> bytes | None:
+    """The canonical bytes of a version of a definition; None: it is not stored."""
+    found = next(store.select(_definition, {"name": name, "version": version}), None)
+    if found is None:
+        return None
+    canonical = found["canonical"]
+    return canonical.encode() if isinstance(canonical, str) else bytes(canonical)
+
+
+def _by_case(store: Store, query: Callable[[], Executable], between: Range) -> Iterator[dict[str, Any]]:
+    after = {"case_id": between[0], "seq": _BEFORE_ANY}
+    while page := list(store.select(query, {**after, "last": between[1], "page": PAGE})):
+        yield from page
+        after = {name: page[-1][name] for name in after}
+
+
+def _by_number(store: Store, query: Callable[[], Executable], between: Range = EVERYTHING) -> Iterator[dict[str, Any]]:
+    after = between[0] - 1
+    while page := list(store.select(query, {"after": after, "last": between[1], "page": PAGE})):
+        yield from page
+        after = page[-1]["id"]
+
+
+def _events() -> Executable:
+    same = and_(leaves.c.case_id == events.c.case_id, leaves.c.seq == events.c.seq)
+    wanted = select(events.c.case_id, events.c.seq, events.c.canonical, events.c.hash, leaves.c.id.label("leaf"))
+    return _paged_by_case(wanted.outerjoin(leaves, same), events.c.case_id, events.c.seq)
+
+
+def _leaves_of_cases() -> Executable:
+    return _paged_by_case(_leaf_columns(), leaves.c.case_id, leaves.c.seq)
+
+
+def _leaves() -> Executable:
+    return _paged_by_number(_leaf_columns(), leaves.c.id)
+
+
+def _leaf_at() -> Executable:
+    return _leaf_columns().where(leaves.c.id == bindparam("index"))
+
+
+def _leaf_columns() -> Select[Any]:
+    wanted = select(leaves.c.id, leaves.c.case_id, cases.c.reference.label("case"), leaves.c.seq, leaves.c.hash)
+    return wanted.outerjoin(cases, cases.c.id == leaves.c.case_id)
+
+
+def _openings() -> Executable:
+    values = private_values.c
+    wanted = select(
+        values.case_id, cases.c.reference.label("case"), values.seq, values.path, values.value, values.salt
+    ).outerjoin(cases, cases.c.id == values.case_id)
+    return _paged_by_case(wanted, values.case_id, values.seq, values.path)
+
+
+def _cases() -> Executable:
+    plain = ("id", "reference", "external_reference", "state", "version", "seq", "facts", "progress", "erased")
+    moments = ("opened_at", "entered_at", "due_at", "ended_at")
+    wanted = select(*(cases.c[name] for name in plain), *(_as_stored(cases.c[name]) for name in moments))
+    return _paged_by_number(wanted, cases.c.id)
+
+
+def _references() -> Executable:
+    return _paged_by_number(select(cases.c.id, cases.c.reference), cases.c.id)
+
+
+def _checkpoints() -> Executable:
+    found = checkpoints.c
+    return _paged_by_number(select(found.id, _as_stored(found.at), found.size, found.root, found.note), found.id)
+
+
+def _definition() -> Executable:
+    named = (definitions.c.name == bindparam("name"), definitions.c.version == bindparam("version"))
+    return select(definitions.c.canonical).where(*named)
+
+
+def _paged_by_case(wanted: Select[Any], *order: Column[Any]) -> Select[Any]:
+    mark = tuple_(*(bindparam(column.name, type_=column.type) for column in order))
+    within = and_(tuple_(*order) > mark, order[0] <= bindparam("last"))
+    return wanted.where(within).order_by(*order).limit(bindparam("page"))
+
+
+def _paged_by_number(wanted: Select[Any], number: Column[Any]) -> Select[Any]:
+    within = and_(number > bindparam("after"), number <= bindparam("last"))
+    return wanted.where(within).order_by(number).limit(bindparam("page"))
+
+
+def _as_stored(column: Column[Any]) -> ColumnElement[Any]:
+    """A moment without the reading that refuses what is none."""
+    return type_coerce(column, Text).label(column.name)
+
+
+def _moment(stored: Any) -> str:
+    """A moment as UTC text, '' for none."""
+    return format_time(stored) if isinstance(stored, datetime) else str(stored or "")
+
+
+def _leaf(row: dict[str, Any]) -> StoredLeaf:
+    return StoredLeaf(row["id"], row["case_id"], row["case"] or "", row["seq"], row["hash"])

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from notifications.building import Builder, CannotBuild
 from notifications.desk import Desk
@@ -22,11 +23,14 @@ from workflow.clock import Clock
 from workflow.events import Origin
 from workflow.storage import Database, letters
 from workflow.storage.letters import LetterState, OutboxRow
+from workflow.storage.shift import take_turn
 from workflow.storage.store import Store
 from workflow.work import Rules, Work
 
 CONNECTIONS = 10
-BATCH = 100
+BATCH = 200
+Recorded: TypeAlias = "asyncio.Future[LetterState | None] | None"
+"""The outcome of a letter on its way into the database; None: there was none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,7 @@ class Delivery:
         self._settle_lost()
         now = self._clock.now()
         with self._database.writing() as store:
+            take_turn(store)
             letters.release_expired(store, now)
             for role, address in self._desk.addresses.items():
                 letters.fill_addresses(store, role, address)
@@ -85,7 +90,7 @@ class Delivery:
             while not self._stopping and self._reachable and (batch := self._claim(merged.until)):
                 asyncio.run(self._send(batch, self._server))
         with self._database.reading() as store:
-            pending = letters.count_by_state(store).get("pending", 0)
+            pending = letters.count_pending(store)
         return Delivered(**self._count, pending=pending)
 
     def _claim(self, reminders_until: int) -> list[OutboxRow]:
@@ -106,52 +111,59 @@ class Delivery:
             async with asyncio.TaskGroup() as group:
                 for _ in range(min(self._connections, len(batch))):
                     group.create_task(self._work_off(queue, server))
+        except ExceptionGroup as several:
+            raise several.exceptions[0] from None
         finally:
+            await self._recorder.finish()
             with self._database.writing() as store:
                 letters.release(store, batch[0].token or "")
 
     async def _work_off(self, queue: list[OutboxRow], server: Server) -> None:
         """Send letters over one connection until none is left, or the server cannot be reached."""
         connection = Connection(server)
+        recorded: Recorded = None
         try:
             while queue and not self._stopping and self._reachable:
-                row = queue.pop()
-                try:
-                    built = self._builder.build(row, self._clock.now())
-                except CannotBuild as error:
-                    await self._settle(row, Reply(Outcome.FAILED, Phase.RENDER, None, str(error)), LetterState.CLAIMED)
-                    continue
-                if not connection.is_open and (refusal := await connection.open()):
-                    self._reachable = False
-                    await self._settle(built, refusal, LetterState.CLAIMED)
-                    return
-                await self._send_one(connection, built)
+                recorded = await self._send_one(connection, queue.pop(), recorded)
+            await self._count_in(recorded)
         finally:
             await connection.close()
 
-    async def _send_one(self, connection: Connection, row: OutboxRow) -> None:
-        refusal = await connection.offer(self._desk.sender, row.recipient or "")
+    async def _send_one(self, connection: Connection, row: OutboxRow, before: Recorded) -> Recorded:
+        """Send a letter; the outcome of the one before is recorded meanwhile, but always before this one may leave."""
+        try:
+            built = self._builder.build(row, self._clock.now())
+        except CannotBuild as error:
+            await self._count_in(before)
+            return self._settle(row, Reply(Outcome.FAILED, Phase.RENDER, None, str(error)), LetterState.CLAIMED)
+        refusal = await self._offer(connection, built)
+        await self._count_in(before)
         if refusal is not None:
-            await self._settle(row, refusal, LetterState.CLAIMED)
-            if connection.is_open and not await connection.reset():
-                await connection.close()
-            return
+            return self._settle(built, refusal, LetterState.CLAIMED)
         lease = self._clock.now() + SENDING_LEASE
-        ours = await self._recorder.run(lambda store, _: letters.begin_sending(store, row, lease_until=lease))
-        if not ours:  # the lease ran out and somebody else has it: nothing was sent
-            await connection.reset()
-            return
-        reply = await connection.transmit(row.message or b"")
-        await self._settle(row, reply, LetterState.SENDING)
+        if not await self._recorder.submit(lambda store, _: letters.beginning(store, built, lease_until=lease)):
+            await connection.reset()  # the lease ran out and somebody else has it: nothing was sent
+            return None
+        return self._settle(built, await connection.transmit(built.message or b""), LetterState.SENDING)
 
-    async def _settle(self, row: OutboxRow, reply: Reply, was: LetterState) -> None:
+    async def _offer(self, connection: Connection, row: OutboxRow) -> Reply | None:
+        """Offer a letter over a connection that is opened if need be; None: it may be sent."""
+        if not connection.is_open and (refusal := await connection.open()):
+            self._reachable = False
+            return refusal
+        refusal = await connection.offer(self._desk.sender, row.recipient or "")
+        if refusal is not None and connection.is_open and not await connection.reset():
+            await connection.close()
+        return refusal
+
+    def _settle(self, row: OutboxRow, reply: Reply, was: LetterState) -> Recorded:
         cases = self._cases_of(row)
-        self._tally(await self._recorder.run(self._settling(row, reply, was, cases), cases))
+        return self._recorder.submit(self._settling(row, reply, was, cases), cases)
 
     def _settling(self, row: OutboxRow, reply: Reply, was: LetterState, cases: list[int]) -> Act[LetterState | None]:
         """The act that records an outcome in the outbox and in the history of the letter's cases."""
 
-        def act(store: Store, works: Mapping[int, Work]) -> LetterState | None:
+        def act(store: Store, works: Mapping[int, Work]) -> Callable[[], LetterState | None]:
             own = {case_id: works[case_id] for case_id in cases}
             return settle_letter(store, own, row, reply, expected=was, now=self._clock.now())
 
@@ -173,6 +185,10 @@ class Delivery:
             return [row.case_id]
         with self._database.reading() as store:
             return [case_id for case_id, _ in letters.merged_cases(store, row.id)]
+
+    async def _count_in(self, recorded: Recorded) -> None:
+        if recorded is not None:
+            self._tally(await recorded)
 
     def _tally(self, state: LetterState | None) -> None:
         if state is not None:

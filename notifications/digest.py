@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from workflow.storage import letters
+from workflow.storage import letters, merging
 from workflow.storage.letters import OutboxRow
 from workflow.storage.store import Store
 from workflow.work import Letter
@@ -33,8 +33,8 @@ def merge_reminders(store: Store, now: datetime) -> Merged:
     """Merge what can be merged. While something is still to be fired, reminders wait for what belongs with them."""
     if letters.timers_are_due(store, now):
         return Merged(0, 0)
-    count = sum(_merge(store, group, now) for group in letters.mergeable(store, now))
-    return Merged(count, letters.last_number(store))
+    count = sum(_merge(store, group, now) for group in merging.mergeable(store, now))
+    return Merged(count, merging.last_number(store))
 
 
 def _merge(store: Store, rows: Sequence[OutboxRow], now: datetime) -> int:
@@ -43,9 +43,9 @@ def _merge(store: Store, rows: Sequence[OutboxRow], now: datetime) -> int:
     if len(latest) == 1:
         (keeper,) = latest
         merged = [row for row in rows if row.id != keeper.id]
-        letters.merge_into(store, merged, keeper.id, now)
+        merging.merge_into(store, merged, keeper.id, now)
         return len(merged)
-    letters.merge_into(store, rows, letters.add_letter(store, _digest(latest, now)), now)
+    merging.merge_into(store, rows, letters.add_letter(store, _digest(latest, now)), now)
     return len(rows)
 
 

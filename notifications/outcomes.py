@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -43,10 +43,10 @@ def settle_letter(
     *,
     expected: LetterState,
     now: datetime,
-) -> LetterState | None:
-    """Record an attempt and what follows; `works` are the cases the letter is about.
+) -> Callable[[], LetterState | None]:
+    """Ask to record an attempt and what follows; `works` are the cases the letter is about.
 
-    None: the letter was no longer ours, so nothing was recorded.
+    What it returns reads the answer: None: the letter was no longer ours, so nothing was recorded.
     """
     tried = replace(row, attempts=row.attempts + 1)
     state = _STATES[reply.outcome]
@@ -54,12 +54,17 @@ def settle_letter(
         state = LetterState.FAILED
     retry_at = now + wait_before(tried.attempts) if state is LetterState.PENDING else None
     reason = None if state is LetterState.SENT else _reason(reply)
-    if not letters.settle(store, tried, state, expected=(expected,), now=now, reason=reason, due_at=retry_at):
-        return None
-    letters.add_attempt(store, row, Attempt(now, str(reply.phase), str(reply.outcome), reply.code, reply.words))
-    if state in _KINDS:
-        tell_cases(works, row, _KINDS[state], {"phase": str(reply.phase), "code": reply.code})
-    return state
+    is_ours = letters.settling(store, tried, state, expected=(expected,), now=now, reason=reason, due_at=retry_at)
+
+    def tell() -> LetterState | None:
+        if not is_ours():
+            return None
+        letters.add_attempt(store, row, Attempt(now, str(reply.phase), str(reply.outcome), reply.code, reply.words))
+        if state in _KINDS:
+            tell_cases(works, row, _KINDS[state], {"phase": str(reply.phase), "code": reply.code})
+        return state
+
+    return tell
 
 
 def tell_cases(

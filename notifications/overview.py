@@ -11,8 +11,8 @@ from workflow.clock import AMSTERDAM, local_day
 from workflow.errors import Conflict
 from workflow.storage import Database, letters
 from workflow.storage.letters import LetterState, OutboxRow
-from workflow.storage.listing import Filter, list_cases
-from workflow.storage.shift import take_slot
+from workflow.storage.listing import Filter, drifted_cases, list_cases
+from workflow.storage.shift import take_slot, take_turn
 from workflow.storage.store import Store
 from workflow.views import summary_of
 from workflow.work import Letter, Rules
@@ -26,12 +26,12 @@ MOST = 50
 
 def run_once(database: Database, rules: Rules, now: datetime) -> bool:
     """Write today's overview if its hour has come and nobody did; whether a letter was written."""
-    local = now.astimezone(AMSTERDAM)
-    if not (rules.calendar.is_working_day(local.date()) and SLOT_BEGINS <= local.time() < SLOT_ENDS):
+    if not in_slot(rules, now):
         return False
     try:
         with database.writing() as store:
-            if not take_slot(store, LETTER, local.date(), now):
+            take_turn(store)
+            if not take_slot(store, LETTER, local_day(now), now):
                 return False
             context = gather(store, rules, now)
             if context is not None:
@@ -42,13 +42,20 @@ def run_once(database: Database, rules: Rules, now: datetime) -> bool:
         return False  # another worker took the slot at the same moment
 
 
+def in_slot(rules: Rules, now: datetime) -> bool:
+    """Whether now is the hour of a working day in which the letters of the morning are written."""
+    local = now.astimezone(AMSTERDAM)
+    return rules.calendar.is_working_day(local.date()) and SLOT_BEGINS <= local.time() < SLOT_ENDS
+
+
 def gather(store: Store, rules: Rules, now: datetime) -> dict[str, Any] | None:
     """What the overview says; None when there is nothing to say."""
     overdue = _cases(store, rules, now, now)
     tonight = at_midnight(local_day(now) + timedelta(days=1))
     today = [case for case in _cases(store, rules, now, tonight) if case not in overdue]
     failed, unknown = _letters(store, LetterState.FAILED), _letters(store, LetterState.UNKNOWN)
-    if not (overdue or today or failed or unknown):
+    drift = _drift(store, rules)
+    if not (overdue or today or failed or unknown or drift):
         return None
     holders = sorted({case["holder"] for case in overdue})
     return {
@@ -63,7 +70,7 @@ def gather(store: Store, rules: Rules, now: datetime) -> dict[str, Any] | None:
         "failed": failed,
         "unknown": unknown,
         "due_today": [{**case, "what": case["state_label"]} for case in today],
-        "drift": [],
+        "drift": drift,
     }
 
 
@@ -83,8 +90,16 @@ def _cases(store: Store, rules: Rules, now: datetime, due_before: datetime) -> l
     ]
 
 
+def _drift(store: Store, rules: Rules) -> list[str]:
+    """A line for each case of which something was seen to be right no more; it stays until it is right again."""
+    domain = rules.definition.domain
+    name = domain.drift_field.rpartition(".")[2]
+    found = ((case, domain.drift(case.facts)) for case in drifted_cases(store, name, MOST))
+    return [f"{case.reference}, {domain.title(case.facts)}: {said}" for case, said in found if said]
+
+
 def _letters(store: Store, state: LetterState) -> list[dict[str, Any]]:
-    return [_told(row) for row in letters.letters_of(store, state=str(state), limit=MOST)]
+    return [_told(row) for row in letters.letters_of(store, state=str(state), limit=MOST, erased=False)]
 
 
 def _told(row: OutboxRow) -> dict[str, Any]:

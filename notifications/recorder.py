@@ -18,8 +18,11 @@ from workflow.storage.store import Store
 from workflow.work import Rules, Work
 
 T = TypeVar("T")
-Act = Callable[[Store, Mapping[int, Work]], T]
-"""What to do inside the transaction, given the cases it asked for."""
+Act = Callable[[Store, Mapping[int, Work]], Callable[[], T]]
+"""What to ask inside the transaction, given the cases it wants; what it returns reads the answer and acts on it.
+
+So on PostgreSQL all acts of a transaction ask before the first waits for its answer.
+"""
 
 
 @dataclass
@@ -30,7 +33,7 @@ class _Entry(Generic[T]):
 
 
 class Recorder:
-    """Runs acts inside shared transactions, in the order they were asked for."""
+    """Runs acts inside shared transactions, in the order they were asked for; `submit` is for one event loop."""
 
     def __init__(self, database: Database, rules: Rules, origin: Origin, clock: Clock) -> None:
         self._database = database
@@ -40,30 +43,45 @@ class Recorder:
         self._waiting: list[_Entry[Any]] = []
         self._running: asyncio.Task[None] | None = None
 
-    async def run(self, act: Act[T], cases: Sequence[int] = ()) -> T:
-        """Run an act and wait until it is committed; the cases it appends to are locked first, in one order."""
+    def submit(self, act: Act[T], cases: Sequence[int] = ()) -> asyncio.Future[T]:
+        """Run an act soon; done when it is committed. The cases it appends to are locked first, in one order."""
         entry: _Entry[T] = _Entry(cases, act, asyncio.get_running_loop().create_future())
         self._waiting.append(entry)
         if self._running is None:
             self._running = asyncio.create_task(self._drain())
-        return await entry.done
+        return entry.done
 
     def run_now(self, act: Act[T], cases: Sequence[int] = ()) -> T:
         """Run an act in a transaction of its own."""
         committed: list[T] = self._commit([(cases, act)])
         return committed[0]
 
+    async def finish(self) -> None:
+        """Wait until everything that was submitted is committed, or has failed."""
+        if self._running is not None:
+            await self._running
+
     async def _drain(self) -> None:
-        while self._waiting:
-            entries, self._waiting = self._waiting, []
-            try:
-                results = await asyncio.to_thread(self._commit, [(entry.cases, entry.act) for entry in entries])
-            except Exception as error:  # noqa: BLE001  (handed to whoever waits for it)
-                await self._one_by_one(entries, error)
-                continue
-            for entry, result in zip(entries, results, strict=True):
-                entry.done.set_result(result)
-        self._running = None
+        try:
+            while self._waiting:
+                await self._let_others_join()
+                entries, self._waiting = self._waiting, []
+                try:
+                    results = await asyncio.to_thread(self._commit, [(entry.cases, entry.act) for entry in entries])
+                except Exception as error:  # noqa: BLE001  (handed to whoever waits for it)
+                    await self._one_by_one(entries, error)
+                else:
+                    for entry, result in zip(entries, results, strict=True):
+                        _tell(entry, result)
+        finally:
+            self._running = None
+
+    async def _let_others_join(self) -> None:
+        """Wait as long as each round of the event loop brings another act."""
+        known = 0
+        while len(self._waiting) > known:
+            known = len(self._waiting)
+            await asyncio.sleep(0)
 
     async def _one_by_one(self, entries: Sequence[_Entry[Any]], error: Exception) -> None:
         """One act that fails must not take the others with it."""
@@ -71,9 +89,10 @@ class Recorder:
             try:
                 if len(entries) == 1:
                     raise error
-                entry.done.set_result((await asyncio.to_thread(self._commit, [(entry.cases, entry.act)]))[0])
+                _tell(entry, (await asyncio.to_thread(self._commit, [(entry.cases, entry.act)]))[0])
             except Exception as own:  # noqa: BLE001  (handed to whoever waits for it)
-                entry.done.set_exception(own)
+                if not entry.done.done():
+                    entry.done.set_exception(own)
 
     def _commit(self, acts: Sequence[tuple[Sequence[int], Act[Any]]]) -> list[Any]:
         with self._database.writing() as store:
@@ -82,6 +101,12 @@ class Recorder:
                 case_id: Work(self._rules, self._origin, self._clock.now(), case_id, case)
                 for case_id, case in store.cases_by_id(wanted)
             }
-            results = [act(store, works) for _, act in acts]
+            asked = [act(store, works) for _, act in acts]
+            results = [read() for read in asked]
             store.write(list(works.values()))
         return results
+
+
+def _tell(entry: _Entry[T], result: T) -> None:
+    if not entry.done.done():  # whoever waited may have been cancelled meanwhile
+        entry.done.set_result(result)

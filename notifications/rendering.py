@@ -117,6 +117,11 @@ def templates(folder: Path = TEMPLATES) -> frozenset[tuple[str, str]]:
     )
 
 
+def page(file: Path) -> Template:
+    """A page of HTML that is no letter: its file as it stands, values escaped; `generate` gives it piece by piece."""
+    return _environment(autoescape=True).from_string(file.read_text(encoding="utf-8"))
+
+
 def cleaned(value: object) -> object:
     """A value as a letter may show it: on one line, nothing invisible, nothing that turns the writing direction."""
     if value is None:

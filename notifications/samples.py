@@ -12,6 +12,7 @@ _ROLES = {
     "escalation": "operations",
     "withdraw_question": "operations",
     "first_exchange_check": "operations",
+    "ready_to_register": "operations",
     "daily_overview": "operations",
     "ledger_checkpoint": "auditor",
 }
@@ -146,5 +147,5 @@ def _overview() -> dict[str, Any]:
         "failed": [refused | {"reason": "rcpt: 550 no such mailbox"}],
         "unknown": [lost | {"reason": "data: the connection was lost"}],
         "due_today": [third],
-        "drift": [],
+        "drift": ["K-3F8N-P1TC, Bakkerij De Gouden Leeuw: recht weg: Raadplegen HRM"],
     }

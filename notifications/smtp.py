@@ -53,7 +53,7 @@ class Reply:
 class _Answer(NamedTuple):
     phase: Phase
     code: int | None  # None: there was no clear answer, and the connection is gone
-    words: str
+    words: str  # as they were said
 
 
 _Step = Callable[[], Awaitable[SMTPResponse]]
@@ -69,7 +69,9 @@ _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 def wire_bytes(message: bytes) -> bytes:
     """The letter as it goes over the line: every line ends in CRLF, the last too. To be stored and hashed as such."""
-    normal = _LINE_END.sub(b"\r\n", message)
+    ends = message.count(b"\r\n")
+    is_normal = ends == message.count(b"\r") == message.count(b"\n")
+    normal = message if is_normal else _LINE_END.sub(b"\r\n", message)
     return normal if normal.endswith(b"\r\n") else normal + b"\r\n"
 
 
@@ -149,7 +151,7 @@ class Connection:
         if refusal := self._judged(answer, wanted=2):
             return refusal
         self._under_way = False
-        return Reply(Outcome.SENT, Phase.DATA, answer.code, answer.words)
+        return Reply(Outcome.SENT, Phase.DATA, answer.code, _presentable(answer.words, self._secrets))
 
     async def reset(self) -> bool:
         """RSET; False: the server would not, and the connection is closed."""
@@ -205,7 +207,7 @@ class Connection:
         finally:  # also when cancelled: whatever came next would be taken for the answer to another question
             if is_unclear := not 200 <= code <= 599:
                 self._drop()
-        return _Answer(phase, None if is_unclear else code, _presentable(words, self._secrets))
+        return _Answer(phase, None if is_unclear else code, words)
 
     def _judged(self, answer: _Answer, *, wanted: int) -> Reply | None:
         """None: go on. Else what this answer means for the letter; after a plain refusal the connection stays open."""
@@ -216,7 +218,7 @@ class Connection:
         is_plain_refusal = kind in (4, 5) and phase not in _OPENING and code != 421
         if said_more or unsent or not (is_accepted or is_plain_refusal):
             self._drop()
-        return None if is_accepted else Reply(_outcome(phase, code), phase, code, words)
+        return None if is_accepted else Reply(_outcome(phase, code), phase, code, _presentable(words, self._secrets))
 
     def _left_over(self) -> tuple[bool, bool]:
         """Whether the server gave more than one answer, and whether it gave one before it had heard everything."""

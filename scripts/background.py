@@ -41,6 +41,8 @@ def tick(session: Session) -> None:
     sealed = done.sealed
     if sealed.leaves or sealed.checkpoints:
         click.echo(f"Ledger     {sealed.leaves} events sealed, {sealed.checkpoints} checkpoints signed")
+    if polled := done.polled:
+        click.echo(f"Loket.nl   {polled.checked} cases checked, {polled.failed} could not be")
     if done.overview:
         click.echo("Overview   written for operations")
     if passes.server is None:
@@ -48,8 +50,8 @@ def tick(session: Session) -> None:
     if session.signer is None:
         path = session.settings.signing_key
         click.echo(wrapped(f"There is no signing key at {path}: no checkpoint. Run: schakel init", ""), err=True)
-    if sealed.copy_failed:
-        click.echo(sealed.copy_failed, err=True)
+    for fault in filter(None, (sealed.copy_failed, polled.fault)):
+        click.echo(wrapped(fault, ""), err=True)
 
 
 @click.command(short_help="Run in the background until stopped.", epilog=examples("schakel worker"))

@@ -68,6 +68,7 @@ def _examine(session: Session) -> Iterator[Finding]:
         ("signing key", _signing_key),
         ("mail", _mail),
         ("worker", _worker),
+        ("loket", _loket),
         ("ledger", _ledger),
     )
     for name, check in checks:
@@ -163,16 +164,17 @@ def _mail(session: Session) -> Iterator[Finding]:
 
 def _letters(session: Session) -> Iterator[Finding]:
     from workflow.storage import letters
+    from workflow.storage.erasing import erased_by_state
 
     with session.database.reading() as store:
-        counts = letters.count_by_state(store)
+        counts, erased = letters.count_by_state(store), erased_by_state(store)
         homeless = Counter(row.role for row in letters.waiting(store) if row.recipient is None)
     said = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
     yield Finding("mail", "ok", f"Letters: {said or 'none yet'}.")
-    if failed := counts.get("failed"):
+    if failed := counts.get("failed", 0) - erased.get("failed", 0):
         todo = "schakel mail list --state failed, mend the cause, then schakel mail retry ID"
         yield Finding("mail", "warn", f"{failed} of them failed for good.", todo)
-    if unknown := counts.get("unknown"):
+    if unknown := counts.get("unknown", 0) - erased.get("unknown", 0):
         message = f"{unknown} of them may or may not have arrived, and wait for your decision."
         todo = "schakel mail list --state unknown, ask the reader, then schakel mail resolve ID --sent|--resend"
         yield Finding("mail", "warn", message, todo)
@@ -222,6 +224,15 @@ def _ledger(session: Session) -> Iterator[Finding]:
         yield Finding("ledger", "warn", said, f"see that a worker runs: {ways}")
     else:
         yield Finding("ledger", "ok", said)
+
+
+def _loket(session: Session) -> Iterator[Finding]:
+    from scripts.loket_checkup import examine
+
+    settings = session.settings
+    if settings.loket_api_url or settings.loket_token_url or settings.loket_credentials or settings.loket_poll:
+        for result, message, todo in examine(session):
+            yield Finding("loket", result, message, todo)
 
 
 def _private(check: str, path: Path, most: int) -> Iterator[Finding]:

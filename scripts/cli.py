@@ -39,6 +39,7 @@ COMMANDS: Mapping[str, Entry] = {
     "list":      Entry(_LOOK,   "overview",       "list_cases",  "List cases, by state, holder or name."),
     "history":   Entry(_LOOK,   "past",           "history",     "Show what happened to a case, oldest first."),
     "replay":    Entry(_LOOK,   "past",           "replay",      "Fold a case from its history, up to any moment."),
+    "loket":     Entry(_LOOK,   "loket_command",  "loket",       "Check step 1 with Loket.nl itself."),
     "import":    Entry(_MANY,   "imports",        "import_file", "Import employers from a CSV or Excel file."),
     "mail":      Entry(_ITSELF, "post",           "mail",        "Look at letters, send or settle them."),
     "forecast":  Entry(_ITSELF, "background",     "forecast",    "Say which letters will go out, to whom and why."),

@@ -16,7 +16,16 @@ import click
 
 from scripts.output import plain, print_json, wrapped
 from scripts.wiring import Session
-from workflow.errors import Conflict, DefinitionError, NoSuchCase, Refused, SchakelError, StoreError, UsageError
+from workflow.errors import (
+    Conflict,
+    DefinitionError,
+    HistoryBroken,
+    NoSuchCase,
+    Refused,
+    SchakelError,
+    StoreError,
+    UsageError,
+)
 
 DONE, FAILED, USAGE, NO_SUCH_CASE, REFUSED, ROWS_FAILED, CONFLICT, UNVERIFIED = 0, 1, 2, 3, 5, 6, 7, 8
 INTERRUPTED, BROKEN_PIPE = 130, 141
@@ -29,6 +38,7 @@ _KINDS: tuple[tuple[type[SchakelError], int, str], ...] = (
     (Conflict,        CONFLICT,     "conflict"),
     (StoreError,      FAILED,       "store"),
     (DefinitionError, FAILED,       "definition"),
+    (HistoryBroken,   UNVERIFIED,   "history"),
 )  # fmt: skip
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from functools import partial
 
 import click
 
 from scripts.exits import ROWS_FAILED
 from scripts.output import Marks, json_array, marks, plain, wrapped
 from scripts.parameters import actor_option, examples, json_option
+from scripts.progress import progress
 from scripts.tables import Columns, Sheet, look_through
 from scripts.wiring import Session, pass_session
 from states.spreadsheet import COLUMNS, DEDICATED_COLUMN, IGNORED_COLUMNS, IGNORED_PREFIX, REFERENCE_COLUMN, read_row
@@ -77,7 +75,7 @@ def import_file(
         letters=not no_letters,
         origin=session.origin("import"),
     )
-    with _progress(sheet.count, session) as step:
+    with progress("importing", sheet.count, session, scrolls=True) as step:
         counts = _answer(session, _in_order(results, faults), step)
     if not session.json:
         _print_summary(counts, dry_run=dry_run, accepted=accept_warnings)
@@ -159,22 +157,3 @@ def _print_summary(counts: Counter[str], *, dry_run: bool, accepted: bool) -> No
     click.echo(f"{sum(counts.values())} rows: {said}.{tail}")
     if counts["warn"] and not (dry_run or accepted):
         click.echo("Next: schakel advance CASE --accept CODE, for each warning that is right")
-
-
-@contextmanager
-def _progress(total: int, session: Session) -> Iterator[Callable[[], None]]:
-    """A bar on standard error while results go to a file or a pipe; nothing when they scroll by on a terminal."""
-    error, out = sys.stderr, sys.stdout
-    dumb = session.environ.get("TERM") == "dumb"
-    if not error.isatty() or out.isatty() or dumb:
-        yield _do_nothing
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        yield partial(bar.advance, bar.add_task("importing", total=total), 1)
-
-
-def _do_nothing() -> None:
-    """What a step of the progress bar is where there is none."""

@@ -51,9 +51,12 @@ SETTINGS_TEXT = """\
 # form_url = "https://www.asr.nl/salarisverwerkers"
 
 # The payroll package's API.
-# loket_api_url = ""
-# loket_token_url = ""
+# loket_api_url = "https://api.loket.nl/v2"
+# loket_token_url = "https://oauth.loket.nl/token"
 # loket_credentials = "/full/path/loket.json"
+# Whether the worker checks every case once each working morning, and how often it may call in a minute.
+# loket_poll = true
+# loket_calls_per_minute = 120
 """
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import email
 import email.policy
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from notifications.building import Builder
@@ -23,6 +23,7 @@ from workflow.storage import letters
 from workflow.storage.letters import Attempt, LetterState, OutboxRow
 from workflow.storage.store import Store
 from workflow.text import check_text
+from workflow.views import ERASED
 from workflow.work import Work
 
 NO_SENDER = "not-set@localhost.example"
@@ -46,10 +47,15 @@ def find_letters(session: Session, case: str | None, state: str | None, limit: i
 
 
 def letter_and_tries(session: Session, number: int) -> tuple[OutboxRow, list[Attempt]]:
-    """A letter, built as it would go out now if it was not built yet, and its tries. Raises NoSuchCase."""
+    """A letter, built as it would go out now if it was not built yet, and its tries. Raises NoSuchCase.
+
+    One whose words were erased stays as it is.
+    """
     with session.database.reading() as store:
         row = _letter(store, number)
         tries = letters.attempts_of(store, number)
+    if row.is_erased:
+        return row, tries
     desk = desk_of(session.settings)
     shown = desk if desk.sender else replace(desk, sender=NO_SENDER)
     return Builder(shown).build(row, session.clock.now()), tries
@@ -57,6 +63,8 @@ def letter_and_tries(session: Session, number: int) -> tuple[OutboxRow, list[Att
 
 def readable(row: OutboxRow) -> str:
     """The text part of a built letter."""
+    if row.is_erased:
+        return ERASED
     message = email.message_from_bytes(row.message or b"", policy=email.policy.default)
     part = message.get_body(preferencelist=("plain",))
     return str(part.get_content()).replace("\r\n", "\n") if part is not None else ""
@@ -93,10 +101,10 @@ def _context_of(session: Session, letter: str, case: str, language: str) -> dict
 
 
 def retry_letter(session: Session, number: int) -> OutboxRow:
-    """Make a letter due now. Raises NoSuchCase; Refused: it is neither failed nor waiting."""
+    """Make a letter due now. Raises NoSuchCase; Refused: it is neither failed nor waiting, or it was erased."""
     now = session.clock.now()
     with session.database.writing() as store:
-        row = _letter(store, number)
+        row = _readable_letter(store, number)
         again = replace(row, attempts=0 if row.state == LetterState.FAILED else row.attempts)
         if not letters.settle(store, again, LetterState.PENDING, expected=_RETRYABLE, now=now, due_at=now):
             raise Refused(f"Letter {number} is {row.state}: only a failed or pending one can be tried again.")
@@ -106,7 +114,7 @@ def retry_letter(session: Session, number: int) -> OutboxRow:
 def resolve_letter(session: Session, number: int, *, arrived: bool, reason: str) -> OutboxRow:
     """Settle an unknown letter as a person knows it to be; its case's history says who decided.
 
-    Raises NoSuchCase, UsageError; Refused: it is not unknown, or the reason holds a BSN.
+    Raises NoSuchCase, UsageError; Refused: it is not unknown, it was erased, or the reason holds a BSN.
     """
     check_text("reason", reason)
     engine = session.engine
@@ -114,11 +122,12 @@ def resolve_letter(session: Session, number: int, *, arrived: bool, reason: str)
     if problems or not reason.strip():
         raise Refused(f"Letter {number} was not resolved: give a reason that may be kept.", problems)
     with session.database.reading() as store:
-        row = _letter(store, number)
+        row = _readable_letter(store, number)
         merged = [case_id for case_id, _ in letters.merged_cases(store, number)]
     cases = [row.case_id] if row.case_id is not None else merged
 
-    def act(store: Store, works: Mapping[int, Work]) -> OutboxRow:
+    def act(store: Store, works: Mapping[int, Work]) -> Callable[[], OutboxRow]:
+        _readable_letter(store, number)  # again, now that its cases are locked
         now = session.clock.now()
         state = LetterState.SENT if arrived else LetterState.PENDING
         again = replace(row, attempts=row.attempts if arrived else 0)
@@ -127,7 +136,7 @@ def resolve_letter(session: Session, number: int, *, arrived: bool, reason: str)
         decided = "resolved as sent" if arrived else "resolved as not sent"
         kind = Kind.LETTER_SENT if arrived else Kind.LETTER_UNKNOWN
         tell_cases(works, row, kind, {"phase": decided, "code": None}, reason=reason)
-        return _letter(store, number)
+        return lambda: _letter(store, number)
 
     recorder = Recorder(engine.database, engine.rules, session.origin(), engine.clock)
     return recorder.run_now(act, cases)
@@ -137,4 +146,11 @@ def _letter(store: Store, number: int) -> OutboxRow:
     row = letters.letter_by_id(store, number)
     if row is None:
         raise NoSuchCase(f"There is no letter {number}; look it up with: schakel mail list")
+    return row
+
+
+def _readable_letter(store: Store, number: int) -> OutboxRow:
+    row = _letter(store, number)
+    if row.is_erased:
+        raise Refused(f"Letter {number} was erased with a case that it was about: there is nothing left to send.")
     return row

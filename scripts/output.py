@@ -56,24 +56,26 @@ def print_json(document: object) -> None:
 
 
 @contextmanager
-def json_array(session: Answering) -> Iterator[Callable[[object], None]]:
+def json_array(session: Answering, before: str = "", after: str = "") -> Iterator[Callable[[object], None]]:
     """Print an array item by item, so that a long one needs no memory; yields the function that prints the next item.
+
+    `before` and `after` make it part of a document: '{"count": 3, "items": ' and '}'.
 
     The bracket opens with the first item: an error before it can still be a document of its own. An error after it
     leaves the array complete as JSON, and `session.answered` set.
     """
 
     def add(item: object) -> None:
-        click.echo(("," if session.answered else "[") + "\n  " + _dump(item), nl=False)
+        click.echo(("," if session.answered else before + "[") + "\n  " + _dump(item), nl=False)
         session.answered = True
 
     try:
         yield add
     finally:
         if session.answered:
-            click.echo("\n]")
+            click.echo("\n]" + after)
     if not session.answered:
-        click.echo("[]")
+        click.echo(f"{before}[]{after}")
 
 
 def moment(at: datetime | None) -> str | None:

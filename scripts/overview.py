@@ -13,6 +13,7 @@ from scripts.values import fact_lines, in_order
 from scripts.wiring import Session, pass_session
 from workflow.answers import Summary, View
 from workflow.definition import Facts, Severity
+from workflow.views import title_of
 
 _COLUMNS = (
     Column("CASE"),
@@ -112,7 +113,7 @@ def _lines(
 ) -> Iterator[str]:
     case, definition = view.case, session.definition
     yours = f"  ({case.external_reference})" if case.external_reference else ""
-    yield plain(f"{case.reference}{yours}  {definition.domain.title(case.facts)}")
+    yield plain(f"{case.reference}{yours}  {title_of(definition, case)}")
     yield wrapped(f"{case.state}: {definition.state(case.state).means}", " " * 9, first="State    ")
     yield from _ball(view)
     if case.accepted:

@@ -1,10 +1,11 @@
-"""One pass of everything that happens by itself: timers, overview, delivery; for `tick`, the worker and the demo."""
+"""One pass of everything that happens by itself: timers, letters, ledger, Loket.nl; for `tick`, worker and demo."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from functools import cached_property
 
+from loket.poll import Poll, Polled
 from notifications import checkpoint, overview
 from notifications.delivery import Delivered, Delivery
 from notifications.desk import Desk
@@ -17,6 +18,9 @@ from workflow.ledger import sequencer
 from workflow.ledger.outside import keep_copy
 from workflow.reminders import Fired
 from workflow.storage import ledger
+
+_TICK_POLLS = 50.0
+"""Seconds that one tick gives to Loket.nl: the next one goes on where it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ class Pass:
     overview: bool
     delivered: Delivered
     sealed: Sealed
+    polled: Polled
 
     def document(self) -> dict[str, object]:
         """The counts, for JSON."""
@@ -46,6 +51,7 @@ class Pass:
             "overview": self.overview,
             "letters": asdict(self.delivered),
             **asdict(self.sealed),
+            "loket": asdict(self.polled),
         }
 
 
@@ -99,9 +105,22 @@ class Passes:
                 fault = f"SCHAKEL_CHECKPOINT_FILE {path} cannot be written: {error.strerror}."
         return Sealed(done.leaves, done.checkpoints, fault)
 
+    @cached_property
+    def poller(self) -> Poll | None:
+        """The morning's round of Loket.nl; None when the setting is off."""
+        if not self._session.settings.loket_poll:
+            return None
+        from scripts.loket_poll import poll_of
+
+        return poll_of(self._session)
+
+    def poll(self, budget: float | None = None) -> Polled:
+        """Go on with the morning's round of Loket.nl, beginning no case after so many seconds."""
+        return self.poller.run_once(budget) if self.poller else Polled()
+
     def run_once(self) -> Pass:
         """One pass of everything, in the order in which one makes work for the next."""
-        return Pass(self.fire(), self.look_over(), self.deliver(), self.seal())
+        return Pass(self.fire(), self.look_over(), self.deliver(), self.seal(), self.poll(_TICK_POLLS))
 
 
 def desk_of(settings: Settings) -> Desk:

@@ -79,12 +79,13 @@ def show_letter(session: Session, number: int, raw: bool) -> None:
         print_json({**_document(row), "reason": row.reason, "sha256": row.sha256, "tries": said, "text": text})
         return
     about = f", case {row.case}" if row.case else ""
-    click.echo(f"Letter {row.id}: {row.letter} to {row.role} ({masked(row.recipient)}){about}")
+    to = "erased" if row.is_erased else masked(row.recipient)
+    click.echo(f"Letter {row.id}: {row.letter} to {row.role} ({to}){about}")
     click.echo(f"State    {row.state}{f' ({row.reason})' if row.reason else ''}, written {local(row.created_at)}")
     for one in tries:
         words = f" {one.code or ''} {one.words or ''}".rstrip()
         click.echo(wrapped(f"{local(one.at)} {one.phase}: {one.outcome}{words}", " " * 9, first="Try      "))
-    click.echo(f"Subject  {row.subject}\n")
+    click.echo(f"Subject  {row.subject or to}\n")
     click.echo(text)
 
 

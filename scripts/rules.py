@@ -1,23 +1,31 @@
-"""The commands about the workflow itself: `workflow show`, `check` and `diagram`."""
+"""The commands about the workflow itself: `workflow show`, `check`, `diagram` and `impact`."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+
 import click
 
-from scripts.exits import UNVERIFIED
-from scripts.output import Column, marks, print_json, table, wrapped
+from scripts.exits import REFUSED, UNVERIFIED
+from scripts.output import Column, json_array, marks, plain, print_json, table, wrapped
 from scripts.parameters import examples, json_option
+from scripts.problems import problem_documents
 from scripts.wiring import Session, pass_session
+from workflow.answers import Stuck
 from workflow.definition import Definition
+
+Causes = Counter[tuple[str, ...]]
+"""How many cases are stuck on the same things: codes, or what the table lacks."""
 
 
 @click.group(
     no_args_is_help=False,
     short_help="Show, check or draw the table of moves.",
-    epilog=examples("schakel workflow show"),
+    epilog=examples("schakel workflow show", "schakel workflow impact"),
 )
 def workflow() -> None:
-    """Show, check or draw the workflow that every case follows."""
+    """Show, check or draw the workflow that every case follows, or see what a change of its rules would do."""
 
 
 @workflow.command(short_help="Show states and moves.", epilog=examples("schakel workflow show"))
@@ -90,6 +98,93 @@ def diagram(session: Session) -> None:
         print_json({"format": "mermaid", "diagram": drawn})
     else:
         click.echo(drawn.rstrip("\n"))
+
+
+@workflow.command(short_help="List the cases new rules would leave stuck.", epilog=examples("schakel workflow impact"))
+@json_option
+@pass_session
+def impact(session: Session) -> None:
+    """List the live cases that this program's rules would leave stuck, and on what; exit 5 when there are any.
+
+    Run it with the new program before it goes live, on the database or on a copy: it only reads. A case is stuck when
+    its next move would be refused for a sheet that it needed to get where it is, and its last move forward was not
+    judged by that rule. What a case still waits for is not counted.
+    """
+    from scripts.progress import progress
+    from workflow.clock import local_day
+    from workflow.impact import stuck_cases
+    from workflow.storage.listing import count_live
+
+    with session.database.reading() as store:
+        total = count_live(store)
+        with progress("judging", total, session) as step:
+            found = stuck_cases(store, session.engine.rules, local_day(session.clock.now()), step)
+            causes = _print_json(session, found, total) if session.json else _print_table(session, found)
+    if not session.json:
+        _print_sum(session, causes, total)
+    if causes:
+        click.get_current_context().exit(REFUSED)
+
+
+def _print_json(session: Session, found: Iterable[Stuck], total: int) -> Causes:
+    counts = Causes()
+    with json_array(session, before=f'{{"cases": {total}, "stuck": ', after="}") as add:
+        for stuck in found:
+            add(_stuck_document(session, stuck))
+            counts[_causes(stuck)] += 1
+    return counts
+
+
+def _print_table(session: Session, found: Iterable[Stuck]) -> Causes:
+    """Print each stuck case as it is found, in columns of which the widths are known; how many cases each cause has."""
+    definition, counts = session.definition, Causes()
+    states = max(map(len, definition.by_name))
+    holders = max(len(state.holder or "") for state in definition.states)
+    for stuck in found:
+        if not counts:
+            click.echo(f"{'CASE':11}  {'STATE'.ljust(states)}  {'HOLDER'.ljust(holders)}  CODES")
+        causes = _causes(stuck)
+        counts[causes] += 1
+        first = f"{stuck.case.reference}  {stuck.case.state.ljust(states)}  {(stuck.holder or '').ljust(holders)}  "
+        click.echo(wrapped(", ".join(causes), " " * (states + holders + 17), first=plain(first)))
+    return counts
+
+
+def _print_sum(session: Session, counts: Causes, total: int) -> None:
+    live = f"{total} live case{'s' * (total != 1)}"
+    rules = f"the rules of {session.definition.name}, version {session.definition.version}"
+    if not counts:
+        said = f"None of {live} would be stuck" if total else "There are no live cases, so none would be stuck"
+        click.echo(wrapped(f"{said} under {rules}.", "  ", first=f"{marks().yes} "))
+        return
+    single = Counter[str]()
+    for causes, count in counts.items():
+        single.update(dict.fromkeys(causes, count))
+    said = ", ".join(f"{cause} ({count})" for cause, count in single.most_common())
+    click.echo(
+        wrapped(f"{counts.total()} of {live} would be stuck under {rules}: {said}.", "  ", first=f"{marks().no} ")
+    )
+    click.echo("Next, with the new program: schakel why CASE")
+
+
+def _causes(stuck: Stuck) -> tuple[str, ...]:
+    """On what a case is stuck: the codes, each once, or what the table lacks."""
+    return (
+        *dict.fromkeys(problem.code for problem in stuck.problems),
+        *(reason.rstrip(".") for reason in stuck.reasons),
+    )
+
+
+def _stuck_document(session: Session, stuck: Stuck) -> dict[str, object]:
+    case = stuck.case
+    return {
+        "case": case.reference,
+        "external_reference": case.external_reference,
+        "state": case.state,
+        "holder": stuck.holder,
+        "problems": problem_documents(stuck.problems, session.definition, session.language),
+        "reasons": list(stuck.reasons),
+    }
 
 
 def _document(definition: Definition) -> dict[str, object]:

@@ -55,6 +55,8 @@ class Settings(BaseSettings):
     loket_api_url: str = ""
     loket_token_url: str = ""
     loket_credentials: Path | None = None
+    loket_poll: bool = False
+    loket_calls_per_minute: int = Field(120, ge=1, le=6000)
 
     @classmethod
     def settings_customise_sources(

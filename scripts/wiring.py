@@ -15,6 +15,7 @@ from workflow.clock import Clock, SystemClock
 from workflow.errors import UsageError
 
 if TYPE_CHECKING:  # each is heavy, and only some commands need it
+    from loket.patience import Manners
     from scripts.settings import Settings
     from workflow.calendar import WorkingDays
     from workflow.definition import Definition
@@ -37,6 +38,8 @@ class Session:
     case: str | None = None
     """The case the command is about, for the hint after an error."""
     trigger: str | None = None
+    loket_manners: Manners | None = None
+    """How Loket.nl is treated, where that is not by the settings: a demo and tests have one in this process."""
     answered: bool = False
     """Part of the JSON answer is out already, so an error may no longer become a document on standard output."""
 

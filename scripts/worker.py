@@ -29,6 +29,7 @@ INTERVALS = (
     ("overview",  60),
     ("delivery",  10),
     ("ledger",     2),
+    ("loket",     60),
 )  # fmt: skip
 
 
@@ -44,17 +45,19 @@ class Worker:
         self._log = _logger().bind(worker=self.name)
         self._passes = Passes(session)
         self._delivery = self._passes.delivery
+        self._poller = self._passes.poller
         self._asked_to_stop: SimpleQueue[int] = SimpleQueue()
         self._jobs: dict[str, Callable[[], Any]] = {
             "timers": self._passes.fire,
             "overview": self._passes.look_over,
             "delivery": self._passes.deliver,
             "ledger": self._passes.seal,
+            "loket": self._passes.poll,
             "heartbeat": self._beat,
         }
 
     def run(self) -> None:
-        """Work until SIGTERM or SIGINT; makes one pass at once. Raises StoreError when it cannot say that it is there."""
+        """Work until SIGTERM or SIGINT; makes one pass at once. Raises StoreError: it cannot note that it began."""
         for wanted in (signal.SIGTERM, signal.SIGINT):  # first: whoever sees the worker may ask it to stop
             signal.signal(wanted, self._on_signal)
         database, clock = self._session.database, self._session.clock
@@ -78,6 +81,8 @@ class Worker:
     def _on_signal(self, number: int, _frame: object) -> None:
         """Runs in the middle of anything, so it may only do what cannot fail, wait or import."""
         self._delivery.stop()
+        if self._poller:
+            self._poller.stop()
         self._asked_to_stop.put(number)
 
     def _guarded(self, name: str) -> None:

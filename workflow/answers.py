@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from enum import StrEnum
 
 from workflow.definition import Facts, Json, Problem
 from workflow.events import Event
@@ -136,7 +137,33 @@ class Step:
     event: Event
     changes: Mapping[str, tuple[Json, Json]]
     text: str | None
-    """Its note or reason; None: it has none, or it was erased."""
+    """Its note or reason, '[erased]' where it was erased; None: it has none."""
+
+
+class RulesOf(StrEnum):
+    """By which rules a history is judged: those that each event names, or today's."""
+
+    THEN = "then"
+    NOW = "now"
+
+
+class Answer(StrEnum):
+    """Whether rules allow a move that was made; unknown: what they ask about is gone."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What a set of rules says of a move that was made: the problems it raises, and the reasons of the table."""
+
+    event: Event
+    answer: Answer
+    problems: tuple[Problem, ...] = ()
+    """Errors, and warnings that were not accepted."""
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +172,21 @@ class Replayed:
 
     case: Case
     matches_stored: bool
+    steps: tuple[Step, ...] = ()
+    """Every event up to that one, with what it changed."""
+    rulings: tuple[Ruling, ...] = ()
+    """The verdict on each move up to that one, if they were asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """A case that could not go on under today's rules, and on what: problems, or what the table lacks."""
+
+    case: Case
+    holder: str | None
+    """Who has the ball; None: today's table does not know the state."""
+    problems: tuple[Problem, ...] = ()
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from workflow.answers import Case, Moved
 from workflow.commands import check_version
 from workflow.errors import Conflict
 from workflow.events import canonical_bytes
-from workflow.storage.rows import to_text
 from workflow.storage.store import Store
+from workflow.text import compact_json
 from workflow.work import Work
 
 
@@ -44,7 +44,7 @@ class Attempt:
     def remember(self, work: Work, answer: Moved) -> Moved:
         """Have the answer stored with the work, if there is a key; the answer."""
         if self.key is not None:
-            work.key = (self.key, self.command, to_text(asdict(answer)))
+            work.key = (self.key, self.command, compact_json(asdict(answer)))
         return answer
 
 

@@ -21,7 +21,7 @@ from workflow.events import Origin
 from workflow.history import merge
 from workflow.judgement import Judgement, judge
 from workflow.reference import new_reference
-from workflow.storage import Database
+from workflow.storage import Database, lookups
 from workflow.storage.store import Store
 from workflow.text import check_reference
 from workflow.work import Rules, Work
@@ -142,7 +142,7 @@ class Batch:
     def _look_around(self, store: Store, items: Sequence[_Item]) -> None:
         """Find the cases that exist, number the new ones, and look up who shares their keys: three round trips."""
         lock = not self.dry_run
-        found = store.find_external([item.row.external_reference for item in items], lock=lock)
+        found = lookups.find_external(store, [item.row.external_reference for item in items], lock=lock)
         found |= self._imagined_cases
         new = [item for item in items if item.row.external_reference not in found]
         numbers = iter(self._imagine(len(new)) if self.dry_run else store.new_case_ids(len(new)))
@@ -152,8 +152,12 @@ class Batch:
             facts = merge(item.found[1].facts if item.found else {}, item.facts)
             item.keys = self.rules.definition.domain.keys(facts)
         # a dry run changes cases that the database still shows as they were, so it must look past those
-        most = _MOST_NAMESAKES if self.dry_run else 1
-        others = store.older_open_cases([(item.case_id, item.keys) for item in items], most=most)
+        wanted = [(item.case_id, item.keys) for item in items]
+        others = (
+            store.older_open_cases(wanted, most=_MOST_NAMESAKES)
+            if self.dry_run
+            else lookups.first_older_open_cases(store, wanted)
+        )
         updated = {item.found[1].reference for item in items if item.found}
         for item, seen in zip(items, others, strict=True):
             item.others = seen

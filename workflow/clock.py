@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -35,11 +36,13 @@ class SetClock:
         return self.moment
 
 
+@lru_cache(maxsize=1024)
 def local_day(moment: datetime) -> date:
     """The calendar day in Amsterdam at this moment."""
     return moment.astimezone(AMSTERDAM).date()
 
 
+@lru_cache(maxsize=1024)
 def format_time(moment: datetime) -> str:
     """A moment as fixed-width UTC text, 'YYYY-MM-DDTHH:MM:SS.ffffffZ'. Raises ValueError on a naive one."""
     if moment.tzinfo is None:

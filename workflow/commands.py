@@ -12,10 +12,11 @@ from typing import NoReturn
 
 from workflow.answers import Case
 from workflow.definition import Facts, Json, LetterTo, Move, Problem, Severity
-from workflow.errors import Conflict, Refused, UsageError, nearest
+from workflow.errors import Conflict, Refused, UsageError
 from workflow.events import Event, Kind
 from workflow.history import merge
 from workflow.judgement import Judgement, judge
+from workflow.observation import check_sheets
 from workflow.schedule import is_on_hold
 from workflow.work import Rules, Work, times_told
 
@@ -29,9 +30,7 @@ Parsed = dict[str, dict[str, Json]]
 def parse_facts(rules: Rules, given: Given) -> Parsed:
     """Check the types of all sheets. Raises UsageError naming the sheet or field."""
     domain = rules.definition.domain
-    for sheet in given:
-        if sheet not in domain.sheets:
-            raise UsageError(f"There is no sheet '{sheet}'.{nearest(sheet, domain.sheets)}")
+    check_sheets(domain, given)
     return {sheet: domain.parse(sheet, fields) for sheet, fields in given.items()}
 
 
@@ -46,9 +45,7 @@ def open_case(
 ) -> Event:
     """Open a case with these parsed facts; `invite` is off when the same command moves it on at once."""
     domain = work.rules.definition.domain
-    if external_reference is not None and (
-        problems := tuple(domain.judge_text("external_reference", external_reference))
-    ):
+    if problems := tuple(domain.judge_text("external_reference", external_reference or "")):
         raise Refused("No case was opened: its external reference holds what may not be kept there.", problems)
     sent = work.rules.definition.opening if letters and invite else ()
     body, personal = _split(work, merge({}, facts))
@@ -61,11 +58,12 @@ def open_case(
 
 def record(work: Work, facts: Facts, *, letters: bool = True) -> tuple[Event | None, tuple[str, ...]]:
     """Add or correct facts; the event (None: nothing differed) and the fields that changed."""
-    definition, case = work.rules.definition, work.case
+    definition, case, seen = work.rules.definition, work.case, work.observation
     changes = changes_of(case.facts, facts)
-    changed = tuple(f"{sheet}.{name}" for sheet, fields in changes.items() for name in fields)
-    if not changed:
+    changed = tuple(_paths(changes))
+    if not (changed or seen):
         return None, ()
+    _refuse_erased(work, "record")
     state = definition.state(case.state)
     if state.final and not set(changed) <= set(state.amendable):
         may = f" Only {', '.join(state.amendable)} may still change." if state.amendable else ""
@@ -76,7 +74,7 @@ def record(work: Work, facts: Facts, *, letters: bool = True) -> tuple[Event | N
     body, personal = _split(work, changes)
     before = case.told
     body |= _told(work, before, sent, letters=letters, values=told)
-    event = work.append(Kind.RECORDED, body, personal=personal)
+    event = work.append(Kind.RECORDED, body | seen.body, personal=personal | seen.personal)
     work.write_letters(event, sent, told=before)
     return event, changed
 
@@ -97,10 +95,8 @@ def advance(
     judgement = _judge_with_reason(work, move, merged, changes, reason, accept, accept_warnings)
     if judgement.blocking:
         count = len(judgement.blocking)
-        what = "1 reason" if count == 1 else f"{count} reasons"
-        refuse(
-            work, f"{work.case.reference} cannot {move.trigger} yet: {what}.", judgement.blocking, trigger=move.trigger
-        )
+        said = f"{work.case.reference} cannot {move.trigger} yet: {count} reason{'s' * (count != 1)}."
+        refuse(work, said, judgement.blocking, trigger=move.trigger)
     sent = move.letters if letters else ()
     body, personal = _split(work, changes)
     if reason is not None:
@@ -132,6 +128,7 @@ def find_move(work: Work, trigger: str | None) -> Move:
 
 def note(work: Work, text: str) -> Event:
     """Add a note to the history; the text is a personal value."""
+    _refuse_erased(work, "note")
     _refuse_text(work, "text", text, "note")
     return work.append(Kind.NOTED, {}, personal={"text": text})
 
@@ -139,9 +136,7 @@ def note(work: Work, text: str) -> Event:
 def check_hold(until: date, today: date) -> None:
     """Raises UsageError: the day a hold ends is not after today, or too far ahead."""
     if until > today + LONGEST_HOLD:
-        raise UsageError(
-            f"--until {until} is more than two years ahead; hold it until an earlier day, and look again then."
-        )
+        raise UsageError(f"--until {until} is more than two years ahead; take an earlier day and look again then.")
     if until <= today:
         raise UsageError(f"--until {until} is not after today ({today}): a hold ends on a later day.")
 
@@ -245,7 +240,7 @@ def _notices(work: Work, facts: Facts, changed: tuple[str, ...]) -> tuple[tuple[
     sent: list[LetterTo] = []
     told: dict[str, Json] = {}
     for notice in work.rules.definition.notices:
-        if notice.field not in changed or work.case.state not in notice.states:
+        if notice.field not in changed or work.case.state not in notice.states or notice.letters[0].letter in told:
             continue
         value = notice.tell(facts)
         last = work.case.told.get(notice.letters[0].letter)
@@ -294,7 +289,11 @@ def _refuse_unfit_amendment(work: Work, facts: Facts) -> None:
         refuse(work, f"{work.case.reference} was not changed.", errors, command="record")
 
 
+def _refuse_erased(work: Work, command: str) -> None:
+    if work.case.erased:
+        refuse(work, f"{work.case.reference} was erased: nothing can be kept in it any more.", command=command)
+
+
 def _refuse_text(work: Work, field: str, text: str, command: str) -> None:
-    problems = tuple(work.rules.definition.domain.judge_text(field, text))
-    if problems:
+    if problems := tuple(work.rules.definition.domain.judge_text(field, text)):
         refuse(work, f"The {field} was not kept.", problems, command=command)

@@ -12,7 +12,7 @@ from dataclasses import field as attribute
 from datetime import date
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from workflow.calendar import WorkingDays
 
@@ -133,7 +133,10 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A letter that recording a field sends, when `tell` returns something other than was last told."""
+    """A letter that recording a field sends, when `tell` returns something other than was last told.
+
+    One letter may follow several fields, a row for each; recording them together sends it once.
+    """
 
     letters: tuple[LetterTo, ...]
     states: tuple[str, ...]
@@ -167,6 +170,8 @@ class Occasion:
     earlier: int
     """How often this letter went out for this case before (a calendar file's SEQUENCE)."""
     calendar: WorkingDays
+    workings: dict[str, Any] = attribute(default_factory=dict, compare=False, repr=False)
+    """Shared by the letters of one event: what the domain worked out for one, it need not work out for the next."""
 
 
 class Domain(Protocol):
@@ -180,6 +185,10 @@ class Domain(Protocol):
     """Language → code → text with {placeholders}."""
     languages: Mapping[str, tuple[str, ...]]
     """Role → the languages its letters can be in."""
+    observed: Mapping[str, str]
+    """The sheets that hold what was read elsewhere → the command that fills them; nobody gives those by hand."""
+    drift_field: str
+    """Path of the field that is there only when something that was right before no longer is."""
 
     def parse(self, sheet: str, given: Mapping[str, object]) -> dict[str, Json]:
         """Check types and trim; keep wrong values. Raises UsageError naming the field."""
@@ -192,6 +201,9 @@ class Domain(Protocol):
 
     def title(self, facts: Facts) -> str:
         """What people call this case (the company's name), masked where that is personal."""
+
+    def drift(self, facts: Facts) -> str:
+        """What was seen to be right no more, for the overview of operations and in its language; '' when nothing."""
 
     def keys(self, facts: Facts) -> tuple[Key, ...]:
         """The values by which other cases find this one."""

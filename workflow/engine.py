@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import TypeVar
 
 from workflow import commands
-from workflow.answers import Case, Moved, Opened, Recorded, Replayed, Row, RowResult, Step, Summary, View, Why
+from workflow.answers import Case, Moved, Opened, Recorded, Replayed, Row, RowResult, RulesOf, Step, Summary, View, Why
 from workflow.attempt import Attempt
 from workflow.batch import Batch
 from workflow.calendar import WorkingDays
@@ -18,7 +18,7 @@ from workflow.definition import Context, Definition, Other
 from workflow.errors import Conflict, Refused, UsageError
 from workflow.events import Event, Origin
 from workflow.finding import find_case, free_reference, known_codes, known_trigger
-from workflow.history import fold, merge
+from workflow.history import merge
 from workflow.judgement import open_problems, verdicts
 from workflow.storage import Database
 from workflow.storage.listing import Filter, list_cases
@@ -232,22 +232,18 @@ class Engine:
             case_id, _ = find_case(store, case)
             return tuple(steps_of(self.definition, store.history(case_id)))
 
-    def replay(self, case: str, *, at: datetime | None = None, seq: int | None = None) -> Replayed:
-        """The case as it was at a moment or after an event, folded from history.
+    def replay(
+        self, case: str, *, at: datetime | None = None, seq: int | None = None, by: RulesOf | None = None
+    ) -> Replayed:
+        """The case as it was at a moment or after an event, folded from history; `by` adds a verdict on each move.
 
-        Raises NoSuchCase; UsageError: there was no such event yet, or at that moment the case did not exist.
+        Raises NoSuchCase; UsageError: there was no such event yet, or at that moment the case did not exist;
+        HistoryBroken: what is stored cannot be read as a history.
         """
+        from workflow.replay import replay  # noqa: PLC0415  (brings the whole verifier: every command would wait for it)
+
         with self.database.reading() as store:
-            case_id, stored = find_case(store, case)
-            told = list(store.history(case_id))
-        whole = fold(self.definition, told)
-        part = [pair for pair in told if (seq is None or pair[0].seq <= seq) and (at is None or pair[0].at <= at)]
-        if seq is not None and not 1 <= seq <= len(told):
-            raise UsageError(f"{stored.reference} has events 1 to {len(told)}; there is no event {seq}.")
-        if not part:
-            opened = f"{stored.opened_at:%Y-%m-%d %H:%M} UTC"
-            raise UsageError(f"{stored.reference} did not exist at that moment: it was opened at {opened}.")
-        return Replayed(fold(self.definition, part), whole == stored)
+            return replay(store, self.rules, case, at=at, seq=seq, by=by)
 
     # -- inside ------------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,9 @@ SchakelError
 ├── Refused         the table, the validators or a rule for text say no; carries every problem
 ├── Conflict        somebody else was first: a stale version, a key or an external reference in use
 ├── StoreError      the database cannot be used: not there, too new, read-only, full
+├── HistoryBroken   what stands where a history should be cannot be read as one
 ├── DefinitionError a definition that cannot be run
+├── LoketError      (loket) the payroll package's API could not be asked
 ├── CannotRender    (notifications) a letter's template fails on what it is given
 └── CannotBuild     (notifications) a letter cannot be made into a message
 """
@@ -46,6 +48,10 @@ class Conflict(SchakelError):
 
 class StoreError(SchakelError):
     """The database cannot be used as it is."""
+
+
+class HistoryBroken(SchakelError):
+    """What stands where a case's history should be cannot be read as one."""
 
 
 class DefinitionError(SchakelError):

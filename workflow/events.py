@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Any
 
 import rfc8785
 
@@ -40,6 +41,7 @@ class Kind(StrEnum):
     LETTER_FAILED = "letter_failed"
     LETTER_UNKNOWN = "letter_unknown"
     ERASED = "erased"
+    REVEALED = "revealed"
 
 
 COUNTS_AS_VERSION = frozenset({Kind.OPENED, Kind.RECORDED, Kind.MOVED, Kind.HELD, Kind.RESUMED, Kind.ERASED})
@@ -141,7 +143,11 @@ def seal(
 
 def read_event(canonical: bytes, digest: str) -> Event:
     """The event that these canonical bytes say. Raises ValueError or KeyError when they say none."""
-    says = json.loads(canonical)
+    return event_from(json.loads(canonical), canonical, digest)
+
+
+def event_from(says: Mapping[str, Any], canonical: bytes, digest: str) -> Event:
+    """The event that canonical bytes say which were parsed already. Raises ValueError or KeyError as above."""
     rules = says["definition"]
     return Event(
         says["case"],

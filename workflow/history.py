@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 from workflow.answers import Case
 from workflow.clock import local_day
@@ -29,21 +30,23 @@ def evolve(definition: Definition, case: Case | None, event: Event, values: Valu
     """The case after one more event; `None` before its opening."""
     if case is None:
         case = _open(event)
-    case = replace(
-        case, seq=event.seq, head=event.hash, at=event.at, version=case.version + (event.kind in COUNTS_AS_VERSION)
-    )
+    changes: dict[str, Any] = {}
     match event.kind:
-        case Kind.OPENED | Kind.RECORDED | Kind.MOVED:
-            case = _take_facts(definition, case, event, values)
+        case Kind.OPENED | Kind.RECORDED:
+            changes = _take_facts(definition, case, event, values)
+        case Kind.MOVED:
+            taken = _take_facts(definition, case, event, values)
+            changes = taken | _move(definition, event, taken["accepted"])
         case Kind.HELD:
-            case = _hold(case, event)
+            changes = _hold(case, event)
         case Kind.RESUMED:
-            case = replace(case, held_until=None, holds=_cut(case.holds, local_day(event.at)))
+            changes = {"held_until": None, "holds": _cut(case.holds, local_day(event.at))}
         case Kind.REMINDED | Kind.ESCALATED:
-            case = replace(case, rung=case.rung + 1)
+            changes = {"rung": case.rung + 1}
         case Kind.ERASED:
-            return replace(case, facts={}, accepted={}, told={}, erased=True)
-    return _move(definition, case, event) if event.kind is Kind.MOVED else case
+            changes = {"facts": {}, "accepted": {}, "told": {}, "erased": True}
+    version = case.version + (event.kind in COUNTS_AS_VERSION)
+    return replace(case, seq=event.seq, head=event.hash, at=event.at, version=version, **changes)
 
 
 def changed_facts(event: Event, values: Values) -> dict[str, dict[str, Json]]:
@@ -87,40 +90,42 @@ def _open(event: Event) -> Case:
     )
 
 
-def _take_facts(definition: Definition, case: Case, event: Event, values: Values) -> Case:
+def _take_facts(definition: Definition, case: Case, event: Event, values: Values) -> dict[str, Any]:
     changes = changed_facts(event, values)
     touched = {f"{sheet}.{name}" for sheet, fields in changes.items() for name in fields} | set(event.commitments)
     accepted = {code: about for code, about in case.accepted.items() if touched.isdisjoint(about)}
-    anchors = [rung.anchor for rung in definition.state(case.state).ladder]
+    state = definition.by_name.get(case.state)  # None: a state of another version, or a forged one
+    anchors = [rung.anchor for rung in state.ladder] if state else []
     rung = next((index for index, anchor in enumerate(anchors) if anchor in touched), case.rung)
     told = {**case.told, **_mapping(event.body.get("told"))}
-    return replace(case, facts=merge(case.facts, changes), accepted=accepted, told=told, rung=min(rung, case.rung))
+    facts = merge(case.facts, changes) if changes else case.facts
+    return {"facts": facts, "accepted": accepted, "told": told, "rung": min(rung, case.rung)}
 
 
-def _move(definition: Definition, case: Case, event: Event) -> Case:
-    accepted = dict(case.accepted)
+def _move(definition: Definition, event: Event, standing: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+    accepted = dict(standing)
     listed = event.body.get("accepted")
     for item in listed if isinstance(listed, list) else ():
         entry = _mapping(item)
         accepted[str(entry["code"])] = tuple(str(path) for path in _list(entry["about"]))
-    ended = event.at if definition.state(event.target).final else None
-    return replace(
-        case,
-        state=event.target,
-        entered_at=event.at,
-        accepted=accepted,
-        holds=(),
-        held_until=None,
-        rung=0,
-        ended_at=ended,
-    )
+    target = definition.by_name.get(event.target)
+    ended = event.at if target and target.final else None
+    return {
+        "state": event.target,
+        "entered_at": event.at,
+        "accepted": accepted,
+        "holds": (),
+        "held_until": None,
+        "rung": 0,
+        "ended_at": ended,
+    }
 
 
-def _hold(case: Case, event: Event) -> Case:
+def _hold(case: Case, event: Event) -> dict[str, Any]:
     today, until = local_day(event.at), date.fromisoformat(str(event.body["until"]))
     begun = case.holds[-1][0] if case.held_until and case.held_until > today else today
     holds = (*(hold for hold in case.holds if hold[0] < begun), (begun, until))
-    return replace(case, held_until=until, holds=holds)
+    return {"held_until": until, "holds": holds}
 
 
 def _cut(holds: tuple[tuple[date, date], ...], day: date) -> tuple[tuple[date, date], ...]:

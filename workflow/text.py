@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 
 from workflow.errors import UsageError
 from workflow.reference import looks_like_reference
 
 MAX_LENGTH = 4000
+compact_json = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
+"""JSON text for a column that only this program reads."""
 
 
 def check_text(field: str, text: str | None, *, lines: int | None = None) -> None:

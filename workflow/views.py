@@ -39,7 +39,7 @@ def summary_of(rules: Rules, case: Case, now: datetime) -> Summary:
     return Summary(
         case=case.reference,
         external_reference=case.external_reference,
-        title=rules.definition.domain.title(case.facts),
+        title=title_of(rules.definition, case),
         state=case.state,
         holder=state.holder,
         entered_at=case.entered_at,
@@ -49,14 +49,18 @@ def summary_of(rules: Rules, case: Case, now: datetime) -> Summary:
     )
 
 
+def title_of(definition: Definition, case: Case) -> str:
+    """What people call a case; of one that was erased only that it was."""
+    return ERASED if case.erased else definition.domain.title(case.facts)
+
+
 def steps_of(definition: Definition, history: Iterable[tuple[Event, Values]]) -> Iterator[Step]:
     """Each event with the fields it changed, before and after, personal values masked."""
     case: Case | None = None
     for event, values in history:
         before = case
         case = evolve(definition, case, event, values)
-        text = values.get("text", values.get("reason"))
-        yield Step(event, _changes(definition, before, case, event, values), text if isinstance(text, str) else None)
+        yield Step(event, _changes(definition, before, case, event, values), _text(event, values))
 
 
 def _changes(
@@ -74,6 +78,18 @@ def _changes(
         if "." in path and path not in values:
             changes[path] = (ERASED, ERASED)
     return changes
+
+
+def _text(event: Event, values: Values) -> str | None:
+    """An event's note or reason; those of erasing stand in the event itself, with the ground."""
+    if event.kind is Kind.ERASED:
+        said = (event.body.get("reason"), event.body.get("ground"))
+        return "; ground: ".join(text for text in said if isinstance(text, str))
+    for path in ("text", "reason"):
+        if path in event.commitments:
+            text = values.get(path, ERASED)
+            return text if isinstance(text, str) else None
+    return None
 
 
 def _ball(rules: Rules, stays: Iterable[Event], case: Case, now: datetime) -> dict[str, int]:

@@ -5,12 +5,12 @@ Nothing here touches the database; the store writes a finished `Work` at once, o
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 from workflow.answers import Case
 from workflow.calendar import WorkingDays
@@ -21,7 +21,9 @@ from workflow.events import GENESIS, Event, Kind, Opening, Origin, commit_all, s
 from workflow.history import evolve
 from workflow.judgement import Examination, open_problems
 from workflow.machine import MoveTable
+from workflow.observation import NOTHING_OBSERVED, Observation
 from workflow.schedule import due_at, rung_due
+from workflow.text import compact_json
 
 
 @dataclass
@@ -81,6 +83,7 @@ class Work:
     key: tuple[str, str, str] | None = None
     """Key, digest of the command and answer (JSON text), when the caller gave a key."""
     examination: Examination = field(default_factory=Examination)
+    observation: Observation = NOTHING_OBSERVED
 
     def __post_init__(self) -> None:
         if self.before is not None:
@@ -136,47 +139,36 @@ class Work:
         """Write the outbox rows of an event; `told` is what the case had been told before it."""
         if not letters:
             return
-        problems = open_problems(self.rules.definition, self.case, self.context, self.examination)
-        for to in letters:
-            self.letters.append(self._letter(event, to, told, problems, reason, accepted))
-
-    def _letter(
-        self,
-        event: Event,
-        to: LetterTo,
-        told: Mapping[str, Json],
-        problems: tuple[Problem, ...],
-        reason: str | None,
-        accepted: tuple[Problem, ...],
-    ) -> Letter:
         definition, calendar, case = self.rules.definition, self.rules.calendar, self.case
-        today, entered = local_day(event.at), local_day(case.entered_at)
+        domain, today, entered = definition.domain, local_day(event.at), local_day(case.entered_at)
         due = due_at(definition, calendar, case)
         ladder = definition.state(case.state).ladder
         following = rung_due(calendar, case, ladder[case.rung]) if case.rung < len(ladder) else None
-        language = definition.domain.language(to.role, case.facts)
-        occasion = Occasion(
-            letter=to.letter,
-            role=to.role,
-            language=language,
-            reference=case.reference,
-            state=case.state,
-            facts=case.facts,
-            today=today,
-            entered_on=entered,
-            due_on=local_day(due) if due else None,
-            next_due_on=local_day(following) if following else None,
-            working_days=calendar.between(entered, today, case.holds),
-            problems=problems,
-            accepted=accepted,
-            reason=reason,
-            earlier=times_told(told, to.letter),
-            calendar=calendar,
-        )
-        context = json.dumps(definition.domain.letter_context(occasion), ensure_ascii=False, separators=(",", ":"))
-        recipient = definition.domain.recipient(to.role, case.facts)
+        situation: dict[str, Any] = {
+            "reference": case.reference,
+            "state": case.state,
+            "facts": case.facts,
+            "today": today,
+            "entered_on": entered,
+            "due_on": local_day(due) if due else None,
+            "next_due_on": local_day(following) if following else None,
+            "working_days": calendar.between(entered, today, case.holds),
+            "problems": open_problems(definition, case, self.context, self.examination),
+            "accepted": accepted,
+            "reason": reason,
+            "calendar": calendar,
+            "workings": {},
+        }
         reminds = event.kind in (Kind.REMINDED, Kind.ESCALATED)
-        return Letter(event.seq, str(to.letter), str(to.role), language, recipient, context, event.at, reminds)
+        for to in letters:
+            language = domain.language(to.role, case.facts)
+            earlier = times_told(told, to.letter)
+            occasion = Occasion(letter=to.letter, role=to.role, language=language, earlier=earlier, **situation)
+            context = compact_json(domain.letter_context(occasion))
+            recipient = domain.recipient(to.role, case.facts)
+            self.letters.append(
+                Letter(event.seq, str(to.letter), str(to.role), language, recipient, context, event.at, reminds)
+            )
 
 
 def times_told(told: Mapping[str, Json], letter: str) -> int:

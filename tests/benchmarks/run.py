@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import batch, databases, growth, moves, startup
+from tests.benchmarks import batch, databases, delivery, growth, moves, proof, startup
 from tests.benchmarks.databases import Place
 from tests.benchmarks.rounds import Line, fill_table
 
@@ -19,14 +19,18 @@ BENCHMARKS: Mapping[str, Callable[..., list[Line]]] = {
     "moves": moves.run,
     "batch": batch.run,
     "growth": growth.run,
+    "delivery": delivery.run,
     "startup": startup.run,
+    "proof": proof.run,
 }
 PLACES = {"sqlite": databases.files, "postgresql": databases.server}
 TINY: Mapping[str, Mapping[str, int]] = {
     "moves": {"rounds": 2, "moves": 3},
     "batch": {"rounds": 1, "rows": 120, "moves": 2},
     "growth": {"rounds": 1, "rows": 60, "part": 20, "cases": 50, "runs": 1},
+    "delivery": {"rounds": 1, "cases": 3},
     "startup": {"rounds": 1},
+    "proof": {"rounds": 1, "events": 400},
 }
 """Sizes at which the figures mean nothing, but everything runs."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("workflow", "states", "notifications", "scripts")
+PACKAGES = ("workflow", "states", "notifications", "loket", "scripts")
 
 
 def imported_by(module: Path) -> frozenset[str]:
@@ -19,7 +19,7 @@ def imported_by(module: Path) -> frozenset[str]:
     return frozenset(name.split(".")[0] for name in plain | whole)
 
 
-@pytest.mark.parametrize("package", ["transitions", "apscheduler", "jinja2", "aiosmtplib"])
+@pytest.mark.parametrize("package", ["transitions", "apscheduler", "jinja2", "aiosmtplib", "httpx", "starlette"])
 def test_a_package_has_one_home_at_most(package: str) -> None:
     modules = (module for folder in PACKAGES for module in sorted((ROOT / folder).rglob("*.py")))
 

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import itertools
 import json
-import random
-import signal
 import socket
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from employers import LONG, bring, employer
+from employers import bring, employer
 from looking import look
 from sink import ADDRESS, DESK, NOBODY, Sink, delivery
 
@@ -30,7 +24,6 @@ from workflow.clock import SetClock
 from workflow.events import Kind
 from workflow.storage import letters
 
-ROOT = Path(__file__).parents[2]
 APPLICANT = "salaris01@example.com"
 MINUTE = timedelta(minutes=1)
 
@@ -387,78 +380,6 @@ def test_stop_lets_the_rest_wait(sqlite_engine: Engine, sqlite_url: str) -> None
         done = worker.run_once()
 
     assert (done, sink.letters) == (Delivered(pending=5), [])
-
-
-# -- kill -9 --------------------------------------------------------------------------------------------
-
-KILLS, LETTERS, CONNECTIONS = 10 * LONG, 200 * min(LONG, 5), 4
-CHILD = """
-import sys
-from datetime import datetime
-from notifications.delivery import Delivery
-from notifications.desk import Desk
-from notifications.smtp import Server
-from states import EMPLOYER_COUPLING
-from workflow import Engine, Origin, open_database
-from workflow.clock import SetClock
-url, port, now, connections = sys.argv[1:]
-engine = Engine(open_database(url), EMPLOYER_COUPLING, clock=SetClock(datetime.fromisoformat(now)))
-server = Server("127.0.0.1", int(port), "none", hello_name="tests.example.org")
-desk = Desk(sender="schakel@example.org")
-origin = Origin("worker", "test", "worker")
-worker = Delivery(engine.database, engine.rules, engine.clock, origin, desk, server, connections=int(connections))
-while True:
-    worker.run_once()
-"""
-
-
-def test_a_worker_that_is_killed_again_and_again_loses_no_letter_and_repeats_none(
-    url: str, make_engine: Callable[[Database], Engine], clock: SetClock
-) -> None:
-    database = open_database(url)
-    engine = make_engine(database)
-    cases = [bring(engine, "rights_pending") for _ in range(LETTERS)]
-    chance = random.Random(url.startswith("sqlite"))
-    killed = 0
-
-    with Sink() as sink:
-        for turn in itertools.count(1):
-            if killed == KILLS or not unfinished(url):
-                break
-            clock.moment += timedelta(hours=1)  # leases of the one before have ended
-            target = sink.steps + chance.randint(1, 2 * LETTERS // KILLS)
-            killed += killed_at(sink, target, url, clock.moment, CONNECTIONS)
-            assert turn < 3 * KILLS
-        clock.moment += timedelta(hours=1)
-        delivery(engine, sink).run_once()
-
-    rows = {row["message_id"]: row["state"] for row in outbox(url)}
-    sent = {message_id for message_id, state in rows.items() if state == "sent"}
-    unknown = set(rows) - sent
-    assert killed >= KILLS // 2
-    assert len(rows) == LETTERS
-    assert set(rows.values()) <= {"sent", "unknown"}
-    assert max(sink.copies().values()) == 1, "sent twice"
-    assert sent <= set(sink.copies()), "said to be sent, but it never came"
-    assert len(unknown) <= killed * CONNECTIONS
-    assert all(engine.replay(case).matches_stored for case in cases)
-    assert {tuple(kinds(engine, case)[1:]) for case in cases} <= {("letter_sent",), ("letter_unknown",)}
-    database.dispose()
-
-
-def unfinished(url: str) -> list[dict[str, Any]]:
-    return look(url, "SELECT id FROM outbox WHERE state IN ('pending', 'claimed', 'sending') LIMIT 1")
-
-
-def killed_at(sink: Sink, steps: int, url: str, now: datetime, connections: int) -> bool:
-    """Let a worker process go until the sink has seen so much, then kill it; False: it had nothing more to do."""
-    command = [sys.executable, "-c", CHILD, url, str(sink.port), now.isoformat(), str(connections)]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) as worker:
-        got_there = sink.wait_for(lambda: sink.steps >= steps or worker.poll() is not None or not unfinished(url))
-        worker.kill()
-        _, said = worker.communicate()
-    assert worker.returncode == -signal.SIGKILL, said.decode()
-    return got_there
 
 
 def test_the_desk_of_these_tests_writes_from_the_address_it_says(sqlite_engine: Engine) -> None:

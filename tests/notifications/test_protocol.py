@@ -124,7 +124,7 @@ class Search:
 
     def _settled(self, world: World, hand: Hand, reply: Reply, was: LetterState) -> World:
         self._write(world)
-        settle_letter(self.store, {}, self._row(hand), reply, expected=was, now=self.start)
+        settle_letter(self.store, {}, self._row(hand), reply, expected=was, now=self.start)()
         return replace(world, row=self._read())
 
     def _swept(self, world: World) -> Iterator[World]:
@@ -132,7 +132,7 @@ class Search:
         self._write(world)
         now = self.start
         for row in letters.expired_sending(self.store, now, 10):
-            settle_letter(self.store, {}, row, LOST, expected=LetterState.SENDING, now=now)
+            settle_letter(self.store, {}, row, LOST, expected=LetterState.SENDING, now=now)()
         letters.release_expired(self.store, now)
         swept = replace(world, row=self._read())
         if swept != world:

@@ -12,6 +12,7 @@ from email.message import EmailMessage
 from typing import Any, cast
 
 from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP
 
 from notifications.delivery import Delivery
 from notifications.desk import Desk
@@ -28,7 +29,23 @@ PATIENCE = 60.0
 
 
 class _AnyPort(Controller):
-    """Listens on a port that the system chose."""
+    """Listens on a port that the system chose; counts the connections that are open."""
+
+    opened = closed = 0
+
+    def factory(self) -> SMTP:
+        counter = self
+
+        class Counted(SMTP):
+            def connection_made(self, transport: Any) -> None:
+                counter.opened += 1
+                super().connection_made(transport)
+
+            def connection_lost(self, error: Exception | None) -> None:
+                counter.closed += 1
+                super().connection_lost(error)
+
+        return Counted(self.handler, **self.SMTP_kwargs)
 
     def _trigger_server(self) -> None:
         self.port = cast(Any, self.server).sockets[0].getsockname()[1]
@@ -57,6 +74,11 @@ class Sink:
     @property
     def port(self) -> int:
         return int(self._controller.port)
+
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return self._controller.opened - self._controller.closed
 
     @property
     def server(self) -> Server:

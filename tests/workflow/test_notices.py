@@ -78,6 +78,14 @@ def test_a_user_of_whom_it_is_unknown_whether_it_is_active_is_not_told_of_rights
     assert engine.record(case, lacking(RIGHTS[0])).letters == ()
 
 
+def test_a_user_that_becomes_active_is_told_of_rights_that_were_recorded_before(engine: Engine) -> None:
+    case = opened(engine, active=False, rights=[RIGHTS[0]])
+
+    assert engine.record(case, {"loket_user": {"active": True}}).letters == ("rights_missing",)
+    assert engine.record(case, {"loket_user": {"active": False}}).letters == ()
+    assert engine.record(case, {"loket_user": {"active": True}}).letters == ()
+
+
 def test_other_facts_tell_nothing_of_rights(engine: Engine) -> None:
     case = opened(engine, active=True, rights=[RIGHTS[0]])
 

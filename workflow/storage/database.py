@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 
 from workflow.errors import SchakelError, StoreError
 from workflow.storage import tables
+from workflow.storage.compacting import compact
 from workflow.storage.faults import explain
 from workflow.storage.store import Store
 
@@ -67,6 +68,14 @@ class Database:
         with self._transaction(writing=True) as store:
             yield store
 
+    def compact(self) -> bool:
+        """SQLite: leave no trace of what was deleted; False: another connection holds the log. Raises StoreError."""
+        if self.dialect.name != "sqlite":
+            return True
+        with _explained(self.url, self.dialect), closing(self._engine.raw_connection()) as proxy:
+            connection: Any = proxy.dbapi_connection
+            return compact(connection, self.failpoint or (lambda _: None))
+
     def dispose(self) -> None:
         """Close the connections."""
         self._engine.dispose()
@@ -95,15 +104,17 @@ class Database:
         return connection.pipeline() if piped else nullcontext()
 
 
-def open_database(url: str) -> Database:
+def open_database(url: str, *, without_tables: bool = False) -> Database:
     """Open a database that `upgrade` made; checks its pragmas and that its tables are those of this program.
 
-    Raises StoreError: not there, not initialised, made by a newer program, or not answering.
+    Raises StoreError: not there, not initialised (unless `without_tables`), made by a newer program, or not answering.
     """
     database = Database(parse_url(url))
     try:
         with database.reading() as store:
-            _check_version(store.schema_version(), shown_url(database.url))
+            found = store.schema_version()
+        if found is not None or not without_tables:
+            _check_version(found, shown_url(database.url))
     except SchakelError:
         database.dispose()
         raise

@@ -14,18 +14,18 @@ Every change names the state and the token it expects, so whoever lost its lease
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Select, and_, func, insert, or_, select, text, update
+from sqlalchemy import func, insert, select
 
 from workflow.storage import outbox_queries
 from workflow.storage.rows import letter_row
 from workflow.storage.store import Store
-from workflow.storage.tables import MERGEABLE, cases, outbox, timers
+from workflow.storage.tables import cases, outbox
 from workflow.work import Letter
 
 
@@ -71,6 +71,11 @@ class OutboxRow:
     first_message_id: str | None
     """Message-ID of the first letter of the case that was built; None: this is the first."""
 
+    @property
+    def is_erased(self) -> bool:
+        """Whether its words were erased, with a case that it was about."""
+        return self.context == ERASED
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -83,49 +88,51 @@ class Attempt:
     words: str | None
 
 
+Answer = Callable[[], bool]
+"""Waits for what was asked, and says whether it was done: on PostgreSQL more can be asked before."""
+ERASED = ""
+"""The context of a letter whose words were erased."""
 _NO_LIMIT = 2**62
-_CLAIMABLE = and_(outbox.c.state == "pending", outbox.c.recipient.is_not(None))
 
 
 def fill_addresses(store: Store, role: str, address: str) -> None:
     """Give the letters that wait for an address of this role theirs."""
-    waiting = and_(outbox.c.state == "pending", outbox.c.recipient.is_(None), outbox.c.role == role)
-    store.change(update(outbox).where(waiting).values(recipient=address))
+    store.run(outbox_queries.fill_addresses, {"to_role": role, "address": address})
 
 
 def claim(
     store: Store, *, now: datetime, lease_until: datetime, token: str, limit: int, reminders_until: int = _NO_LIMIT
 ) -> list[OutboxRow]:
     """Take letters that are due, oldest first, for one worker; of reminders never tried, those up to a number."""
-    mature = or_(text(f"NOT ({MERGEABLE})"), outbox.c.id <= reminders_until)
-    due = select(outbox.c.id).where(_CLAIMABLE, outbox.c.due_at <= now, mature)
-    due = due.order_by(outbox.c.due_at, outbox.c.id)
-    taken = update(outbox).where(outbox.c.id.in_(due.limit(limit).with_for_update(skip_locked=True)))
-    store.change(taken.values(state="claimed", token=token, lease_until=lease_until))
-    return sorted(_rows(store, outbox.c.token == token, outbox.c.state == "claimed"), key=lambda row: row.id)
+    wanted = {"now": now, "limit": limit, "reminders_until": reminders_until}
+    store.run(outbox_queries.claim, {**wanted, "held_token": token, "until": lease_until})
+    return [OutboxRow(**row) for row in store.select(outbox_queries.claimed_by, {"held_token": token})]
 
 
 def release(store: Store, token: str) -> None:
     """Put back what this token claimed and did not begin to send."""
-    mine = and_(outbox.c.token == token, outbox.c.state == "claimed", outbox.c.lease_until.is_not(None))
-    store.change(update(outbox).where(mine).values(state="pending", token=None, lease_until=None))
+    store.run(outbox_queries.release, {"held_token": token})
 
 
 def release_expired(store: Store, now: datetime) -> None:
     """Put back what a worker claimed and then let lie."""
-    expired = and_(outbox.c.state == "claimed", outbox.c.lease_until <= now)
-    store.change(update(outbox).where(expired).values(state="pending", token=None, lease_until=None))
+    store.run(outbox_queries.release_expired, {"now": now})
 
 
 def expired_sending(store: Store, now: datetime, limit: int) -> list[OutboxRow]:
     """Letters whose worker disappeared while sending: nobody knows whether they arrived."""
-    return _rows(store, outbox.c.state == "sending", outbox.c.lease_until <= now, limit=limit)
+    return [OutboxRow(**row) for row in store.select(outbox_queries.expired_sending, {"now": now, "limit": limit})]
 
 
 def begin_sending(store: Store, row: OutboxRow, *, lease_until: datetime) -> bool:
     """Commit that DATA follows, with the bytes that will go out; False: the claim was lost, so nothing may be sent."""
+    return beginning(store, row, lease_until=lease_until)()
+
+
+def beginning(store: Store, row: OutboxRow, *, lease_until: datetime) -> Answer:
+    """As `begin_sending`, but asks only."""
     values = {"number": row.id, "held_token": row.token, "lease_until": lease_until, **_built(row)}
-    return any(True for _ in store.select(outbox_queries.begin_sending, values))
+    return _answer(store, store.select(outbox_queries.begin_sending, values))
 
 
 def settle(
@@ -139,7 +146,22 @@ def settle(
     due_at: datetime | None = None,
 ) -> bool:
     """Give a letter the state that was decided; False: it was in none of the expected states (one or two) any more."""
+    return settling(store, row, state, expected=expected, now=now, reason=reason, due_at=due_at)()
+
+
+def settling(
+    store: Store,
+    row: OutboxRow,
+    state: LetterState,
+    *,
+    expected: Sequence[LetterState],
+    now: datetime,
+    reason: str | None = None,
+    due_at: datetime | None = None,
+) -> Answer:
+    """As `settle`, but asks only."""
     states = [str(one) for one in expected]
+    query = outbox_queries.settle_unsent if LetterState.CLAIMED in expected else outbox_queries.settle
     values = {
         "number": row.id,
         "expected": states[0],
@@ -155,12 +177,13 @@ def settle(
         "attempts": row.attempts,
         **_built(row),
     }
-    return any(True for _ in store.select(outbox_queries.settle, values))
+    return _answer(store, store.select(query, values))
 
 
 def add_attempt(store: Store, row: OutboxRow, attempt: Attempt) -> None:
     """Remember a try, with the server's words."""
-    store.run(outbox_queries.insert_attempt, {"outbox_id": row.id, "case_id": row.case_id, **asdict(attempt)})
+    tried = {name: getattr(attempt, name) for name in ("at", "phase", "outcome", "code", "words")}
+    store.run(outbox_queries.insert_attempt, {"outbox_id": row.id, "case_id": row.case_id, **tried})
 
 
 def attempts_of(store: Store, letter_id: int) -> list[Attempt]:
@@ -171,7 +194,7 @@ def attempts_of(store: Store, letter_id: int) -> list[Attempt]:
 
 def letter_by_id(store: Store, letter_id: int) -> OutboxRow | None:
     """One letter; None when there is none of that number."""
-    return next(iter(_rows(store, outbox.c.id == letter_id)), None)
+    return next(iter(rows_where(store, outbox.c.id == letter_id)), None)
 
 
 def letters_of(
@@ -181,20 +204,28 @@ def letters_of(
     state: str | None = None,
     after: int = 0,
     limit: int = 1000,
+    erased: bool = True,
 ) -> list[OutboxRow]:
-    """A page of letters in the order they were written."""
+    """A page of letters in the order they were written; `erased` is off where a person could do nothing with those."""
     where = [outbox.c.id > after]
     if case_id is not None:
         where.append(outbox.c.case_id == case_id)
     if state is not None:
         where.append(outbox.c.state == state)
-    return _rows(store, *where, limit=limit)
+    if not erased:
+        where.append(outbox.c.context != ERASED)
+    return rows_where(store, *where, limit=limit)
 
 
 def count_by_state(store: Store) -> dict[str, int]:
     """How many letters are in each state."""
     query = select(outbox.c.state, func.count().label("count")).group_by(outbox.c.state)
     return {row["state"]: row["count"] for row in store.read(query)}
+
+
+def count_pending(store: Store) -> int:
+    """How many letters wait to be sent."""
+    return int(next(store.select(outbox_queries.count_pending, {}))["count"])
 
 
 def merged_cases(store: Store, letter_id: int) -> list[tuple[int, str]]:
@@ -208,6 +239,12 @@ def merged_cases(store: Store, letter_id: int) -> list[tuple[int, str]]:
     return list(dict.fromkeys((row["case_id"], row["reference"]) for row in store.read(query)))
 
 
+def _answer(store: Store, rows: Iterable[Any]) -> Answer:
+    if store.is_sqlite:  # which can commit nothing on a connection that has a half-read UPDATE, not even later
+        rows = list(rows)
+    return lambda: any(True for _ in rows)
+
+
 def _built(row: OutboxRow) -> dict[str, Any]:
     return {
         "message_id": row.message_id,
@@ -217,52 +254,15 @@ def _built(row: OutboxRow) -> dict[str, Any]:
     }
 
 
-def _rows(store: Store, *where: Any, limit: int | None = None) -> list[OutboxRow]:
-    others = outbox.alias("others")
-    first: Any = (
-        select(others.c.message_id)
-        .where(others.c.case_id == outbox.c.case_id, others.c.id < outbox.c.id, others.c.message_id.is_not(None))
-        .order_by(others.c.id)
-        .limit(1)
-        .scalar_subquery()
-    )
-    columns = [column for column in outbox.c if column.name != "is_reminder"]
-    query: Select[Any] = (
-        select(*columns, cases.c.reference.label("case"), first.label("first_message_id"))
-        .outerjoin(cases, cases.c.id == outbox.c.case_id)
-        .where(*where)
-        .order_by(outbox.c.id)
-        .limit(limit)
-    )
+def rows_where(store: Store, *where: Any, limit: int | None = None) -> list[OutboxRow]:
+    """Letters that meet a condition, in the order they were written."""
+    query = outbox_queries.letters_where(*where).limit(limit)
     return [OutboxRow(**row) for row in store.read(query)]
 
 
 def timers_are_due(store: Store, now: datetime) -> bool:
     """Whether a rung waits to be fired, here or by another worker that has not committed yet."""
-    due = select(timers.c.case_id).where(timers.c.due_at <= now, timers.c.kind == "rung").limit(1)
-    return any(True for _ in store.read(due))
-
-
-def mergeable(store: Store, now: datetime) -> list[list[OutboxRow]]:
-    """Reminders that are due and were never tried, grouped where one reader would get several."""
-    open_ones = and_(text(MERGEABLE.replace("state", "outbox.state")), outbox.c.due_at <= now)
-    query = (
-        select(outbox.c.recipient, outbox.c.role)
-        .where(open_ones)
-        .group_by(outbox.c.recipient, outbox.c.role)
-        .having(func.count() > 1)
-        .order_by(outbox.c.recipient, outbox.c.role)
-    )
-    return [
-        _rows(store, open_ones, outbox.c.recipient == row["recipient"], outbox.c.role == row["role"])
-        for row in list(store.read(query))
-    ]
-
-
-def last_number(store: Store) -> int:
-    """The number of the newest letter; 0 when there is none."""
-    row = next(store.read(select(func.max(outbox.c.id).label("last"))))
-    return int(row["last"] or 0)
+    return any(True for _ in store.select(outbox_queries.rung_that_is_due, {"now": now}))
 
 
 def add_letter(store: Store, letter: Letter) -> int:
@@ -272,15 +272,6 @@ def add_letter(store: Store, letter: Letter) -> int:
     return int(next(added)["id"])
 
 
-def merge_into(store: Store, rows: Iterable[OutboxRow], letter_id: int, now: datetime) -> None:
-    """Make these letters part of another one."""
-    for row in rows:
-        waiting = and_(outbox.c.id == row.id, outbox.c.state == "pending")
-        reason = f"part of letter {letter_id}"
-        merged = {"state": "merged", "merged_into": letter_id, "finished_at": now, "reason": reason}
-        store.change(update(outbox).where(waiting).values(**merged))
-
-
 def waiting(store: Store) -> list[OutboxRow]:
     """Every letter that waits to be sent."""
-    return _rows(store, outbox.c.state == "pending")
+    return rows_where(store, outbox.c.state == "pending")

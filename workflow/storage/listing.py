@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, exists, or_, select, tuple_
+from sqlalchemy import Executable, Select, bindparam, exists, func, or_, select, tuple_
 
 from workflow.answers import Case
 from workflow.definition import Definition
@@ -72,6 +72,36 @@ def list_cases(store: Store, wanted: Filter) -> Iterator[Case]:
         last = page[-1]
         mark = tuple_(*order) > tuple_(last["due_at"], last["id"]) if by_due else cases.c.id > last["id"]
         after = query.where(mark)
+
+
+def count_live(store: Store) -> int:
+    """How many cases have not ended."""
+    row = next(store.select(_live_count, {}))
+    return int(row["count"])
+
+
+def live_pages(store: Store) -> Iterator[list[tuple[int, Case]]]:
+    """The cases that have not ended, with their numbers, in the order they were opened, a page at a time."""
+    last = 0
+    while page := [(row["id"], case_of(row)) for row in store.select(_live_page, {"after": last, "most": PAGE})]:
+        yield page
+        last = page[-1][0]
+
+
+def drifted_cases(store: Store, name: str, most: int) -> Iterator[Case]:
+    """Cases that have not ended and whose facts have a field of this name, which only drift has; the first so many."""
+    live = select(cases).where(cases.c.ended_at.is_(None), cases.c.facts.contains(f'"{name}":', autoescape=True))
+    for row in store.read(live.order_by(cases.c.id).limit(most)):
+        yield case_of(row)
+
+
+def _live_count() -> Executable:
+    return select(func.count().label("count")).select_from(cases).where(cases.c.ended_at.is_(None))
+
+
+def _live_page() -> Executable:
+    live = select(cases).where(cases.c.ended_at.is_(None), cases.c.id > bindparam("after"))
+    return live.order_by(cases.c.id).limit(bindparam("most"))
 
 
 def _filtered(wanted: Filter) -> Select[tuple[object, ...]]:

@@ -4,11 +4,103 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Executable, and_, bindparam, insert, or_, select, update
+from sqlalchemy import Executable, Select, and_, bindparam, func, insert, literal_column, or_, select, text, update
 
-from workflow.storage.tables import outbox, outbox_attempts
+from workflow.storage.tables import MERGEABLE, cases, outbox, outbox_attempts, timers
 
 _BUILT = ("message_id", "subject", "message", "sha256")
+# written out, so that the database sees that a partial index fits
+_IS_PENDING = outbox.c.state == literal_column("'pending'")
+_IS_CLAIMED = outbox.c.state == literal_column("'claimed'")
+_IS_SENDING = outbox.c.state == literal_column("'sending'")
+_FREE = {"state": "pending", "token": None, "lease_until": None}
+
+
+def letters_where(*where: Any) -> Select[Any]:
+    """The columns of an `OutboxRow`, in the order the letters were written."""
+    others = outbox.alias("others")
+    first: Any = (
+        select(others.c.message_id)
+        .where(others.c.case_id == outbox.c.case_id, others.c.id < outbox.c.id, others.c.message_id.is_not(None))
+        .order_by(others.c.id)
+        .limit(1)
+        .scalar_subquery()
+    )
+    columns = [column for column in outbox.c if column.name != "is_reminder"]
+    return (
+        select(*columns, cases.c.reference.label("case"), first.label("first_message_id"))
+        .outerjoin(cases, cases.c.id == outbox.c.case_id)
+        .where(*where)
+        .order_by(outbox.c.id)
+    )
+
+
+def fill_addresses() -> Executable:
+    """The address of a role, for the letters to it that wait for one."""
+    homeless = and_(_IS_PENDING, outbox.c.recipient.is_(None), outbox.c.role == bindparam("to_role"))
+    return update(outbox).where(homeless).values(recipient=bindparam("address"))
+
+
+def claim() -> Executable:
+    """Letters that are due, oldest first, for one worker; of reminders never tried, those up to a number."""
+    mature = or_(text(f"NOT ({MERGEABLE})"), outbox.c.id <= bindparam("reminders_until"))
+    due = (
+        select(outbox.c.id)
+        .where(_IS_PENDING, outbox.c.recipient.is_not(None), outbox.c.due_at <= bindparam("now"), mature)
+        .order_by(outbox.c.due_at, outbox.c.id)
+        .limit(bindparam("limit"))
+        .with_for_update(skip_locked=True)
+    )
+    held = {"state": "claimed", "token": bindparam("held_token"), "lease_until": bindparam("until")}
+    return update(outbox).where(outbox.c.id.in_(due)).values(**held)
+
+
+def claimed_by() -> Executable:
+    """What somebody has claimed and not begun to send."""
+    return letters_where(_IS_CLAIMED, outbox.c.token == bindparam("held_token"))
+
+
+def release() -> Executable:
+    """Back to pending, from the claim of somebody who is done."""
+    return update(outbox).where(_IS_CLAIMED, outbox.c.token == bindparam("held_token")).values(**_FREE)
+
+
+def release_expired() -> Executable:
+    """Back to pending, from claims whose lease has ended."""
+    return update(outbox).where(_IS_CLAIMED, outbox.c.lease_until <= bindparam("now")).values(**_FREE)
+
+
+def expired_sending() -> Executable:
+    """Letters that were being sent when their lease ended."""
+    expired = and_(_IS_SENDING, outbox.c.lease_until <= bindparam("now"))
+    return letters_where(expired).limit(bindparam("limit"))
+
+
+def count_pending() -> Executable:
+    """How many letters wait."""
+    return select(func.count().label("count")).where(_IS_PENDING)
+
+
+def rung_that_is_due() -> Executable:
+    """A case with a rung that waits to be fired."""
+    due = and_(timers.c.due_at <= bindparam("now"), timers.c.kind == "rung")
+    return select(timers.c.case_id).where(due).limit(1)
+
+
+def last_number() -> Executable:
+    """The number of the newest letter."""
+    return select(func.max(outbox.c.id).label("last"))
+
+
+def readers_of_several() -> Executable:
+    """Who would get more than one reminder that is due and was never tried."""
+    return (
+        select(outbox.c.recipient, outbox.c.role)
+        .where(text(MERGEABLE), outbox.c.due_at <= bindparam("now"))
+        .group_by(outbox.c.recipient, outbox.c.role)
+        .having(func.count() > 1)
+        .order_by(outbox.c.recipient, outbox.c.role)
+    )
 
 
 def begin_sending() -> Executable:
@@ -25,9 +117,18 @@ def begin_sending() -> Executable:
 
 def settle() -> Executable:
     """To the state an attempt or a person decided, from one of the expected states and, if asked, with the token."""
+    return _settle()
+
+
+def settle_unsent() -> Executable:
+    """As `settle`, for a letter whose bytes may not have been stored yet."""
+    return _settle(*_BUILT)
+
+
+def _settle(*built: str) -> Executable:
     expected = or_(outbox.c.state == bindparam("expected"), outbox.c.state == bindparam("or_expected"))
     held = or_(bindparam("any_token"), outbox.c.token == bindparam("held_token"))
-    names = ("state", "reason", "token", "lease_until", "due_at", "finished_at", "attempts", *_BUILT)
+    names = ("state", "reason", "token", "lease_until", "due_at", "finished_at", "attempts", *built)
     return (
         update(outbox)
         .where(outbox.c.id == bindparam("number"), expected, held)

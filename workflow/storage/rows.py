@@ -11,6 +11,7 @@ from workflow.answers import Case
 from workflow.definition import Definition, Json, Key
 from workflow.events import Event, read_event
 from workflow.schedule import due_at, timers_of
+from workflow.text import compact_json
 from workflow.work import Letter, Work
 
 Row = dict[str, Any]
@@ -62,8 +63,8 @@ def row_of(work: Work) -> Row:
         "seq": case.seq,
         "head": case.head,
         "at": case.at,
-        "facts": to_text(case.facts),
-        "progress": to_text(progress),
+        "facts": compact_json(case.facts),
+        "progress": compact_json(progress),
         "opened_at": case.opened_at,
         "entered_at": case.entered_at,
         "due_at": due_at(rules.definition, rules.calendar, case),
@@ -102,7 +103,7 @@ def private_rows(work: Work) -> Iterator[Row]:
             "case_id": work.case_id,
             "seq": seq,
             "path": opening.path,
-            "value": to_text(opening.value),
+            "value": compact_json(opening.value),
             "salt": opening.salt,
         }
 
@@ -149,13 +150,8 @@ def key_rows(case_id: int, keys: tuple[Key, ...]) -> Iterator[Row]:
         yield {"case_id": case_id, "kind": key.kind, "value": key.value, "detail": key.detail}
 
 
-def to_text(value: object) -> str:
-    """JSON text for a column that only this program reads."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
 def from_text(text: str) -> Json:
-    """What `to_text` wrote."""
+    """What `compact_json` wrote."""
     value: Json = json.loads(text)
     return value
 

@@ -1,4 +1,4 @@
-"""Who is at work: the heartbeat of each worker, and the slots of the day that were served."""
+"""Who is at work: the heartbeat of each worker, the slots of the day that were served, and turns."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from sqlalchemy import insert, select, update
 
 from workflow.storage.store import Store
 from workflow.storage.tables import slots, workers
+
+_TURN = 5_230_418
+"""Number of the advisory lock that is held by whoever has the turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +53,38 @@ def take_slot(store: Store, name: str, day: date, now: datetime) -> bool:
         return False
     store.change(insert(slots).values(name=name, day=day.isoformat(), served_at=now))
     return True
+
+
+def hold_slot(store: Store, name: str, day: date, now: datetime, until: datetime) -> bool:
+    """Take what goes on for a while, until a moment; False: somebody else holds it, or it is done.
+
+    PostgreSQL: a second taker may fail with a Conflict, which means the same.
+    """
+    row = slots.c.name == name, slots.c.day == day.isoformat()
+    if store.change(update(slots).where(*row, slots.c.served_at <= now).values(served_at=until), slots.c.name):
+        return True
+    if any(True for _ in store.read(select(slots.c.name).where(*row))):
+        return False
+    store.change(insert(slots).values(name=name, day=day.isoformat(), served_at=until))
+    return True
+
+
+def keep_slot(store: Store, name: str, day: date, until: datetime) -> None:
+    """Move the moment until which a slot is held: later to keep it, to the past to give it back."""
+    row = slots.c.name == name, slots.c.day == day.isoformat()
+    store.change(update(slots).where(*row).values(served_at=until))
+
+
+def served(store: Store, day: date) -> frozenset[str]:
+    """The names of the slots of a day that were taken."""
+    query = select(slots.c.name).where(slots.c.day == day.isoformat())
+    return frozenset(row["name"] for row in store.read(query))
+
+
+def take_turn(store: Store) -> None:
+    """Wait until nobody else writes a letter about several cases, or erases from one; held until the transaction ends.
+
+    On SQLite the one write lock does that already.
+    """
+    if not store.is_sqlite:
+        store.execute(f"SELECT pg_advisory_xact_lock({_TURN})")

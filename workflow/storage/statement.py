@@ -76,11 +76,14 @@ class Statement:
     def rows(self, cursor: Cursor, batch: int = 1000) -> Iterator[dict[str, Any]]:
         """The rows of a select that was run, read a batch at a time."""
         while fetched := cursor.fetchmany(batch):
-            for row in fetched:
-                yield {
-                    name: read(value) if read else value
-                    for name, read, value in zip(self.columns, self._readers, row, strict=True)
-                }
+            yield from map(self.row, fetched)
+
+    def row(self, values: Sequence[Any]) -> dict[str, Any]:
+        """One row of a select, as the driver gave it. Raises whatever reading a forged value raises."""
+        return {
+            name: read(value) if read else value
+            for name, read, value in zip(self.columns, self._readers, values, strict=True)
+        }
 
 
 @lru_cache(maxsize=512)

@@ -53,13 +53,6 @@ class Store:
         row = next(self.select(query, values), None)
         return (row["id"], rows.case_of(row)) if row else None
 
-    def find_external(self, externals: Sequence[str], *, lock: bool = False) -> dict[str, tuple[int, Case]]:
-        """The cases that have one of these external references; with `lock`, kept from other writers."""
-        query: Query = queries.case_by_external_locked if lock else queries.case_by_external
-        cursors = [self.run(query, {"external_reference": external}) for external in sorted(externals)]
-        found = (row for cursor in cursors for row in self._prepared(query).rows(cursor))
-        return {row["external_reference"]: (row["id"], rows.case_of(row)) for row in found}
-
     def cases_by_id(self, case_ids: Sequence[int]) -> list[tuple[int, Case]]:
         """These cases, in order, kept from other writers."""
         cursors = [self.run(queries.case_by_id_locked, {"case_id": case_id}) for case_id in sorted(case_ids)]
@@ -71,7 +64,7 @@ class Store:
     ) -> list[tuple[Other, ...]]:
         """Per case and key, the first older open cases that share the key; all asked before the first is read."""
         asked = [
-            [(key, self.run(queries.older_open_case, _look_up(case_id, key, most))) for key in keys if _is_useful(key)]
+            [(key, self.run(queries.older_open_case, _look_up(case_id, key, most))) for key in keys if is_useful(key)]
             for case_id, keys in wanted
         ]
         read = self._prepared(queries.older_open_case).rows
@@ -226,8 +219,12 @@ class Store:
 
     def read(self, core: Executable) -> Iterator[dict[str, Any]]:
         """The rows of a query that is built anew each time, its values inside."""
-        statement = Statement(core, self._dialect)
+        statement = self.statement(core)
         return statement.rows(self.execute(statement.sql, statement.bind({})))
+
+    def statement(self, core: Executable) -> Statement:
+        """A query that is built anew each time, ready for this database."""
+        return Statement(core, self._dialect)
 
     def change(self, core: Executable, returning: Any = None) -> bool:
         """Run an insert or update that is built anew each time; with `returning`, whether it touched a row."""
@@ -267,7 +264,7 @@ class Store:
         return prepared(query, self._dialect)
 
 
-def _is_useful(key: Key) -> bool:
+def is_useful(key: Key) -> bool:
     """A key that asks for another detail says nothing while its own is unknown."""
     return bool(key.detail) or not key.differing
 

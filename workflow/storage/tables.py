@@ -20,7 +20,6 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
-    text,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
@@ -61,7 +60,11 @@ MERGEABLE = "state = 'pending' AND recipient IS NOT NULL AND is_reminder AND att
 
 
 def _partial(name: str, *columns: str, where: str) -> Index:
-    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+    """An index over some of the rows; the migration makes it, and its condition stands here to be read only.
+
+    Given as `postgresql_where` it would load that dialect, 22 ms, for a command that runs on SQLite.
+    """
+    return Index(name, *columns, info={"where": where})
 
 
 metadata = MetaData()

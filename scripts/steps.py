@@ -1,0 +1,124 @@
+"""Steps of a history: as JSON for programs, and as lines for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from scripts.output import clip, local, marks, moment, plain, terminal_width, wrapped
+from scripts.values import value_lines
+from workflow.answers import Step
+from workflow.definition import Json
+from workflow.events import Event, Kind
+
+_MOST_CHANGES = 6
+_ABOUT_A_LETTER = (Kind.LETTER_SENT, Kind.LETTER_FAILED, Kind.LETTER_UNKNOWN)
+_CLIMBED = (Kind.REMINDED, Kind.ESCALATED)
+_INDENT = " " * 5
+
+
+def step_document(step: Step) -> dict[str, object]:
+    """One step as `history` and `replay` answer it."""
+    event = step.event
+    return {
+        "seq": event.seq,
+        "at": moment(event.at),
+        "actor": event.origin.actor,
+        "os_user": event.origin.os_user,
+        "via": event.origin.via,
+        "kind": str(event.kind),
+        "trigger": event.trigger,
+        "from": event.source,
+        "to": event.target,
+        "hash": event.hash,
+        "prev_hash": event.previous,
+        "codes": _codes(event),
+        "letters": _names(event, "letters"),
+        "accepted": accepted_codes(event),
+        "changes": {path: {"from": before, "to": after} for path, (before, after) in step.changes.items()},
+        "text": step.text,
+        **({"observation": event.body["observation"]} if "observation" in event.body else {}),
+    }
+
+
+def headline(event: Event) -> str:
+    """What happened, when and by whom, on one line."""
+    signs = marks()
+    if event.kind is Kind.MOVED:
+        what = f"{event.trigger}: {event.source} {signs.arrow} {event.target}"
+    elif event.kind is Kind.REFUSED:
+        what = f"refused: {event.trigger or event.body.get('command') or ''}"
+    elif event.kind is Kind.OPENED:
+        what = f"opened: {event.target}"
+    elif event.kind is Kind.HELD:
+        what = f"held until {event.body.get('until')}"
+    elif event.kind in _ABOUT_A_LETTER:
+        what = f"{str(event.kind).replace('_', ' ')}: {event.body.get('letter')} to {event.body.get('role')}"
+    elif event.kind in _CLIMBED:
+        what = f"{event.kind}: {event.body.get('rung')} of {event.target}"
+    elif event.kind is Kind.REVEALED:
+        what = f"revealed: personal values in an export, cases: {event.body.get('cases')}"
+    else:
+        what = str(event.kind).replace("_", " ")
+    via = "" if event.origin.via == "cli" else f" ({event.origin.via})"
+    return plain(f"{event.seq:>3}  {local(event.at)}  {event.origin.actor}{via}  {what}")
+
+
+def detail_lines(step: Step, *, full: bool) -> Iterator[str]:
+    """Its text, its codes and letters, and what it changed; `full` leaves nothing out."""
+    event, signs = step.event, marks()
+    if step.text:
+        yield wrapped(f'"{step.text}"', _INDENT)
+    listed = {
+        "because of": _codes(event),
+        "accepted": accepted_codes(event),
+        **_observed(event),
+        "letters": _names(event, "letters"),
+    }
+    for said, names in listed.items():
+        if names:
+            yield wrapped(f"{said}: {', '.join(names)}", _INDENT + "  ", first=_INDENT)
+    first = {path: after for path, (before, after) in step.changes.items() if before is None}
+    if len(first) > _MOST_CHANGES and not full:
+        sheets = [path.partition(".")[0] for path in first]
+        counted = ", ".join(f"{sheet} ({sheets.count(sheet)})" for sheet in dict.fromkeys(sheets))
+        yield wrapped(f"first values: {counted}; --full shows them", _INDENT + "  ", first=_INDENT)
+    for path, (before, after) in step.changes.items():
+        if before is None and len(first) > _MOST_CHANGES and not full:
+            continue
+        was = "" if before is None else f"{_word(before)} {signs.arrow} "
+        said = clip(f"{path}: {was}{_word(after)}", 3 * (terminal_width() - len(_INDENT)))
+        yield wrapped(said, _INDENT + "  ", first=_INDENT)
+    if full:
+        yield clip(f"{_INDENT}hash {event.hash}", terminal_width())
+
+
+def _observed(event: Event) -> dict[str, list[str]]:
+    """What was read elsewhere, by how each check ended, and what was found to be right no more."""
+    said = event.body.get("observation")
+    checks, drift = (said.get("checks"), said.get("drift")) if isinstance(said, dict) else (None, None)
+    results = checks if isinstance(checks, dict) else {}
+    ended = {f"checked, {end}": [name for name in results if results[name] == end] for end in ("fail", "pass")}
+    return {**ended, "no longer right": [str(code) for code in drift] if isinstance(drift, list) else []}
+
+
+def _codes(event: Event) -> list[str]:
+    return _listed(event.body.get("problems"))
+
+
+def accepted_codes(event: Event) -> list[str]:
+    """The codes that an event says were accepted."""
+    return _listed(event.body.get("accepted"))
+
+
+def _listed(value: Json) -> list[str]:
+    items = value if isinstance(value, list) else []
+    return [str(item["code"]) for item in items if isinstance(item, dict) and "code" in item]
+
+
+def _names(event: Event, field: str) -> list[str]:
+    value = event.body.get(field)
+    return [str(name) for name in value] if isinstance(value, list) else []
+
+
+def _word(value: Json) -> str:
+    return ", ".join(value_lines(value))

@@ -1,0 +1,266 @@
+"""The worker as a process of its own, before a real mail server: it sends, is seen to live, stops, tells no secrets."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from employers import bring
+from looking import look
+from sink import ADDRESS, PATIENCE, Sink, eventually
+
+from scripts.wiring import Session
+from scripts.worker import Worker
+from states import EMPLOYER_COUPLING
+from workflow import Engine, open_database
+from workflow.clock import SystemClock
+
+ROOT = Path(__file__).parents[2]
+APPLICANT = "salaris01@example.com"
+PERSONAL = (APPLICANT, "salaris01", "Verzonnen", "999900110", "koppeling.tst21", "Fictief", "asr@example.org")
+UNSETTLED = "SELECT id FROM outbox WHERE state NOT IN ('sent', 'failed')"
+Process = subprocess.Popen[str]
+Start = Callable[..., Process]
+
+
+@pytest.fixture
+def environ(url: str, tmp_path: Path) -> dict[str, str]:
+    """The settings of a worker, and nothing of the machine's own."""
+    settings = tmp_path / "schakel.toml"
+    settings.touch()
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SCHAKEL_")}
+    return kept | {
+        "SCHAKEL_DATABASE_URL": url,
+        "SCHAKEL_SETTINGS": str(settings),
+        "SCHAKEL_SIGNING_KEY": str(tmp_path / "signing.key"),
+        "SCHAKEL_MAIL_FROM": "schakel@example.org",
+        "SCHAKEL_MAIL_ASR": "asr@example.org",
+        "SCHAKEL_ACTOR": "anna",
+    }
+
+
+@pytest.fixture
+def start(environ: dict[str, str]) -> Iterator[Start]:
+    """Starts workers, before a mail server or before none; what still runs afterwards is ended."""
+    started: list[Process] = []
+
+    def begin(sink: Sink | None, *words: str) -> Process:
+        settings = environ | (sending_to(sink) if sink else {})
+        piped = subprocess.PIPE
+        started.append(
+            subprocess.Popen(command("worker", *words), cwd=ROOT, env=settings, stdout=piped, stderr=piped, text=True)
+        )
+        return started[-1]
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def command(*words: str) -> list[str]:
+    return [sys.executable, "-m", "scripts", *words]
+
+
+def sending_to(sink: Sink) -> dict[str, str]:
+    return {"SCHAKEL_SMTP_URL": f"smtp://{ADDRESS}:{sink.port}"}
+
+
+def prepare(url: str, cases: int) -> None:
+    """So many cases that were registered just now, each with three letters that wait."""
+    database = open_database(url)
+    engine = Engine(database, EMPLOYER_COUPLING, clock=SystemClock())
+    for _ in range(cases):
+        bring(engine, "registered")
+    database.dispose()
+
+
+def stop(worker: Process, how: signal.Signals = signal.SIGTERM) -> tuple[int, str, str]:
+    """Ask a worker to stop: its exit code, and what it wrote on both streams."""
+    worker.send_signal(how)
+    out, said = worker.communicate(timeout=PATIENCE)
+    return worker.returncode, out, said
+
+
+def has(url: str, sql: str) -> bool:
+    return bool(look(url, sql))
+
+
+def at_work(url: str, name: str) -> bool:
+    return has(url, f"SELECT * FROM workers WHERE name = '{name}' AND stopped_at IS NULL")
+
+
+def stopped(url: str) -> list[bool]:
+    return [row["stopped_at"] is not None for row in look(url, "SELECT stopped_at FROM workers")]
+
+
+def states(url: str) -> dict[str, int]:
+    return dict(Counter(row["state"] for row in look(url, "SELECT state FROM outbox")))
+
+
+def log(said: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in said.splitlines()]
+
+
+# -- a process of its own --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_it_sends_is_seen_to_live_and_stops_when_it_is_told_to(url: str, start: Start, how: signal.Signals) -> None:
+    prepare(url, 4)
+
+    with Sink() as sink:
+        worker = start(sink, "--name", "nacht")
+        all_came = sink.wait_for(lambda: len(sink.letters) == 12)
+        was_seen = at_work(url, "nacht")
+        code, out, said = stop(worker, how)
+
+    assert (all_came, was_seen) == (True, True), said
+    assert (code, out) == (0, ""), said
+    assert max(sink.copies().values()) == 1
+    assert (stopped(url), states(url)) == ([True], {"sent": 12})
+
+
+def test_it_logs_json_lines_without_personal_values(url: str, start: Start) -> None:
+    prepare(url, 2)
+
+    with Sink(answers={APPLICANT: f"550 <{APPLICANT}> B. Verzonnen unknown"}) as sink:
+        worker = start(sink)
+        done = eventually(lambda: not has(url, UNSETTLED))
+        _, _, said = stop(worker)
+
+    lines = log(said)
+    assert done, said
+    assert [lines[0]["event"], lines[-1]["event"]] == ["started", "stopped"]
+    (sent,) = (line for line in lines if line["event"] == "pass" and line["job"] == "delivery")
+    assert (sent["sent"], sent["failed"]) == (2, 4)
+    assert all({"event", "level", "timestamp", "worker"} <= set(line) for line in lines)
+    assert not [word for word in PERSONAL if word in said]
+
+
+def test_without_a_server_it_says_so_and_letters_stay_pending(url: str, start: Start) -> None:
+    prepare(url, 1)
+
+    worker = start(None)
+    is_there = eventually(lambda: has(url, "SELECT * FROM workers"))
+    code, _, said = stop(worker)
+
+    assert (is_there, code) == (True, 0), said
+    assert "SCHAKEL_SMTP_URL" in log(said)[0]["mail"]
+    assert states(url) == {"pending": 3}
+
+
+def test_a_server_that_is_down_does_not_end_it(url: str, start: Start) -> None:
+    prepare(url, 1)
+    with Sink() as gone:
+        pass
+
+    worker = start(gone)
+    has_tried = eventually(lambda: has(url, "SELECT * FROM outbox_attempts"))
+    still_runs = worker.poll() is None
+    code, _, said = stop(worker)
+
+    assert (has_tried, still_runs, code) == (True, True, 0), said
+    assert states(url) == {"pending": 3}
+
+
+def test_two_at_once_send_each_letter_once(url: str, start: Start) -> None:
+    prepare(url, 70)
+
+    with Sink() as sink:
+        workers = [start(sink, "--name", name) for name in ("een", "twee")]
+        all_came = sink.wait_for(lambda: len(sink.letters) >= 210)
+        both = eventually(lambda: len(look(url, "SELECT * FROM workers")) == 2)
+        ends = [stop(worker)[0] for worker in workers]
+
+    assert (all_came, both, ends) == (True, True, [0, 0])
+    assert len(sink.copies()) == len(sink.letters) == 210
+    assert (stopped(url), states(url)) == ([True, True], {"sent": 210})
+
+
+class _Interrupting(Sink):
+    """Asks the worker to stop while it waits for the answer to its first letter."""
+
+    worker: Process | None = None
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        if self.worker is not None:
+            self.worker.send_signal(signal.SIGTERM)
+            self.worker = None
+        return await super().handle_DATA(server, session, envelope)
+
+
+def test_asked_to_stop_it_finishes_the_letters_in_hand_and_leaves_the_rest(url: str, start: Start) -> None:
+    prepare(url, 30)
+
+    with _Interrupting() as sink:
+        sink.worker = start(sink)
+        out, said = sink.worker.communicate(timeout=PATIENCE) if sink.worker else ("", "")
+
+    left = states(url)
+    assert (log(said)[-1]["event"], out, stopped(url)) == ("stopped", "", [True])
+    assert set(left) == {"sent", "pending"}, "a letter was claimed or sent, but never settled"
+    assert left["sent"] == len(sink.letters) == len(sink.copies())
+    assert left["sent"] <= 20, "it went on with other letters"
+
+
+def test_a_tick_does_one_pass_and_says_what_it_did(url: str, environ: dict[str, str]) -> None:
+    prepare(url, 2)
+
+    with Sink() as sink:
+        settings = environ | sending_to(sink)
+        done = subprocess.run(command("tick", "--json"), cwd=ROOT, env=settings, capture_output=True, check=False)
+
+    told = json.loads(done.stdout)
+    assert done.returncode == 0, done.stderr
+    assert (told["reminders"], told["escalations"]) == (0, 0)
+    assert (told["letters"]["sent"], told["letters"]["pending"]) == (6, 0)
+    assert len(sink.letters) == 6
+
+
+# -- asked to stop at any moment -------------------------------------------------------------------------------------
+
+
+class NobodyHeard(Exception):
+    """The worker was to be seen already, but a signal would have ended it."""
+
+
+@pytest.fixture
+def signals() -> Iterator[None]:
+    """Signals that no worker takes are an error; afterwards the tests have their own back."""
+
+    def unheard(_number: int, _frame: object) -> None:
+        raise NobodyHeard
+
+    before = {wanted: signal.signal(wanted, unheard) for wanted in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for wanted, handler in before.items():
+        signal.signal(wanted, handler)
+
+
+def test_asked_to_stop_before_any_statement_of_its_first_pass_it_says_that_it_stopped(
+    url: str, environ: dict[str, str], signals: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for fatal in range(1, 13):
+        session, seen = Session(environ), 0
+
+        def failpoint(_sql: str, fatal: int = fatal) -> None:
+            nonlocal seen
+            seen += 1
+            if seen == fatal:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        session.database.failpoint = failpoint
+        Worker(session, f"nr-{fatal}").run()
+        session.close()
+
+        assert log(capsys.readouterr().err)[-1]["event"] == "stopped", fatal
+    assert stopped(url) == [True] * 12

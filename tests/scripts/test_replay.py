@@ -1,0 +1,224 @@
+"""`schakel replay`: what changed at each step, verdicts by the rules of then and now, and the exit codes."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from states import EMPLOYER_COUPLING
+from tests.scripts.desk import GOOD, Desk
+from workflow.definition import Context, Facts, Problem, Severity
+from workflow.events import read_event, seal
+
+CONTRACT = {"case", "seq", "at", "state", "version", "facts", "matches_stored"}
+
+
+def bare(desk: Desk) -> sqlite3.Connection:
+    return sqlite3.connect(desk.environ["SCHAKEL_DATABASE_URL"].removeprefix("sqlite:///"), isolation_level=None)
+
+
+def forge_move(desk: Desk, trigger: str, target: str) -> None:
+    """Append a move that nobody made to the only case, with right hashes, and make the row of the case agree."""
+    with bare(desk) as connection:
+        canonical, digest = connection.execute("SELECT canonical, hash FROM events ORDER BY id DESC").fetchone()
+        last = read_event(canonical, digest)
+        event = seal(
+            case=last.case,
+            seq=last.seq + 1,
+            at=last.at,
+            origin=last.origin,
+            kind=last.kind.MOVED,
+            trigger=trigger,
+            source=last.target,
+            target=target,
+            definition=last.definition,
+            body={},
+            previous=last.hash,
+        )
+        connection.execute(
+            "INSERT INTO events (case_id, seq, at, actor, os_user, via, kind, trigger, from_state, to_state,"
+            " definition_version, canonical, prev_hash, hash)"
+            " SELECT case_id, ?, at, actor, os_user, via, 'moved', ?, to_state, ?, definition_version, ?, hash, ?"
+            " FROM events ORDER BY id DESC LIMIT 1",
+            (event.seq, trigger, target, event.canonical, event.hash),
+        )
+        connection.execute(
+            "UPDATE cases SET state = ?, seq = ?, head = ?, version = version + 1, entered_at = at",
+            (target, event.seq, event.hash),
+        )
+
+
+@pytest.fixture
+def stricter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program as it is to become: 'register' asks for a KvK number, in the same table."""
+
+    def a_kvk_number(facts: Facts, context: Context) -> Any:
+        if not facts["registration"].get("kvk_number"):
+            yield Problem("KVK_FORMAT", Severity.ERROR, "registration.kvk_number", "applicant")
+
+    moves = tuple(
+        replace(move, validators=(*move.validators, a_kvk_number)) if move.forward else move
+        for move in EMPLOYER_COUPLING.moves
+    )
+    monkeypatch.setattr("states.EMPLOYER_COUPLING", replace(EMPLOYER_COUPLING, version="2099.1", moves=moves))
+
+
+def test_replay_tells_what_changed_at_each_step_up_to_the_moment(desk: Desk) -> None:
+    desk.open("E06")
+    desk.ask("record E06 registration kvk_number=00000001 email=new@example.com")
+    desk.ask("note E06 gebeld")
+
+    said = desk.ask("replay E06 --seq 2")
+    shown = desk.run("replay E06 --seq 2").stdout
+
+    assert set(said) >= CONTRACT
+    assert "verdicts" not in said
+    assert [(step["seq"], step["kind"], step["to"]) for step in said["steps"]] == [
+        (1, "opened", "rights_pending"),
+        (2, "recorded", "rights_pending"),
+    ]
+    assert said["steps"][1]["changes"]["registration.kvk_number"] == {"from": None, "to": "00000001"}
+    assert "registration.kvk_number: 00000001" in shown
+    assert "new@example.com" not in shown + str(said)
+    assert "noted" not in shown
+
+
+@pytest.mark.parametrize("by", ["then", "now"])
+def test_each_move_gets_a_verdict(desk: Desk, by: str) -> None:
+    desk.open("E06", registration={**GOOD["registration"], "framework_contract_number": "B1"})
+    desk.ask("advance E06", code=5)
+    desk.ask("advance E06 --accept RW_PREFIX")
+
+    said = desk.ask(f"replay E06 --rules {by}")
+    shown = desk.run(f"replay E06 --rules {by}")
+
+    assert set(said) >= {*CONTRACT, "verdicts"}
+    opened, moved = said["verdicts"]
+    assert set(moved) >= {"seq", "trigger", "from", "to", "verdict", "problems", "reasons"}
+    assert (opened["seq"], opened["trigger"], opened["verdict"]) == (1, None, "yes")
+    assert (moved["seq"], moved["trigger"], moved["from"], moved["to"]) == (
+        3,
+        "register",
+        "rights_pending",
+        "registered",
+    )
+    assert (moved["verdict"], moved["accepted"], moved["problems"], moved["reasons"]) == ("yes", ["RW_PREFIX"], [], [])
+    assert shown.exit_code == 0
+    assert "accepted: RW_PREFIX" in shown.stdout
+
+
+def test_a_move_that_the_table_of_then_forbids_exits_8_although_all_hashes_are_right(desk: Desk) -> None:
+    desk.open("E06")
+    forge_move(desk, "enrich", "enriched")
+
+    said = desk.ask("replay E06 --rules then", code=8)
+    shown = desk.run("replay E06 --rules then")
+
+    assert said["matches_stored"] is True
+    assert [verdict["verdict"] for verdict in said["verdicts"]] == ["yes", "no"]
+    assert "no move 'enrich' from 'rights_pending'" in " ".join(said["verdicts"][1]["reasons"])
+    assert shown.exit_code == 8
+    assert "Not every move is shown to be legal: 1 yes, 1 no." in shown.stdout
+    assert desk.run("replay E06").exit_code == 0
+
+
+def test_a_move_to_a_state_that_does_not_exist_is_no_crash(desk: Desk) -> None:
+    desk.open("E06")
+    forge_move(desk, "register", "limbo")
+
+    assert desk.ask("replay E06 --rules then", code=8)["verdicts"][1]["verdict"] == "no"
+    assert desk.ask("replay E06 --rules now")["verdicts"][1]["verdict"] == "no"
+
+
+def test_without_the_rules_of_then_legality_is_not_shown(desk: Desk) -> None:
+    desk.open("E06")
+    with bare(desk) as connection:
+        connection.execute("UPDATE definitions SET canonical = '{}'")
+
+    said = desk.ask("replay E06 --rules then", code=8)
+
+    assert [verdict["verdict"] for verdict in said["verdicts"]] == ["unknown"]
+    assert EMPLOYER_COUPLING.version in said["verdicts"][0]["reasons"][0]
+
+
+def test_what_is_stored_but_not_in_history_exits_8_under_any_rules(desk: Desk) -> None:
+    desk.open("E06")
+    with bare(desk) as connection:
+        connection.execute("UPDATE cases SET state = 'confirmed'")
+
+    for words in ("replay E06", "replay E06 --rules then", "replay E06 --rules now"):
+        assert desk.ask(words, code=8)["matches_stored"] is False
+
+
+def test_no_by_the_rules_of_now_is_information(desk: Desk, stricter: None) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("states.EMPLOYER_COUPLING", EMPLOYER_COUPLING)
+        desk.open("E06")
+        desk.ask("advance E06")
+
+    now, then = desk.ask("replay E06 --rules now"), desk.ask("replay E06 --rules then")
+    shown = desk.run("replay E06 --rules now")
+
+    assert [(verdict["verdict"], verdict["rules"]) for verdict in then["verdicts"]] == [
+        ("yes", EMPLOYER_COUPLING.version),
+        ("yes", EMPLOYER_COUPLING.version),
+    ]
+    assert [verdict["verdict"] for verdict in now["verdicts"]] == ["yes", "no"]
+    (problem,) = now["verdicts"][1]["problems"]
+    assert (problem["code"], problem["severity"], problem["field"]) == (
+        "KVK_FORMAT",
+        "error",
+        "registration.kvk_number",
+    )
+    assert problem["message"]
+    assert shown.exit_code == 0
+    assert "Not every move would be made today: 1 yes, 1 no." in shown.stdout
+
+
+def test_erased_values_leave_nobody_to_tell(desk: Desk) -> None:
+    desk.open("E06")
+    desk.ask("advance E06")
+    with bare(desk) as connection:
+        connection.execute("DELETE FROM private_values")
+
+    said = desk.run("replay E06 --rules now").stdout
+
+    assert "? " in said
+    assert "1 yes, 1 unknown" in said
+    assert "erased" in said
+
+
+def test_a_history_that_cannot_be_read_exits_8_and_says_where_to_look(desk: Desk) -> None:
+    case = desk.open("E06")
+    with bare(desk) as connection:
+        for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            connection.execute(f"DROP TRIGGER {name}")
+        connection.execute("UPDATE events SET canonical = 'x'")
+
+    said = desk.ask("replay E06", code=8)
+
+    assert (said["error"], said["problems"]) == ("history", [])
+    assert f"schakel audit verify {case}" in said["message"]
+
+
+def test_screens_of_verdicts_fit_eighty_columns(desk: Desk, stricter: None) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("states.EMPLOYER_COUPLING", EMPLOYER_COUPLING)
+        desk.open("E06")
+        desk.run("advance E06 confirm")
+        desk.ask("advance E06")
+        desk.ask("record E06 registration email=new@example.com contact_name='Jan Jansen'")
+
+    for words in ("replay E06", "replay E06 --full", "replay E06 --rules then", "replay E06 --rules now"):
+        result = desk.run(words)
+        assert result.exit_code == 0, result.output
+        assert max(map(len, result.stdout.splitlines())) <= 80, words
+
+
+def test_rules_may_be_then_or_now(desk: Desk) -> None:
+    desk.open("E06")
+
+    assert desk.ask("replay E06 --rules tomorrow", code=2)["error"] == "usage"

@@ -1,0 +1,76 @@
+"""A case as its history says it was at any moment, step by step, with a verdict on each move when one is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from workflow.answers import Case, Replayed, RulesOf, Ruling
+from workflow.errors import HistoryBroken, UsageError
+from workflow.events import Event
+from workflow.finding import find_case
+from workflow.history import Values, evolve
+from workflow.ledger.rulebook import Rulebook
+from workflow.ledger.verify import Report
+from workflow.storage.evidence import Evidence
+from workflow.storage.store import Store
+from workflow.verdicts import rulings_now, rulings_then
+from workflow.views import steps_of
+from workflow.work import Rules
+
+
+def replay(
+    store: Store, rules: Rules, case: str, *, at: datetime | None, seq: int | None, by: RulesOf | None
+) -> Replayed:
+    """The case after event `seq`, or at a moment; without either at the end of its history.
+
+    Raises NoSuchCase; UsageError: there was no such event yet, or the case did not exist then; HistoryBroken.
+    """
+    case_id, stored = find_case(store, case)
+    rulebook = Rulebook(list(Evidence(store).definitions()), Report(), rules.definition)
+    with readable(stored.reference):
+        told = list(store.history(case_id))
+        whole = _fold(rulebook, told)
+    part = [pair for pair in told if (seq is None or pair[0].seq <= seq) and (at is None or pair[0].at <= at)]
+    _check_moment(stored, told, part, seq)
+    rulings: Iterable[Ruling] = ()
+    if by is RulesOf.THEN:
+        rulings = rulings_then(rulebook.forms, (event for event, _ in part))
+    elif by is RulesOf.NOW:
+        rulings = rulings_now(rules, part)
+    steps = steps_of(rules.definition, part)
+    return Replayed(_fold(rulebook, part), whole == stored, tuple(steps), tuple(rulings))
+
+
+def _fold(rulebook: Rulebook, told: list[tuple[Event, Values]]) -> Case:
+    """The case after these events, each by the states and ladders of the version that judged it."""
+    case: Case | None = None
+    for event, values in told:
+        definition = rulebook.definition_of({"definition": {"digest": event.definition[2]}})
+        case = evolve(definition, case, event, values)
+    if case is None:
+        raise ValueError("a case without events has no state")
+    return case
+
+
+def _check_moment(
+    stored: Case, told: list[tuple[Event, Values]], part: list[tuple[Event, Values]], seq: int | None
+) -> None:
+    if seq is not None and not 1 <= seq <= told[-1][0].seq:
+        raise UsageError(f"{stored.reference} has events 1 to {told[-1][0].seq}; there is no event {seq}.")
+    if not part:
+        opened = f"{stored.opened_at:%Y-%m-%d %H:%M} UTC"
+        raise UsageError(f"{stored.reference} did not exist at that moment: it was opened at {opened}.")
+
+
+@contextmanager
+def readable(reference: str) -> Iterator[None]:
+    """Raises HistoryBroken for whatever forged rows make of reading."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise HistoryBroken(
+            f"The history of {reference} cannot be read: somebody altered it. "
+            f"To see where, run: schakel audit verify {reference}"
+        ) from error

@@ -1,0 +1,102 @@
+"""Look-ups for many at once: one statement whatever their number, each finding its rows through an index.
+
+What is wanted travels as one JSON text, which both databases turn into rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Executable, bindparam, cast, column, or_, select
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.selectable import TableValuedAlias
+
+from workflow.answers import Case
+from workflow.definition import Key, Other
+from workflow.storage.rows import case_of
+from workflow.storage.store import Store, is_useful
+from workflow.storage.tables import case_keys, cases
+from workflow.text import compact_json
+
+
+class _Rows(FunctionElement[Any]):
+    """The elements of a JSON array as rows with a column `value`."""
+
+    name = "rows"
+    inherit_cache = True
+
+
+@compiles(_Rows, "sqlite")
+def _on_sqlite(element: _Rows, compiler: Any, **options: Any) -> str:
+    return f"json_each({compiler.process(element.clauses, **options)})"
+
+
+@compiles(_Rows, "postgresql")
+def _on_postgresql(element: _Rows, compiler: Any, **options: Any) -> str:
+    return f"json_array_elements(CAST({compiler.process(element.clauses, **options)} AS json))"
+
+
+def find_external(store: Store, externals: Sequence[str], *, lock: bool = False) -> dict[str, tuple[int, Case]]:
+    """The cases that have one of these external references; with `lock`, kept from other writers."""
+    query = _by_external_locked if lock else _by_external
+    found = store.select(query, {"wanted": compact_json([[external] for external in externals])})
+    return {row["external_reference"]: (row["id"], case_of(row)) for row in found}
+
+
+def first_older_open_cases(store: Store, wanted: Sequence[tuple[int, Iterable[Key]]]) -> list[tuple[Other, ...]]:
+    """Per case and key the first older open case that shares the key: `Store.older_open_cases` for many."""
+    asked = [(place, case_id, key) for place, (case_id, keys) in enumerate(wanted) for key in keys if is_useful(key)]
+    looked_up = [
+        [str(position), key.kind, key.value, key.detail, "" if key.differing else "any", str(case_id)]
+        for position, (_, case_id, key) in enumerate(asked)
+    ]
+    found: list[list[Other]] = [[] for _ in wanted]
+    for row in store.select(_first_older, {"wanted": compact_json(looked_up)}):
+        place, _, key = asked[row["position"]]
+        if row["reference"] is not None:
+            found[place].append(Other(key.kind, row["reference"]))
+    return [tuple(others) for others in found]
+
+
+def _by_external() -> Executable:
+    """The cases with one of these external references, a JSON array of arrays of one text."""
+    wanted = _wanted()
+    return select(cases).where(cases.c.external_reference.in_(select(wanted.c.value[0].as_string())))
+
+
+def _by_external_locked() -> Executable:
+    """The same, kept from other writers until the transaction ends; always locked in the same order."""
+    wanted = _wanted()
+    found = select(cases).where(cases.c.external_reference.in_(select(wanted.c.value[0].as_string())))
+    return found.order_by(cases.c.id).with_for_update()
+
+
+def _first_older() -> Executable:
+    """Per wanted key its position and the first older open case that has it too, if there is one.
+
+    `wanted` is a JSON array of [position, kind, value, detail, any detail will do, number of the case].
+    """
+    rows = _wanted()
+    wanted = rows.c.value
+    differs = (case_keys.c.detail != "") & (case_keys.c.detail != wanted[3].as_string())
+    first = (
+        select(cases.c.reference)
+        .join(case_keys, case_keys.c.case_id == cases.c.id)
+        .where(
+            case_keys.c.kind == wanted[1].as_string(),
+            case_keys.c.value == wanted[2].as_string(),
+            case_keys.c.case_id < cast(wanted[5].as_string(), BigInteger),
+            cases.c.ended_at.is_(None),
+            or_(wanted[4].as_string() == "any", differs),
+        )
+        .order_by(case_keys.c.case_id)
+        .limit(1)
+        .correlate(rows)
+    )
+    return select(cast(wanted[0].as_string(), BigInteger).label("position"), first.scalar_subquery().label("reference"))
+
+
+def _wanted() -> TableValuedAlias:
+    return _Rows(bindparam("wanted")).table_valued(column("value", JSON), name="wanted")

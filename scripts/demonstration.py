@@ -12,12 +12,15 @@ from contextlib import closing, nullcontext, redirect_stdout
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from importlib import resources
+from itertools import chain
 from pathlib import Path
 
 import click
 
+from loket.patience import Manners
 from scripts.catcher import Arrival, Catcher, arrival_lines, arrivals
 from scripts.exits import DONE, FAILED, INTERRUPTED, REFUSED
+from scripts.loket_scene import LoketScene
 from scripts.output import marks, moment, print_json, wrapped
 from scripts.parameters import examples, json_option
 from scripts.passes import Passes
@@ -57,14 +60,23 @@ class Act:
 class Stage:
     """Where the acts are played: the demo's own settings, and a clock that begins a month ago and is moved on."""
 
-    def __init__(self, ctx: click.Context, session: Session, environ: Mapping[str, str], clock: SetClock) -> None:
+    def __init__(
+        self, ctx: click.Context, session: Session, environ: Mapping[str, str], clock: SetClock, manners: Manners
+    ) -> None:
         self._ctx, self._session, self._environ, self.clock = ctx, session, environ, clock
+        self._manners = manners
         self.told: list[dict[str, object]] = []
 
     def session(self) -> Session:
         """A session of the demo, with its clock."""
         asked = self._session
-        return Session(environ=self._environ, clock=self.clock, actor_given=asked.actor_given, json=asked.json)
+        return Session(
+            environ=self._environ,
+            clock=self.clock,
+            actor_given=asked.actor_given,
+            json=asked.json,
+            loket_manners=self._manners,
+        )
 
     def play(self, act: Act) -> None:
         """Announce a command, run it as the program would, and stop the demo when it ends otherwise than it should."""
@@ -127,8 +139,11 @@ def demo(ctx: click.Context) -> None:
     first = WorkingDays().next_working_day(local_day(now - _MONTH))
     with Catcher(place / "letters") as catcher:
         clock = SetClock(at_reminder_hour(first))
-        stage = Stage(ctx, session, environ | {"SCHAKEL_SMTP_URL": catcher.url}, clock)
-        for act in (*_acts(first, sample), *_evening(first)):
+        scene = LoketScene(place)
+        surroundings = environ | {"SCHAKEL_SMTP_URL": catcher.url} | scene.environ
+        stage = Stage(ctx, session, surroundings, clock, scene.manners)
+        # one by one: the made-up Loket.nl changes while it is asked for its next act
+        for act in chain(_acts(first, sample), (Act(*one) for one in scene.acts()), _evening(first)):
             stage.play(act)
         month = stage.live_until(now)
         with closing(stage.session()) as reading:

@@ -192,9 +192,11 @@ def _by_number(store: Store, query: Callable[[], Executable], between: Range = E
 
 
 def _events() -> Executable:
+    # looked up row by row, since PostgreSQL may take a join as a reason to read all leaves for every page
     same = and_(leaves.c.case_id == events.c.case_id, leaves.c.seq == events.c.seq)
-    wanted = select(events.c.case_id, events.c.seq, events.c.canonical, events.c.hash, leaves.c.id.label("leaf"))
-    return _paged_by_case(wanted.outerjoin(leaves, same), events.c.case_id, events.c.seq)
+    leaf = select(leaves.c.id).where(same).scalar_subquery().label("leaf")
+    wanted = select(events.c.case_id, events.c.seq, events.c.canonical, events.c.hash, leaf)
+    return _paged_by_case(wanted, events.c.case_id, events.c.seq)
 
 
 def _leaves_of_cases() -> Executable:
@@ -210,16 +212,17 @@ def _leaf_at() -> Executable:
 
 
 def _leaf_columns() -> Select[Any]:
-    wanted = select(leaves.c.id, leaves.c.case_id, cases.c.reference.label("case"), leaves.c.seq, leaves.c.hash)
-    return wanted.outerjoin(cases, cases.c.id == leaves.c.case_id)
+    return select(leaves.c.id, leaves.c.case_id, _reference(leaves.c.case_id), leaves.c.seq, leaves.c.hash)
 
 
 def _openings() -> Executable:
     values = private_values.c
-    wanted = select(
-        values.case_id, cases.c.reference.label("case"), values.seq, values.path, values.value, values.salt
-    ).outerjoin(cases, cases.c.id == values.case_id)
+    wanted = select(values.case_id, _reference(values.case_id), values.seq, values.path, values.value, values.salt)
     return _paged_by_case(wanted, values.case_id, values.seq, values.path)
+
+
+def _reference(case_id: Column[Any]) -> ColumnElement[Any]:
+    return select(cases.c.reference).where(cases.c.id == case_id).scalar_subquery().label("case")
 
 
 def _cases() -> Executable:

@@ -172,7 +172,7 @@ def read_key(text: str) -> VerifierKey:
     name, plus, rest = text.strip().partition("+")
     identity, plus_too, encoded = rest.partition("+")
     try:
-        raw = base64.b64decode(encoded, validate=True)
+        raw = _decoded(encoded)
     except (ValueError, binascii.Error):
         raise NoteError("the verifier key is not base64") from None
     if not (name and plus and plus_too) or _NO_TEXT.search(name) or len(raw) != 33 or raw[:1] != ED25519:
@@ -226,7 +226,7 @@ def read_checkpoint(note: str) -> Checkpoint:
     if not _SIZE.fullmatch(size) or not origin:
         raise NoteError("this is no signed checkpoint: its second line is no size")
     try:
-        head = base64.b64decode(root, validate=True)
+        head = _decoded(root)
     except (ValueError, binascii.Error):
         raise NoteError("this is no signed checkpoint: its third line is no hash") from None
     if len(head) != 32 or not time.startswith("time "):
@@ -239,12 +239,20 @@ def _signature(line: str) -> Signature:
     dash, _, rest = line.partition(" ")
     name, _, encoded = rest.partition(" ")
     try:
-        raw = base64.b64decode(encoded, validate=True)
+        raw = _decoded(encoded)
     except (ValueError, binascii.Error):
         raw = b""
     if dash != "—" or not name or len(raw) < 5:
         raise NoteError("this is no signed note: a signature line reads '— NAME BASE64'")
     return Signature(name, raw[:4], raw[4:])
+
+
+def _decoded(text: str) -> bytes:
+    """The bytes of base64 in its one right spelling: unused bits must be zero. Raises ValueError."""
+    raw = base64.b64decode(text, validate=True)
+    if base64.b64encode(raw).decode() != text:
+        raise ValueError("not the base64 that these bytes have")
+    return raw
 
 
 def _verifies(key: VerifierKey, signature: bytes, text: bytes) -> bool:

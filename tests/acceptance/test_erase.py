@@ -357,3 +357,24 @@ def test_letters_of_the_case_are_cancelled_or_blank(life: Life, url: str) -> Non
     assert {(row["context"], row["reason"]) for row in rows} == {("", "erased")}
     assert all(row["state"] in set(LetterState) and row["finished_at"] for row in rows)
     assert {row["words"] for row in look(url, f"SELECT * FROM outbox_attempts WHERE case_id = {number}")} == {None}
+
+
+def test_each_way_to_end_has_its_exit_code(begin: Callable[[str], Life], sqlite_url: str) -> None:
+    life = begin(sqlite_url)
+    case = bring(life.engine, "rights_pending")
+    words = 'audit erase {} --reason "Op verzoek" --ground "AVG art. 17"'
+
+    life.run(words.format("E99"), code=3)
+    life.run(f"audit erase {case}", code=2)
+    assert "only a case that has ended" in life.run(f"{words.format(case)} --json", code=5)
+    life.engine.advance(case, "withdraw", reason="op verzoek")
+    assert "may be erased from 2033-04-20 10:00" in life.run(f'audit erase {case} --reason "Op" --json', code=5)
+    with bare(sqlite_url) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM cases").fetchall()
+        assert "Repeat the same command" in life.run(f"{words.format(case)} --json", code=1)
+        reader.execute("COMMIT")
+    assert json.loads(life.run(f"{words.format(case)} --json"))["repeated"] is True
+    assert "erased already" in life.run(f"{words.format(case)} --json", code=5)
+    kinds = [event["kind"] for event in events_of(sqlite_url, case)]
+    assert kinds == ["opened", "refused", "moved", "refused", "erased", "refused"]

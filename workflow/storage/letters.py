@@ -194,7 +194,7 @@ def attempts_of(store: Store, letter_id: int) -> list[Attempt]:
 
 def letter_by_id(store: Store, letter_id: int) -> OutboxRow | None:
     """One letter; None when there is none of that number."""
-    return next(iter(rows_where(store, outbox.c.id == letter_id)), None)
+    return next(iter(_rows(store, outbox.c.id == letter_id)), None)
 
 
 def letters_of(
@@ -214,7 +214,7 @@ def letters_of(
         where.append(outbox.c.state == state)
     if not erased:
         where.append(outbox.c.context != ERASED)
-    return rows_where(store, *where, limit=limit)
+    return _rows(store, *where, limit=limit)
 
 
 def count_by_state(store: Store) -> dict[str, int]:
@@ -254,8 +254,7 @@ def _built(row: OutboxRow) -> dict[str, Any]:
     }
 
 
-def rows_where(store: Store, *where: Any, limit: int | None = None) -> list[OutboxRow]:
-    """Letters that meet a condition, in the order they were written."""
+def _rows(store: Store, *where: Any, limit: int | None = None) -> list[OutboxRow]:
     query = outbox_queries.letters_where(*where).limit(limit)
     return [OutboxRow(**row) for row in store.read(query)]
 
@@ -274,4 +273,4 @@ def add_letter(store: Store, letter: Letter) -> int:
 
 def waiting(store: Store) -> list[OutboxRow]:
     """Every letter that waits to be sent."""
-    return rows_where(store, outbox.c.state == "pending")
+    return _rows(store, outbox.c.state == "pending")

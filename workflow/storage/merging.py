@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import and_, text, update
-
 from workflow.storage import outbox_queries
-from workflow.storage.letters import OutboxRow, rows_where
+from workflow.storage.letters import OutboxRow
 from workflow.storage.store import Store
-from workflow.storage.tables import MERGEABLE, outbox
 
 
 def mergeable(store: Store, now: datetime) -> list[list[OutboxRow]]:
     """Reminders that are due and were never tried, grouped where one reader would get several."""
-    open_ones = and_(text(MERGEABLE.replace("state", "outbox.state")), outbox.c.due_at <= now)
-    return [
-        rows_where(store, open_ones, outbox.c.recipient == row["recipient"], outbox.c.role == row["role"])
-        for row in list(store.select(outbox_queries.readers_of_several, {"now": now}))
+    readers = [
+        {"address": row["recipient"], "to_role": row["role"], "now": now}
+        for row in store.select(outbox_queries.readers_of_several, {"now": now})
     ]
+    asked = [store.select(outbox_queries.reminders_of_reader, reader) for reader in readers]
+    return [[OutboxRow(**row) for row in found] for found in asked]
 
 
 def last_number(store: Store) -> int:
@@ -29,8 +27,5 @@ def last_number(store: Store) -> int:
 
 def merge_into(store: Store, rows: Iterable[OutboxRow], letter_id: int, now: datetime) -> None:
     """Make these letters part of another one."""
-    for row in rows:
-        waiting = and_(outbox.c.id == row.id, outbox.c.state == "pending")
-        reason = f"part of letter {letter_id}"
-        merged = {"state": "merged", "merged_into": letter_id, "finished_at": now, "reason": reason}
-        store.change(update(outbox).where(waiting).values(**merged))
+    said = {"whole": letter_id, "now": now, "why": f"part of letter {letter_id}"}
+    store.run_many(outbox_queries.merge, [{"number": row.id, **said} for row in rows])

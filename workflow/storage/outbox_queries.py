@@ -103,6 +103,19 @@ def readers_of_several() -> Executable:
     )
 
 
+def reminders_of_reader() -> Executable:
+    """The reminders of one reader that are due and were never tried."""
+    mine = and_(outbox.c.recipient == bindparam("address"), outbox.c.role == bindparam("to_role"))
+    return letters_where(text(MERGEABLE.replace("state", "outbox.state")), outbox.c.due_at <= bindparam("now"), mine)
+
+
+def merge() -> Executable:
+    """A letter that waits becomes part of another one."""
+    waiting = and_(outbox.c.id == bindparam("number"), _IS_PENDING)
+    values = {"state": "merged", "merged_into": bindparam("whole"), "finished_at": bindparam("now")}
+    return update(outbox).where(waiting).values(**values, reason=bindparam("why"))
+
+
 def begin_sending() -> Executable:
     """From claimed to sending, with the bytes that will go out, for whoever still holds the claim."""
     held = and_(outbox.c.token == bindparam("held_token"), outbox.c.state == "claimed")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -14,16 +14,6 @@ from workflow.events import COUNTS_AS_VERSION, Event, Kind
 
 Values = Mapping[str, Json]
 """Path → the personal value that an event only committed to; a path that is missing was erased."""
-
-
-def fold(definition: Definition, events: Iterable[tuple[Event, Values]]) -> Case:
-    """The case after these events. Raises ValueError when there are none or they do not begin with its opening."""
-    case: Case | None = None
-    for event, values in events:
-        case = evolve(definition, case, event, values)
-    if case is None:
-        raise ValueError("a case without events has no state")
-    return case
 
 
 def evolve(definition: Definition, case: Case | None, event: Event, values: Values) -> Case:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from looking import bare
 
+from states import EMPLOYER_COUPLING
 from workflow import Engine, Origin, Refused
 from workflow.answers import Answer, Case, RulesOf
 from workflow.clock import SetClock, local_day
@@ -119,6 +121,16 @@ def test_replay_says_what_changed_at_each_step_up_to_the_moment(engine: Engine) 
 
     assert [step.event.seq for step in replayed.steps] == [1, 2, 3]
     assert replayed.steps[-1].changes == {"registration.kvk_number": (None, "00000007")}
+
+
+def test_a_case_is_replayed_by_the_states_of_the_version_that_judged_it(engine: Engine, clock: SetClock) -> None:
+    case = bring(engine, "confirmed")
+    states = tuple(replace(state, final=False, ladder=()) for state in EMPLOYER_COUPLING.states)
+
+    later = Engine(engine.database, replace(EMPLOYER_COUPLING, version="later", states=states), clock=clock)
+
+    assert later.replay(case).matches_stored
+    assert later.replay(case).case.ended_at == clock.moment
 
 
 @pytest.mark.parametrize(

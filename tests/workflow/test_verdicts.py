@@ -6,12 +6,13 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from employers import REACHED_BY, bring, employer
 
 from states import EMPLOYER_COUPLING
+from states.domain import EmployerCoupling
 from workflow import Engine, Origin, Refused
 from workflow.answers import Answer, RulesOf, Ruling
 from workflow.calendar import WorkingDays
@@ -384,6 +385,22 @@ def test_a_move_that_today_s_table_leads_elsewhere_says_no(told: Told) -> None:
 
     assert last.answer is NO
     assert "no move 'enrich' from 'registered' to 'enriched'" in last.reasons[0]
+
+
+class WithoutThePrefix(EmployerCoupling):
+    """The domain once nobody cares any more what a framework contract number begins with."""
+
+    codes: ClassVar = {code: severity for code, severity in EmployerCoupling.codes.items() if code != "RW_PREFIX"}
+
+
+def test_a_warning_that_was_accepted_then_and_is_none_today_does_not_matter(told: Told) -> None:
+    moves = tuple(
+        replace(move, validators=tuple(one for one in move.validators if one.__name__ != "framework_contract"))
+        for move in EMPLOYER_COUPLING.moves
+    )
+    today = replace(EMPLOYER_COUPLING, version="later", moves=moves, domain=WithoutThePrefix())
+
+    assert [ruling.answer for ruling in rulings_now(Rules(today, WorkingDays()), told)] == [YES, YES, YES]
 
 
 def test_a_state_that_is_gone_is_no_and_no_crash(told: Told) -> None:

@@ -28,7 +28,7 @@ from workflow.ledger import sequencer
 from workflow.ledger.audit import verify_database
 from workflow.ledger.signing import Signer, make_key, read_signer
 from workflow.ledger.verify import Checkpoint, Report, checkpoint_text, read_notes
-from workflow.storage import guards
+from workflow.storage import evidence, guards
 from workflow.storage.tables import metadata
 
 AUDITED = Origin("olga", "olga-os", "cli")
@@ -369,6 +369,10 @@ FAULTS: dict[str, tuple[Callable[[Ledger], None], set[str]]] = {
     "a stored version": (sql("UPDATE cases SET version = version + 1"), {"STATE_DIFFERS"}),
     "a stored name of the rules": (sql("UPDATE cases SET definition = 'x'"), {"STATE_DIFFERS"}),
     "a case's row": (sql("DELETE FROM cases WHERE id = (SELECT min(id) FROM cases)"), {"STATE_DIFFERS"}),
+    "a case's reference": (
+        sql("UPDATE cases SET reference = 'K-0000-0000' WHERE id = (SELECT min(id) FROM cases)"),
+        {"EVENT_COLUMN", "STATE_DIFFERS"},
+    ),
     "a case without history": (invent_a_case, {"CASE_WITHOUT_EVENTS"}),
     "a leaf's hash": (sql("UPDATE leaves SET hash = '00' WHERE id = 3"), {"LEAF_DIFFERS", "ROOT_DIFFERS"}),
     "a leaf's hash that is none": (sql("UPDATE leaves SET hash = '?' WHERE id = 3"), {"LEAF_DIFFERS", "ROOT_DIFFERS"}),
@@ -463,6 +467,21 @@ def test_an_event_that_was_passed_over_is_found_however_new_it_is(empty: Ledger)
     run(empty.url, "DELETE FROM leaves WHERE seq = 1")
 
     assert ("EVENT_NOT_SEQUENCED", 1) in {(finding.code, finding.seq) for finding in empty.verify().findings}
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_where_a_chunk_ends_makes_no_difference(ledger: Ledger, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    bring(ledger.engine, "enriched")
+    ledger.sequence()
+    monkeypatch.setattr(evidence, "CHUNK", size)
+    honest = ledger.verify(*ledger.notes())
+    run(ledger.url, f"DELETE FROM leaves WHERE seq = 1 AND case_id = {ledger.case_id(ledger.held) + 1}")
+    rewrite(ledger.url, ledger.moved, 3, says(actor="mallory"))
+
+    found = {(finding.code, finding.seq) for finding in ledger.verify().findings}
+
+    assert honest.findings == []
+    assert found >= {("EVENT_NOT_SEQUENCED", 1), *(("LEAF_DIFFERS", seq) for seq in (3, 4, 5, 6))}
 
 
 # -- against a checkpoint that was kept elsewhere ----------------------------------------------------------------------

@@ -254,6 +254,8 @@ FAULTS: dict[str, tuple[str, Callable[[Files], None], set[str]]] = {
     "events in another order": ("all", events(lambda rows: rows.insert(2, rows.pop(1))), {"SEQUENCE", "ILLEGAL"}),
     "an event among another case's": ("all", events(lambda rows: rows.insert(7, rows.pop(4))),
                                       {"SEQUENCE", "ILLEGAL", "MISSING_SHEETS"}),
+    "a case told twice": ("all", counted(events(lambda rows: rows.extend(rows[:5])), events=16),
+                          {"SEQUENCE", "LEAF_DIFFERS"}),
     "a line that is no event": ("all", lambda files: files.update({"events.jsonl": files["events.jsonl"] + b"{}\n"}),
                                 {"EVENT_UNREADABLE", "MANIFEST"}),
     "a leaf denied": ("all", events(lambda rows: rows[0].update(leaf=None)),

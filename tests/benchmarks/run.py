@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import batch, databases, delivery, growth, moves, proof, startup
+from tests.benchmarks import batch, databases, delivery, growth, moves, proof, startup, tick
 from tests.benchmarks.databases import Place
 from tests.benchmarks.rounds import Line, fill_table
 
@@ -20,6 +20,7 @@ BENCHMARKS: Mapping[str, Callable[..., list[Line]]] = {
     "batch": batch.run,
     "growth": growth.run,
     "delivery": delivery.run,
+    "tick": tick.run,
     "startup": startup.run,
     "proof": proof.run,
 }
@@ -29,6 +30,7 @@ TINY: Mapping[str, Mapping[str, int]] = {
     "batch": {"rounds": 1, "rows": 120, "moves": 2},
     "growth": {"rounds": 1, "rows": 60, "part": 20, "cases": 50, "runs": 1},
     "delivery": {"rounds": 1, "cases": 3},
+    "tick": {"rounds": 1, "due": 2, "cases": 30},
     "startup": {"rounds": 1},
     "proof": {"rounds": 1, "events": 400},
 }

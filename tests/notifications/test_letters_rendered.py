@@ -140,6 +140,17 @@ def test_a_digest_counts_in_its_subject_and_names_each_case():
         assert reference in rendered.text
 
 
+@pytest.mark.parametrize("language", ["nl", "en"])
+@pytest.mark.parametrize("letter", ["reminder_applicant", "reminder_applicant_second"])
+def test_a_reminder_asks_nothing_of_a_reader_who_has_nothing_to_do(letter, language):
+    asking, telling = render(letter, language), render(letter, language, open_items=[])
+
+    assert re.search("erinnering|eminder", asking.subject)
+    assert not re.search("erinnering|eminder", telling.subject + telling.text)
+    assert re.search("Je hoeft nu niets te doen|You need not do anything now", telling.text)
+    assert not re.search("stoppen|must stop", telling.text)
+
+
 def test_a_hostile_name_shows_as_itself_in_both_parts():
     rendered = render("invitation", "nl", company=HOSTILE, company_short=HOSTILE, salutation=f"Beste {HOSTILE}")
     page = Page(rendered.html)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import stat
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -167,10 +166,10 @@ def _letters(session: Session) -> Iterator[Finding]:
     from workflow.storage.erasing import erased_by_state
 
     with session.database.reading() as store:
-        counts, erased = letters.count_by_state(store), erased_by_state(store)
-        homeless = Counter(row.role for row in letters.waiting(store) if row.recipient is None)
+        counts, erased = letters.count_unsent(store), erased_by_state(store)
+        homeless = letters.count_homeless(store)
     said = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
-    yield Finding("mail", "ok", f"Letters: {said or 'none yet'}.")
+    yield Finding("mail", "ok", f"Letters that were not sent: {said}." if said else "No letter waits.")
     if failed := counts.get("failed", 0) - erased.get("failed", 0):
         todo = "schakel mail list --state failed, mend the cause, then schakel mail retry ID"
         yield Finding("mail", "warn", f"{failed} of them failed for good.", todo)

@@ -13,7 +13,11 @@ _LENGTH = 8
 
 def new_reference() -> str:
     """A fresh random reference; 35 bits, so the database still has to refuse the rare double."""
-    body = "".join(secrets.choice(ALPHABET) for _ in range(_LENGTH - 1))
+    return with_check("".join(secrets.choice(ALPHABET) for _ in range(_LENGTH - 1)))
+
+
+def with_check(body: str) -> str:
+    """The reference of seven characters of the alphabet, its check character behind them."""
     return _format(body + mod_37_36.calc_check_digit(body, ALPHABET))
 
 

@@ -25,17 +25,23 @@ def reference(number: int) -> str:
 
 def facts(number: int) -> Given:
     """What is known of this employer; everything that tells employers apart depends on the number."""
-    known = step_1_and_2()
-    known["loket_user"]["user_name"] = f"koppeling.{number:07}"
-    known["registration"] |= {
-        "company_name": f"Verzonnen Werkgever {number:07} B.V.",
-        "email": f"salaris{number:07}@example.com",
-        "framework_contract_number": f"A020{number:07}",
-        "wage_tax_number": f"{_tax_digits(number)}L01",
-        "loket_employer_id": str(8_000_000 + number),
-        "contact_name": f"B. Verzonnen {number:07}",
+    own = own_facts(number)
+    return {sheet: known | own[sheet] for sheet, known in step_1_and_2().items()}
+
+
+def own_facts(number: int) -> dict[str, dict[str, str]]:
+    """The part of the facts that no other employer has."""
+    return {
+        "loket_user": {"user_name": f"koppeling.{number:07}"},
+        "registration": {
+            "company_name": f"Verzonnen Werkgever {number:07} B.V.",
+            "email": f"salaris{number:07}@example.com",
+            "framework_contract_number": f"A020{number:07}",
+            "wage_tax_number": f"{_tax_digits(number)}L01",
+            "loket_employer_id": str(8_000_000 + number),
+            "contact_name": f"B. Verzonnen {number:07}",
+        },
     }
-    return known
 
 
 def _tax_digits(number: int) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import batch, databases, delivery, growth, moves, proof, startup, tick
+from tests.benchmarks import batch, databases, delivery, growth, moves, proof, scale, startup, tick
 from tests.benchmarks.databases import Place
 from tests.benchmarks.rounds import Line, fill_table
 
@@ -23,7 +23,10 @@ BENCHMARKS: Mapping[str, Callable[..., list[Line]]] = {
     "tick": tick.run,
     "startup": startup.run,
     "proof": proof.run,
+    "scale": scale.run,
 }
+ASKED_FOR = frozenset({"scale"})
+"""Benchmarks that take an hour, so that they run only when they are named."""
 PLACES = {"sqlite": databases.files, "postgresql": databases.server}
 TINY: Mapping[str, Mapping[str, int]] = {
     "moves": {"rounds": 2, "moves": 3},
@@ -33,6 +36,7 @@ TINY: Mapping[str, Mapping[str, int]] = {
     "tick": {"rounds": 1, "due": 2, "cases": 30},
     "startup": {"rounds": 1},
     "proof": {"rounds": 1, "events": 400},
+    "scale": {"rounds": 1, "few": 1000, "many": 1300},
 }
 """Sizes at which the figures mean nothing, but everything runs."""
 
@@ -40,7 +44,7 @@ TINY: Mapping[str, Mapping[str, int]] = {
 def main(arguments: list[str] | None = None) -> None:
     """Run what was asked for, and write the table to standard output."""
     asked = _parser().parse_args(arguments)
-    names = asked.names or list(BENCHMARKS)
+    names = asked.names or [name for name in BENCHMARKS if name not in ASKED_FOR]
     if unknown := sorted(set(names) - set(BENCHMARKS)):
         raise SystemExit(f"There is no benchmark '{unknown[0]}'; there are: {', '.join(BENCHMARKS)}.")
     sys.stdout.write(
@@ -67,7 +71,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="scripts/bench", description="How fast Schakel is, against work done by hand."
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of: {', '.join(BENCHMARKS)} (default: all)")
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help=f"one of: {', '.join(BENCHMARKS)} (default: all but scale, which takes an hour)",
+    )
     parser.add_argument("--only", action="append", choices=PLACES, help="one database (default: both)")
     parser.add_argument("--rounds", type=int, metavar="N", help="rounds, instead of each benchmark's own number")
     parser.add_argument("--tiny", action="store_true", help="only see that it runs: the figures mean nothing")

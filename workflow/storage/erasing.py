@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Executable, and_, bindparam, delete, func, or_, select, update
 
 from workflow.storage.letters import ERASED, LetterState
+from workflow.storage.outbox_queries import IS_UNSENT
 from workflow.storage.store import Store
 from workflow.storage.tables import answers, outbox, outbox_attempts, private_values
 
@@ -108,7 +109,7 @@ def _shared_letters() -> Executable:
 
 def _erased_by_state() -> Executable:
     settled = or_(outbox.c.state == str(LetterState.FAILED), outbox.c.state == str(LetterState.UNKNOWN))
-    counted = select(outbox.c.state, func.count().label("count")).where(settled, outbox.c.context == ERASED)
+    counted = select(outbox.c.state, func.count().label("count")).where(IS_UNSENT, settled, outbox.c.context == ERASED)
     return counted.group_by(outbox.c.state)
 
 

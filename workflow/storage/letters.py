@@ -20,7 +20,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import insert, select
 
 from workflow.storage import outbox_queries
 from workflow.storage.rows import letter_row
@@ -207,20 +207,26 @@ def letters_of(
     erased: bool = True,
 ) -> list[OutboxRow]:
     """A page of letters in the order they were written; `erased` is off where a person could do nothing with those."""
-    where = [outbox.c.id > after]
+    where: list[Any] = [outbox.c.id > after]
     if case_id is not None:
         where.append(outbox.c.case_id == case_id)
     if state is not None:
         where.append(outbox.c.state == state)
+        if state != LetterState.SENT:
+            where.append(outbox_queries.IS_UNSENT)
     if not erased:
         where.append(outbox.c.context != ERASED)
     return _rows(store, *where, limit=limit)
 
 
-def count_by_state(store: Store) -> dict[str, int]:
-    """How many letters are in each state."""
-    query = select(outbox.c.state, func.count().label("count")).group_by(outbox.c.state)
-    return {row["state"]: row["count"] for row in store.read(query)}
+def count_unsent(store: Store) -> dict[str, int]:
+    """How many letters are in each state but 'sent', of which there may be millions."""
+    return {row["state"]: row["count"] for row in store.select(outbox_queries.count_unsent, {})}
+
+
+def count_homeless(store: Store) -> dict[str, int]:
+    """How many letters of each role wait for an address."""
+    return {row["role"]: row["count"] for row in store.select(outbox_queries.count_homeless, {})}
 
 
 def count_pending(store: Store) -> int:
@@ -273,4 +279,4 @@ def add_letter(store: Store, letter: Letter) -> int:
 
 def waiting(store: Store) -> list[OutboxRow]:
     """Every letter that waits to be sent."""
-    return _rows(store, outbox.c.state == "pending")
+    return _rows(store, outbox.c.state == "pending", outbox_queries.IS_UNSENT)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
+from operator import itemgetter
 
 from sqlalchemy import Executable, Select, bindparam, exists, func, or_, select, tuple_
 
@@ -56,6 +59,15 @@ class Filter:
 
 def list_cases(store: Store, wanted: Filter) -> Iterator[Case]:
     """The cases a filter asks for, in the order they were opened; overdue ones longest due first."""
+    found = _pages(store, wanted)
+    if wanted.states and wanted.overdue_at is None:  # each state along its own index, in which they stand in order
+        each = (_pages(store, replace(wanted, states=(state,))) for state in wanted.states)
+        found = heapq.merge(*each, key=itemgetter(0))
+    return (case for _, case in islice(found, wanted.limit))
+
+
+def _pages(store: Store, wanted: Filter) -> Iterator[tuple[int, Case]]:
+    """Cases with their numbers, a page at a time."""
     by_due = wanted.overdue_at is not None
     order = (cases.c.due_at, cases.c.id) if by_due else (cases.c.id,)
     query = _filtered(wanted).order_by(*order)
@@ -65,7 +77,7 @@ def list_cases(store: Store, wanted: Filter) -> Iterator[Case]:
         size = PAGE if left is None else min(PAGE, left)
         page = list(store.read(after.limit(size)))
         for row in page:
-            yield case_of(row)
+            yield row["id"], case_of(row)
         if len(page) < size:
             return
         left = None if left is None else left - size

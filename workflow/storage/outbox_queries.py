@@ -9,10 +9,13 @@ from sqlalchemy import Executable, Select, and_, bindparam, func, insert, litera
 from workflow.storage.tables import MERGEABLE, cases, outbox, outbox_attempts, timers
 
 _BUILT = ("message_id", "subject", "message", "sha256")
-# written out, so that the database sees that a partial index fits
+# written out as in the index itself, so that SQLite too sees that a partial index fits
+_LEASED = text("outbox.state IN ('claimed', 'sending')")
 _IS_PENDING = outbox.c.state == literal_column("'pending'")
-_IS_CLAIMED = outbox.c.state == literal_column("'claimed'")
-_IS_SENDING = outbox.c.state == literal_column("'sending'")
+_IS_CLAIMED = and_(_LEASED, outbox.c.state == literal_column("'claimed'"))
+_IS_SENDING = and_(_LEASED, outbox.c.state == literal_column("'sending'"))
+IS_UNSENT = text("outbox.state <> 'sent'")
+"""Letters that were not simply sent: few, and with an index of their own."""
 _FREE = {"state": "pending", "token": None, "lease_until": None}
 
 
@@ -33,6 +36,11 @@ def letters_where(*where: Any) -> Select[Any]:
         .where(*where)
         .order_by(outbox.c.id)
     )
+
+
+def _leased_where(*where: Any) -> Select[Any]:
+    """Of the few that are leased; the plus keeps SQLite from reading all letters so as not to sort these."""
+    return letters_where(*where).order_by(None).order_by(text("+outbox.id"))
 
 
 def fill_addresses() -> Executable:
@@ -57,7 +65,7 @@ def claim() -> Executable:
 
 def claimed_by() -> Executable:
     """What somebody has claimed and not begun to send."""
-    return letters_where(_IS_CLAIMED, outbox.c.token == bindparam("held_token"))
+    return _leased_where(_IS_CLAIMED, outbox.c.token == bindparam("held_token"))
 
 
 def release() -> Executable:
@@ -72,13 +80,24 @@ def release_expired() -> Executable:
 
 def expired_sending() -> Executable:
     """Letters that were being sent when their lease ended."""
-    expired = and_(_IS_SENDING, outbox.c.lease_until <= bindparam("now"))
-    return letters_where(expired).limit(bindparam("limit"))
+    expired = _leased_where(_IS_SENDING, outbox.c.lease_until <= bindparam("now"))
+    return expired.limit(bindparam("limit"))
 
 
 def count_pending() -> Executable:
     """How many letters wait."""
-    return select(func.count().label("count")).where(_IS_PENDING)
+    return select(func.count().label("count")).where(_IS_PENDING, IS_UNSENT)
+
+
+def count_unsent() -> Executable:
+    """How many letters are in each state but 'sent'."""
+    return select(outbox.c.state, func.count().label("count")).where(IS_UNSENT).group_by(outbox.c.state)
+
+
+def count_homeless() -> Executable:
+    """How many letters of each role wait for an address."""
+    homeless = and_(_IS_PENDING, outbox.c.recipient.is_(None))
+    return select(outbox.c.role, func.count().label("count")).where(homeless).group_by(outbox.c.role)
 
 
 def rung_that_is_due() -> Executable:

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Executable, text
+from sqlalchemy import Executable, select
 from sqlalchemy.engine import Dialect
 
 from workflow.answers import Case
@@ -18,7 +18,7 @@ from workflow.history import Values
 from workflow.schedule import TimerKind
 from workflow.storage import queries, rows
 from workflow.storage.statement import Statement, prepared
-from workflow.storage.tables import cases
+from workflow.storage.tables import events
 from workflow.work import Rules, Work
 
 Query = Callable[[], Executable]
@@ -257,7 +257,7 @@ class Store:
 
     def last_event_at(self) -> datetime | None:
         """When the newest event happened; None in an empty database."""
-        row = next(self.read(text("SELECT max(at) AS at FROM cases").columns(cases.c.at)), None)
+        row = next(self.read(select(events.c.at).order_by(events.c.id.desc()).limit(1)), None)
         return row["at"] if row else None
 
     def _prepared(self, query: Query) -> Statement:

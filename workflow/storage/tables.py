@@ -26,7 +26,7 @@ from sqlalchemy.types import TypeEngine
 
 from workflow.clock import format_time, parse_time
 
-HEAD = "0003"
+HEAD = "0004"
 """The migration this program is written for; a test holds it against the migrations themselves."""
 
 
@@ -159,11 +159,12 @@ outbox = Table(
     Column("finished_at", Moment),
     Column("merged_into", _Id),
     Column("is_reminder", Boolean, nullable=False, default=False),
-    Index("outbox_by_state", "state", "due_at", "id"),
     Index("outbox_by_case", "case_id", "id"),
+    _partial("outbox_unsent", "state", "id", where="state <> 'sent'"),
     _partial("outbox_claimable", "due_at", "id", where="state = 'pending' AND recipient IS NOT NULL"),
     _partial("outbox_addressless", "role", "id", where="state = 'pending' AND recipient IS NULL"),
     _partial("outbox_leased", "lease_until", where="state IN ('claimed', 'sending')"),
+    _partial("outbox_merged", "merged_into", "case_id", where="merged_into IS NOT NULL"),
     _partial("outbox_mergeable", "recipient", "id", where=MERGEABLE),
 )
 

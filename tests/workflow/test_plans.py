@@ -1,0 +1,145 @@
+"""Every statement of a command or of a pass of the worker finds its rows through an index, however many there are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sink import Sink
+
+from tests.benchmarks import population, scale
+from tests.benchmarks.scale import Desk
+from workflow import Database, open_database
+from workflow.storage.store import Store
+from workflow.storage.tables import metadata
+
+CASES = 1500
+SMALL = {
+    "alembic_version",
+    "sqlite_master",
+    "definitions",
+    "sequencer",
+    "slots",
+    "workers",
+    "w",
+    "wanted",
+    "VALUES",
+    "CONSTANT",
+}
+"""Tables that do not grow with the cases, and rows that stand in the statement itself."""
+PARTIAL = {index.name for table in metadata.tables.values() for index in table.indexes if "where" in index.info}
+"""Indexes over the few rows that ask for something."""
+Seen = dict[str, dict[str, Any]]
+"""Statements with the values they were run with."""
+
+
+@pytest.fixture(scope="module")
+def desk(shared_url: str) -> Iterator[Desk]:
+    population.fill(shared_url, CASES)
+    with Sink() as sink:
+        smtp = {"SCHAKEL_SMTP_URL": f"smtp://127.0.0.1:{sink.port}", "SCHAKEL_MAIL_FROM": "schakel@example.org"}
+        desk = Desk(shared_url, CASES, **smtp, SCHAKEL_MAIL_ASR="a@example.org", SCHAKEL_MAIL_KEYLANE="k@example.org")
+        yield desk
+        assert sink.letters
+        desk.close()
+
+
+@contextmanager
+def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[Seen]:
+    """Remember what is run meanwhile."""
+    seen: Seen = {}
+    execute, run_many = Store.execute, Store.run_many
+
+    def watch(store: Store, sql: str, values: dict[str, Any] | None = None) -> Any:
+        seen[sql] = values or {}
+        return execute(store, sql, values)
+
+    def watch_many(store: Store, query: Any, values: Any) -> int:
+        if values:
+            statement = store._prepared(query)
+            seen[statement.sql] = statement.bind(values[0])
+        return run_many(store, query, values)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "execute", watch)
+        patch.setattr(Store, "run_many", watch_many)
+        yield seen
+
+
+def scanned(database: Database, sql: str, values: dict[str, Any]) -> set[str]:
+    """The tables that a statement reads from end to end, or along a whole index without stopping at a limit."""
+    if not re.match(r"\s*(SELECT|UPDATE|DELETE|INSERT|WITH)\b", sql):
+        return set()
+    with database.reading() as store:
+        if store.is_sqlite:
+            plan = [row[3] for row in store.execute(f"EXPLAIN QUERY PLAN {sql}", values).fetchall()]
+            return set(_scanned_by_sqlite(plan, sql)) - SMALL
+        for cheap in ("seqscan", "hashjoin", "mergejoin"):  # the cheapest ways while a table is small
+            store.execute(f"SET LOCAL enable_{cheap} = off")
+        (plan,) = store.execute(f"EXPLAIN (FORMAT JSON) {sql}", values).fetchone()
+        return set(_scanned_by_postgresql(plan[0]["Plan"])) - SMALL
+
+
+def _scanned_by_sqlite(plan: list[str], sql: str) -> Iterator[str]:
+    stops = "LIMIT" in sql and "WHERE" not in sql and not any("TEMP B-TREE" in line for line in plan)
+    for line in plan:
+        found = re.match(r"SCAN (\w+)\b(?! VIRTUAL)(?: USING (?:COVERING )?INDEX (\w+))?", line)
+        if found and not stops and found[2] not in PARTIAL:
+            yield found[1]
+
+
+def _scanned_by_postgresql(node: dict[str, Any], *, stops: bool = False) -> Iterator[str]:
+    kind, index = node["Node Type"], node.get("Index Name")
+    stops = (stops or kind == "Limit") and kind != "Sort"
+    whole = kind == "Seq Scan" or ("Index" in kind and "Index Cond" not in node and index not in PARTIAL)
+    if whole and (not stops or "Filter" in node):
+        yield node.get("Relation Name", index)
+    for part in node.get("Plans", ()):
+        yield from _scanned_by_postgresql(part, stops=stops)
+
+
+def scans(desk: Desk, seen: Seen) -> dict[str, set[str]]:
+    database = open_database(desk.environ["SCHAKEL_DATABASE_URL"])
+    found = {" ".join(sql.split())[:200]: scanned(database, sql, values) for sql, values in seen.items()}
+    database.dispose()
+    return {sql: tables for sql, tables in found.items() if tables}
+
+
+@pytest.mark.parametrize("what", scale.TURNS)
+def test_no_command_reads_a_table_from_end_to_end(desk: Desk, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    turn = scale.TURNS[what](desk)
+    with watched(monkeypatch) as seen:
+        turn()
+
+    assert len(seen) >= 2
+    assert scans(desk, seen) == {}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "hold {} --until 2026-10-09 --reason wacht",
+        "audit checkpoint",
+        "mail list --case {} --limit 9",
+        "list --overdue",
+    ],
+)
+def test_no_other_command_does(desk: Desk, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting = desk.waiting()
+    with watched(monkeypatch) as seen:
+        desk.run(*words.format(waiting).split())
+
+    assert scans(desk, seen) == {}
+
+
+def test_no_pass_of_the_worker_does_when_much_is_due(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.clock.moment += timedelta(days=28)
+    with watched(monkeypatch) as seen:
+        desk.tick()
+
+    assert len(seen) > 20
+    assert scans(desk, seen) == {}

@@ -46,11 +46,15 @@ _MORNING = NOW.replace(hour=8)
 
 
 def fill(url: str, cases: int, *, seed: int = 1, say: bool = False) -> None:
-    """Fill an empty database with `cases` cases, about six events each, and their leaves; nothing is signed yet."""
+    """Fill a database up to `cases` cases, about six events each, and their leaves; nothing is signed yet.
+
+    It goes on where it was stopped: what a case lives through depends on the seed and its number only.
+    """
     engine = Engine(open_database(url), EMPLOYER_COUPLING, clock=SetClock(NOW), origin=ORIGIN)
-    chance, begun = random.Random(seed), monotonic()
-    lives = _lives(engine, cases, chance)
-    done = 0
+    with engine.database.reading() as store:
+        (there,) = store.execute("SELECT count(*) FROM cases").fetchone()
+    done, begun = int(there), monotonic()
+    lives = _lives(engine, range(done, cases), seed)
     while batch := list(islice(lives, BATCH)):
         with engine.database.writing() as store:
             store.new_case_ids(len(batch))
@@ -58,7 +62,7 @@ def fill(url: str, cases: int, *, seed: int = 1, say: bool = False) -> None:
             store.execute("UPDATE outbox SET state = 'sent', finished_at = created_at WHERE state = 'pending'")
         done += len(batch)
         if say and done % 10_000 < BATCH:
-            sys.stderr.write(f"\r{done:,} of {cases:,} cases, {done / (monotonic() - begun):,.0f} a second ")
+            sys.stderr.write(f"\r{done:,} of {cases:,} cases, {(done - there) / (monotonic() - begun):,.0f} a second ")
     sequencer.run_once(engine.database, None, NOW)
     with engine.database.writing() as store:
         store.execute("ANALYZE")
@@ -71,10 +75,11 @@ def reference_of(number: int) -> str:
     return with_check("".join(ALPHABET[place >> shift & 31] for shift in range(0, 35, 5)))
 
 
-def _lives(engine: Engine, cases: int, chance: random.Random) -> Iterator[Work]:
+def _lives(engine: Engine, numbers: range, seed: int) -> Iterator[Work]:
     known = {sheet: engine.definition.domain.parse(sheet, fields) for sheet, fields in facts().items()}
-    for number in range(cases):
-        born = NOW - YEARS + (YEARS - timedelta(days=60)) * number / cases
+    for number in numbers:
+        chance = random.Random(f"{seed} {number}")
+        born = NOW - YEARS + (YEARS - timedelta(days=60)) * (number / numbers.stop)
         work = Work(engine.rules, ORIGIN, born, number + 1, None)
         fate = chance.random()
         if fate < _LIVE:

@@ -36,7 +36,7 @@ TINY: Mapping[str, Mapping[str, int]] = {
     "tick": {"rounds": 1, "due": 2, "cases": 30},
     "startup": {"rounds": 1},
     "proof": {"rounds": 1, "events": 400},
-    "scale": {"rounds": 1, "few": 1000, "many": 1300},
+    "scale": {"rounds": 1, "few": 1000, "many": 1300, "whole": 1},
 }
 """Sizes at which the figures mean nothing, but everything runs."""
 

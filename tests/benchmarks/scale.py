@@ -57,7 +57,7 @@ class Desk:
         self.clock = SetClock(population.NOW)
         self._cases = cases
         self._chance = random.Random(2)
-        self._numbers = count(9_000_000)
+        self._numbers = count(2_000_000, 100)
         self._session = Session(self.environ, clock=self.clock)
         self._passes = Passes(self._session)
         self._passes.run_once()
@@ -100,7 +100,7 @@ class Desk:
 
     def imported(self) -> int:
         """New employers, opened and registered, a hundred a transaction."""
-        rows = employers.rows(next(self._numbers) * 100 % 10**7, 100)
+        rows = employers.rows(next(self._numbers), 100)
         return sum(result.state == "registered" for result in self._engine.import_rows(rows, advance=True))
 
     def tick(self) -> int:
@@ -140,17 +140,20 @@ TURNS: Mapping[str, Callable[[Desk], Contestant]] = {
 }
 
 
-def run(place: Place, *, rounds: int = 9, few: int = 10_000, many: int = 1_000_000) -> list[Line]:
+def run(
+    place: Place, *, rounds: int = 9, few: int = 10_000, many: int = 1_000_000, whole: int = len(WHOLE)
+) -> list[Line]:
     """Make both populations, and compare."""
     urls = {cases: place.create() for cases in (few, many)}
     for cases, url in urls.items():
         population.fill(url, cases, say=True)
-    return compare(urls[few], urls[many], rounds=rounds, few=few, many=many)
+    memory = list(_memory(urls[few], urls[many], few, many, WHOLE[:whole]))
+    return memory + compare(urls[few], urls[many], rounds=rounds, few=few, many=many)
 
 
 def compare(small: str, large: str, *, rounds: int, few: int, many: int) -> list[Line]:
     """Each command in two databases that hold populations of these sizes."""
-    lines = list(_memory(small, large, few, many))
+    lines = []
     beside, among = Desk(small, few), Desk(large, many)
     for what, turn in TURNS.items():
         samples = take_turns({"few": turn(beside), "many": turn(among)}, rounds)
@@ -160,9 +163,9 @@ def compare(small: str, large: str, *, rounds: int, few: int, many: int) -> list
     return lines
 
 
-def _memory(small: str, large: str, few: int, many: int) -> Iterator[Line]:
+def _memory(small: str, large: str, few: int, many: int, commands: tuple[tuple[str, ...], ...]) -> Iterator[Line]:
     """How much higher the memory of a process of its own peaks."""
-    for words in WHOLE:
+    for words in commands:
         (low, _), (high, seconds) = _peak(small, words), _peak(large, words)
         remark = f"{high / 1024:.0f} MB : {low / 1024:.0f} MB, in {seconds:,.0f} s"
         what = f"peak memory of {' '.join(words)}, {many:,} cases"

@@ -15,7 +15,7 @@ from states.registration import read_address
 from states.rights import REQUIRED_RIGHTS, missing_rights
 from states.table import LADDERS, STATES
 from states.wording import known_language, label, phrase, written_date
-from workflow.definition import Facts, Json, Occasion, Problem
+from workflow.definition import Facts, Json, Occasion, Problem, Severity
 
 LANGUAGES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -108,8 +108,9 @@ def _company(occasion: Occasion) -> str:
 
 
 def _open(occasion: Occasion) -> dict[str, Json]:
+    asked = [problem for problem in occasion.problems if problem.severity is not Severity.INFO]
     return {
-        "open_items": _phrased(_for_role(occasion.problems, occasion.role), occasion.language),
+        "open_items": _phrased(_for_role(asked, occasion.role), occasion.language),
         "warnings": _phrased(_for_role(occasion.accepted, occasion.role), occasion.language),
     }
 

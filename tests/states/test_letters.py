@@ -207,3 +207,13 @@ def test_only_the_applicant_chooses_a_language(case):
     assert DOMAIN.language("applicant", english) == "en"
     assert DOMAIN.language("applicant", {}) == "nl"
     assert DOMAIN.language("keylane", english) == "nl"
+
+
+def test_what_needs_no_answer_is_not_asked_for(occasion):
+    to = next(to for to in EMPLOYER_COUPLING.letters() if to.letter == "reminder_applicant")
+    only_info = replace(occasion(to, "nl"), problems=(problem(Code.EMAIL_IDN, "registration.email"),))
+
+    context = json.loads(json.dumps(DOMAIN.letter_context(only_info)))
+
+    assert context["open_items"] == []
+    assert "Je hoeft nu niets te doen" in Renderer(DESK).render("reminder_applicant", "nl", context).text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import click
 
 from scripts.output import Column, local, moment, print_json, table, wrapped
@@ -54,17 +56,30 @@ def tick(session: Session) -> None:
         click.echo(wrapped(fault, ""), err=True)
 
 
-@click.command(short_help="Run in the background until stopped.", epilog=examples("schakel worker"))
+@click.command(
+    short_help="Run in the background until stopped.",
+    epilog=examples("schakel worker", "schakel worker --metrics-port 9464"),
+)
 @click.option("--name", metavar="NAME", help="How doctor calls this worker (else host and process).")
+@click.option("--metrics-port", metavar="PORT", type=click.IntRange(1, 65535), help="Answer Prometheus on this port.")
+@click.option("--metrics-address", metavar="ADDRESS", help="And on this address (else 127.0.0.1: this machine only).")
 @pass_session
-def worker(session: Session, name: str | None) -> None:
+def worker(session: Session, name: str | None, metrics_port: int | None, metrics_address: str | None) -> None:
     """Fire reminders, write the overview and send letters until SIGTERM or Ctrl-C; the letter in hand is finished.
 
-    Logs one JSON object a line on standard error. Any number of workers may run at once.
+    Logs one JSON object a line on standard error. Any number of workers may run at once; give each that is to be
+    watched a --metrics-port of its own, where http://127.0.0.1:PORT/metrics then answers.
     """
     from scripts.worker import Worker
 
-    Worker(session, name).run()
+    work = Worker(session, name)
+    port = metrics_port or session.settings.metrics_port
+    with ExitStack() as stack:
+        if port is not None:
+            from scripts.metrics import serve
+
+            stack.callback(serve(session, metrics_address or session.settings.metrics_address, port))
+        work.run()
 
 
 @click.command(

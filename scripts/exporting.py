@@ -15,9 +15,8 @@ import click
 
 from scripts.output import marks, moment, print_json, wrapped
 from scripts.parameters import Day, actor_option, examples, json_option
-from scripts.reading import read_bytes
+from scripts.reading import read_held
 from scripts.wiring import Session, pass_session
-from workflow.errors import UsageError
 
 if TYPE_CHECKING:  # heavy, and not needed for the help
     from workflow.ledger.export import Exported
@@ -81,7 +80,7 @@ def export(
         origin=session.origin(),
         now=session.clock.now(),
         reveal=reveal,
-        against=_sizes(against) if against is not None else (),
+        against=tuple(sorted({held.size for held in read_held(against)})) if against is not None else (),
         force=force,
         key=str(signer.key) if signer else None,
     )
@@ -91,18 +90,6 @@ def export(
         print_json(_document(done))
     else:
         _tell(done, seed)
-
-
-def _sizes(source: str) -> tuple[int, ...]:
-    """The sizes of the checkpoints in a file. Raises UsageError."""
-    from workflow.ledger.verify import NoteError, read_notes
-
-    try:
-        sizes = {checkpoint.size for checkpoint in read_notes(read_bytes(source).decode())}
-    except (NoteError, UnicodeDecodeError) as error:
-        why = str(error) if isinstance(error, NoteError) else "this is no text"
-        raise UsageError(f"--against {source}: {why}. Give what 'schakel audit checkpoint' printed.") from None
-    return tuple(sorted(sizes))
 
 
 def _document(done: Exported) -> dict[str, object]:

@@ -19,6 +19,8 @@ SETTINGS_TEXT = """\
 # Where the cases are kept: SQLite in one file, or PostgreSQL.
 # database_url = "sqlite:////full/path/schakel.db"
 # database_url = "postgresql://user@host/schakel"
+# The password of PostgreSQL, on the first line of a file; without it PGPASSFILE or ~/.pgpass serves.
+# database_password_file = "/full/path/database-password"
 
 # The key that signs checkpoints; keep a copy elsewhere, and let no one else read it.
 # signing_key = "/full/path/signing.key"
@@ -44,6 +46,10 @@ SETTINGS_TEXT = """\
 # mail_keylane = ""
 # mail_operations = ""
 # reply_to = ""
+
+# Whether the worker answers Prometheus, and where.
+# metrics_port = 9464
+# metrics_address = "127.0.0.1"
 
 # What letters say of us; a line whose setting is empty is left out.
 # team_name = ""
@@ -71,10 +77,11 @@ def init(session: Session) -> None:
 
     Nothing that exists is overwritten, so it is safe to run again.
     """
+    from scripts.passwords import database_url
     from scripts.settings import load, settings_file
 
     settings = load(session.environ, must_exist=False)
-    before = _upgrade(settings.database_url)
+    before = _upgrade(database_url(settings))
     made_key, verifier = _make_key(settings.signing_key)
     path = settings_file(session.environ)
     made_settings = _make_settings(path)

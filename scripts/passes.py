@@ -10,6 +10,7 @@ from notifications import checkpoint, overview
 from notifications.delivery import Delivered, Delivery
 from notifications.desk import Desk
 from notifications.smtp import Server, parse_smtp_url
+from scripts.passwords import read_password
 from scripts.settings import Settings
 from scripts.wiring import Session
 from workflow import reminders
@@ -147,14 +148,7 @@ def mail_server(settings: Settings) -> Server | None:
         return None
     if not settings.mail_from:
         raise UsageError("SCHAKEL_SMTP_URL is set, but SCHAKEL_MAIL_FROM is not: set the address letters come from.")
-    return parse_smtp_url(settings.smtp_url.get_secret_value(), _password(settings))
+    password = read_password(settings.smtp_password_file, "SCHAKEL_SMTP_PASSWORD_FILE")
+    return parse_smtp_url(settings.smtp_url.get_secret_value(), password)
 
 
-def _password(settings: Settings) -> str | None:
-    path = settings.smtp_password_file
-    if path is None:
-        return None
-    try:
-        return path.read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"SCHAKEL_SMTP_PASSWORD_FILE {path} cannot be read: {error}") from None

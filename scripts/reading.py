@@ -6,14 +6,19 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import NoReturn, TypeAlias
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 from workflow.errors import UsageError
+
+if TYPE_CHECKING:  # heavy, and only some commands need it
+    from workflow.ledger.verify import Checkpoint
 
 Given: TypeAlias = "None | bool | int | str | list[Given] | dict[str, Given]"
 """JSON without floats: history has no place for them."""
 
 MOST_BYTES = 10_000_000
+MOST_HELD = 1_000_000_000
+"""Bytes of checkpoints: a busy ledger signs some 5 MB of them a day."""
 MOST_LEVELS = 50
 _LARGEST = 2**53
 _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
@@ -35,6 +40,17 @@ def read_bytes(source: str, most: int = MOST_BYTES) -> bytes:
     if not content.strip():
         raise UsageError(f"{name} is empty.")
     return content
+
+
+def read_held(source: str) -> list[Checkpoint]:
+    """The checkpoints in the file that --against names, one or several. Raises UsageError."""
+    from workflow.ledger.verify import NoteError, read_notes
+
+    try:
+        return read_notes(read_bytes(source, MOST_HELD).decode())
+    except (NoteError, UnicodeDecodeError) as error:
+        why = str(error) if isinstance(error, NoteError) else "this is no text"
+        raise UsageError(f"--against {source}: {why}. Give what 'schakel audit checkpoint' printed.") from None
 
 
 def open_file(source: str) -> Path:

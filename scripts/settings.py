@@ -36,6 +36,7 @@ class Settings(BaseSettings):
     database_url: str = Field(
         default_factory=lambda: f"sqlite:///{data_folder() / 'schakel.db'}", min_length=1, repr=False
     )
+    database_password_file: Path | None = None
     signing_key: Path = Field(default_factory=lambda: data_folder() / "signing.key")
     checkpoint_file: Path | None = None
     language: Literal["en", "nl"] = "en"
@@ -52,6 +53,8 @@ class Settings(BaseSettings):
     team_name: str = ""
     team_phone: str = ""
     form_url: str = "https://www.asr.nl/salarisverwerkers"
+    metrics_port: int | None = Field(None, ge=1, le=65535)
+    metrics_address: str = Field("127.0.0.1", min_length=1)
     loket_api_url: str = ""
     loket_token_url: str = ""
     loket_credentials: Path | None = None

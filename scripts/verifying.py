@@ -12,12 +12,12 @@ from scripts.exits import UNVERIFIED
 from scripts.output import marks, plain, print_json, wrapped
 from scripts.parameters import examples, json_option
 from scripts.progress import progress
-from scripts.reading import read_bytes
+from scripts.reading import read_held
 from scripts.wiring import Session, pass_session
 from workflow.errors import UsageError
 
 if TYPE_CHECKING:  # heavy, and not needed for the help
-    from workflow.ledger.verify import Checkpoint, Report, VerifierKey
+    from workflow.ledger.verify import Report, VerifierKey
 
 _MOST_SHOWN = 40
 _INDENT = "  "
@@ -43,13 +43,14 @@ def verify(session: Session, case: str | None, against: str | None, given: str |
     Reads one moment of the database and writes nothing. Exit 8 when anything is wrong. A history that was rewritten by
     somebody who has the signing key shows only with --against.
     """
+    from scripts.passwords import database_url
     from workflow.ledger.audit import verify_database
     from workflow.storage import open_database
 
     session.case = case
     key = _key(session, given)
-    held = _held(against) if against is not None else []
-    database = open_database(session.settings.database_url, without_tables=True)
+    held = read_held(against) if against is not None else []
+    database = open_database(database_url(session.settings), without_tables=True)
     try:
         with ExitStack() as stack:
 
@@ -78,16 +79,6 @@ def _key(session: Session, given: str | None) -> VerifierKey | None:
         return read_key(given)
     except NoteError as error:
         raise UsageError(f"--key: {error}. Give what 'schakel audit key' printed.") from None
-
-
-def _held(source: str) -> list[Checkpoint]:
-    from workflow.ledger.verify import NoteError, read_notes
-
-    try:
-        return read_notes(read_bytes(source).decode())
-    except (NoteError, UnicodeDecodeError) as error:
-        why = str(error) if isinstance(error, NoteError) else "this is no text"
-        raise UsageError(f"--against {source}: {why}. Give what 'schakel audit checkpoint' printed.") from None
 
 
 def _lines(report: Report, key: VerifierKey | None, held: int) -> Iterator[str]:

@@ -67,9 +67,10 @@ class Session:
     @cached_property
     def database(self) -> Database:
         """The open database. Raises StoreError."""
+        from scripts.passwords import database_url
         from workflow.storage import open_database
 
-        return open_database(self.settings.database_url)
+        return open_database(database_url(self.settings))
 
     @cached_property
     def engine(self) -> Engine:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -144,6 +146,25 @@ def test_it_logs_json_lines_without_personal_values(url: str, start: Start) -> N
     assert (sent["sent"], sent["failed"]) == (2, 4)
     assert all({"event", "level", "timestamp", "worker"} <= set(line) for line in lines)
     assert not [word for word in PERSONAL if word in said]
+
+
+def test_it_answers_prometheus_while_it_works_and_no_longer(url: str, start: Start) -> None:
+    prepare(url, 2)
+    with socket.socket() as probe:
+        probe.bind((ADDRESS, 0))
+        port = probe.getsockname()[1]
+
+    with Sink() as sink:
+        worker = start(sink, "--metrics-port", str(port))
+        all_came = sink.wait_for(lambda: len(sink.letters) == 6)
+        with urllib.request.urlopen(f"http://{ADDRESS}:{port}/metrics", timeout=10) as answer:
+            told = answer.read().decode()
+        code, _, said = stop(worker)
+
+    assert (all_came, code) == (True, 0), said
+    assert 'schakel_cases{state="registered"} 2.0' in told
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(f"http://{ADDRESS}:{port}/metrics", timeout=10)
 
 
 def test_without_a_server_it_says_so_and_letters_stay_pending(url: str, start: Start) -> None:

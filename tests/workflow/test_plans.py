@@ -44,7 +44,6 @@ def desk(shared_url: str) -> Iterator[Desk]:
         smtp = {"SCHAKEL_SMTP_URL": f"smtp://127.0.0.1:{sink.port}", "SCHAKEL_MAIL_FROM": "schakel@example.org"}
         desk = Desk(shared_url, CASES, **smtp, SCHAKEL_MAIL_ASR="a@example.org", SCHAKEL_MAIL_KEYLANE="k@example.org")
         yield desk
-        assert sink.letters
         desk.close()
 
 

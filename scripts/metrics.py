@@ -1,0 +1,111 @@
+"""What a worker tells Prometheus of the whole: counts and ages, read at each scrape; never a value of a case."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
+
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from scripts.wiring import Session
+from workflow.definition import Definition
+from workflow.errors import SchakelError, UsageError
+from workflow.storage import counting, ledger, letters, shift
+from workflow.storage.erasing import erased_by_state
+from workflow.storage.letters import LetterState
+from workflow.storage.store import Store
+
+KEPT_FOR = timedelta(minutes=1)
+"""How long the count of all cases is used again: it is the one thing here that reads an index from end to end."""
+Gauge = GaugeMetricFamily
+
+
+class Watch(Collector):
+    """Reads everything in one transaction a scrape; while the database cannot be read it says only that."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._counted: tuple[datetime, Mapping[str, int]] | None = None
+
+    def describe(self) -> Iterator[Gauge]:
+        """Nothing: so that registering reads no database."""
+        return iter(())
+
+    def collect(self) -> Iterator[Gauge]:
+        """The gauges of this moment."""
+        try:
+            now = self._session.clock.now()
+            with self._session.database.reading() as store:
+                found = list(self._read(store, now))
+        except SchakelError:
+            found = []
+        yield Gauge("schakel_up", "Whether the database could be read.", value=float(bool(found)))
+        yield from found
+
+    def _read(self, store: Store, now: datetime) -> Iterator[Gauge]:
+        definition = self._session.definition
+        yield _each("schakel_cases", "Cases in a state.", "state", self._cases(store, now, definition))
+        overdue = _by_holder(definition, counting.overdue_by_state(store, now))
+        yield _each("schakel_cases_overdue", "Overdue cases, by who has the ball.", "holder", overdue)
+        yield _each("schakel_letters", "Letters that were not simply sent, by state.", "state", _letters(store))
+        yield _age(
+            "schakel_oldest_due_timer_seconds", "How late the oldest timer is.", counting.oldest_timer(store), now
+        )
+        yield Gauge("schakel_unsequenced_events", "Events without a leaf.", value=ledger.waiting(store))
+        if last := ledger.last_checkpoint(store):
+            yield _age("schakel_checkpoint_age_seconds", "Age of the last checkpoint.", last.at, now)
+        if beats := [beat.seen_at for beat in shift.heartbeats(store) if beat.stopped_at is None]:
+            yield _age("schakel_heartbeat_age_seconds", "Since a worker was last seen.", max(beats), now)
+
+    def _cases(self, store: Store, now: datetime, definition: Definition) -> Mapping[str, int]:
+        if self._counted is None or now - self._counted[0] >= KEPT_FOR:
+            found = counting.cases_by_state(store)
+            self._counted = (now, {state.name: found.get(state.name, 0) for state in definition.states})
+        return self._counted[1]
+
+
+def serve(session: Session, address: str, port: int) -> Callable[[], None]:
+    """Answer on http://ADDRESS:PORT/metrics from a thread of its own; how to stop. Raises UsageError: it cannot."""
+    registry = CollectorRegistry()
+    registry.register(Watch(session))
+    try:
+        server, thread = start_http_server(port, address, registry)
+    except OSError as error:
+        said = f"Metrics cannot be served on {address} port {port}: {error.strerror or error}."
+        raise UsageError(f"{said} Give another --metrics-port.") from None
+
+    def stop() -> None:
+        server.shutdown()
+        server.server_close()
+        thread.join(timeout=5)
+
+    return stop
+
+
+def _letters(store: Store) -> Mapping[str, int]:
+    """By state; of those that failed or are unknown not the erased ones, about which nothing can be done."""
+    found = Counter(letters.count_unsent(store))
+    found.subtract(erased_by_state(store))
+    return {str(state): found[str(state)] for state in LetterState if state is not LetterState.SENT}
+
+
+def _by_holder(definition: Definition, states: Mapping[str, int]) -> Mapping[str, int]:
+    found = {state.holder: 0 for state in definition.states if state.holder}
+    for state in definition.states:
+        if state.holder:
+            found[state.holder] += states.get(state.name, 0)
+    return found
+
+
+def _each(name: str, says: str, label: str, counts: Mapping[str, int]) -> Gauge:
+    gauge = Gauge(name, says, labels=[label])
+    for value, count in counts.items():
+        gauge.add_metric([str(value)], count)
+    return gauge
+
+
+def _age(name: str, says: str, moment: datetime | None, now: datetime) -> Gauge:
+    return Gauge(name, says, value=max(0.0, (now - moment).total_seconds()) if moment else 0.0)

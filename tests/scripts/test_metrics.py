@@ -1,0 +1,144 @@
+"""What a worker tells Prometheus agrees with what the commands say, and never keeps the worker from its work."""
+
+from __future__ import annotations
+
+import socket
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from employers import bring
+from prometheus_client.parser import text_string_to_metric_families
+
+from scripts.metrics import KEPT_FOR, serve
+from scripts.wiring import Session
+from tests.scripts.desk import Desk
+from workflow import Engine
+from workflow.clock import SetClock
+
+Samples = dict[tuple[str, str], float]
+
+
+@pytest.fixture
+def at(url: str, tmp_path: Path, clock: SetClock) -> Desk:
+    """A command line on either database, with a signing key."""
+    settings = tmp_path / "schakel.toml"
+    settings.touch()
+    desk = Desk(
+        {
+            "SCHAKEL_DATABASE_URL": url,
+            "SCHAKEL_SETTINGS": str(settings),
+            "SCHAKEL_SIGNING_KEY": str(tmp_path / "signing.key"),
+            "SCHAKEL_ACTOR": "anna",
+        },
+        clock,
+    )
+    assert desk.run("init").exit_code == 0
+    return desk
+
+
+@contextmanager
+def scraped(desk: Desk) -> Iterator[Callable[[], Samples]]:
+    """Ask a worker that serves its metrics; samples by name and label."""
+    session, port = Session(desk.environ, clock=desk.clock), free_port()
+    stop = serve(session, "127.0.0.1", port)
+
+    def ask() -> Samples:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            text = answer.read().decode()
+        families = text_string_to_metric_families(text)
+        return {(one.name, next(iter(one.labels.values()), "")): one.value for f in families for one in f.samples}
+
+    try:
+        yield ask
+    finally:
+        stop()
+        session.database.dispose()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_it_says_what_list_doctor_and_mail_list_say(at: Desk, engine: Engine, clock: SetClock) -> None:
+    for state, many in {"rights_pending": 3, "registered": 2, "enriched": 1, "confirmed": 1}.items():
+        for _ in range(many):
+            bring(engine, state)
+    clock.moment += timedelta(days=20)
+
+    with scraped(at) as ask:
+        found = ask()
+
+    listed, late, mail = at.ask("list"), at.ask("list --overdue"), at.ask("mail list")
+    for state in ("rights_pending", "registered", "enriched", "keylane_configuring", "confirmed", "withdrawn"):
+        assert found["schakel_cases", state] == sum(case["state"] == state for case in listed)
+    for holder in ("applicant", "asr", "keylane"):
+        assert found["schakel_cases_overdue", holder] == sum(case["holder"] == holder for case in late)
+    assert sum(case["overdue"] for case in listed) == 6
+    assert found["schakel_letters", "pending"] == sum(letter["state"] == "pending" for letter in mail) > 0
+    assert found["schakel_up", ""] == 1
+
+
+def test_ages_and_what_waits_go_down_when_a_pass_was_made(at: Desk, engine: Engine, clock: SetClock) -> None:
+    bring(engine, "registered")
+    clock.moment += timedelta(days=8)
+
+    with scraped(at) as ask:
+        before = ask()
+        assert at.run("tick").exit_code == 0
+        after = ask()
+        clock.moment += timedelta(minutes=5)
+        later = ask()
+
+    assert before["schakel_unsequenced_events", ""] == 2
+    assert before["schakel_oldest_due_timer_seconds", ""] > 3600
+    assert ("schakel_checkpoint_age_seconds", "") not in before
+    assert (after["schakel_unsequenced_events", ""], after["schakel_oldest_due_timer_seconds", ""]) == (0, 0)
+    assert (after["schakel_checkpoint_age_seconds", ""], later["schakel_checkpoint_age_seconds", ""]) == (0, 300)
+
+
+def test_all_cases_are_counted_again_after_a_minute_and_not_before(at: Desk, engine: Engine, clock: SetClock) -> None:
+    with scraped(at) as ask:
+        assert ask()["schakel_cases", "rights_pending"] == 0
+        bring(engine, "rights_pending")
+        assert ask()["schakel_cases", "rights_pending"] == 0
+        clock.moment += KEPT_FOR
+        assert ask()["schakel_cases", "rights_pending"] == 1
+
+
+def test_a_database_that_is_away_is_told_and_the_next_scrape_sees_it_back(at: Desk, tmp_path: Path, url: str) -> None:
+    if not url.startswith("sqlite"):
+        pytest.skip("a file is easily put away")
+    path = Path(url.removeprefix("sqlite:///"))
+    with scraped(at) as ask:
+        path.rename(tmp_path / "away.db")
+        gone = ask()
+        (tmp_path / "away.db").rename(path)
+        back = ask()
+
+    assert gone == {("schakel_up", ""): 0.0}
+    assert back["schakel_up", ""] == 1
+
+
+def test_no_personal_value_is_in_it(at: Desk, engine: Engine) -> None:
+    bring(engine, "registered")
+    with scraped(at) as ask:
+        said = repr(ask())
+
+    assert not [word for word in ("WerkgeverTST21", "example.com", "Verzonnen", "999900110") if word in said]
+
+
+def test_a_port_that_is_taken_is_one_clear_error(at: Desk) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        result = at.run(f"worker --metrics-port {taken.getsockname()[1]}")
+
+    assert result.exit_code == 2
+    assert "cannot be served on 127.0.0.1 port" in result.stderr
+    assert "--metrics-port" in result.stderr

@@ -150,5 +150,3 @@ def mail_server(settings: Settings) -> Server | None:
         raise UsageError("SCHAKEL_SMTP_URL is set, but SCHAKEL_MAIL_FROM is not: set the address letters come from.")
     password = read_password(settings.smtp_password_file, "SCHAKEL_SMTP_PASSWORD_FILE")
     return parse_smtp_url(settings.smtp_url.get_secret_value(), password)
-
-

@@ -22,6 +22,7 @@ from remains import files_of, pages_of, remains, rows_of
 from sink import ADDRESS, PATIENCE, Sink, delivery, eventually
 
 from notifications import overview
+from scripts.erasing import vacuum
 from tests.scripts.desk import Desk
 from workflow import Database, Engine, Origin, Refused, open_database, reminders
 from workflow.clock import AMSTERDAM, SetClock
@@ -378,3 +379,24 @@ def test_each_way_to_end_has_its_exit_code(begin: Callable[[str], Life], sqlite_
     assert "erased already" in life.run(f"{words.format(case)} --json", code=5)
     kinds = [event["kind"] for event in events_of(sqlite_url, case)]
     assert kinds == ["opened", "refused", "moved", "refused", "erased", "refused"]
+
+
+def test_the_term_is_the_one_of_the_settings(begin: Callable[[str], Life], sqlite_url: str) -> None:
+    life = begin(sqlite_url)
+    case = bring(life.engine, "withdrawn")
+    words = f"audit erase {case} --reason Bewaartermijn --json"
+
+    life.clock.moment = life.clock.moment.replace(year=2029) - timedelta(minutes=1)
+    life.desk.environ["SCHAKEL_RETENTION_YEARS"] = "3"
+    assert "may be erased from 2029-04-20 10:00" in life.run(words, code=5)
+    life.clock.moment += timedelta(minutes=1)
+    life.run(words)
+
+    body = json.loads(events_of(sqlite_url, case)[-1]["canonical"])["body"]
+    assert body == {"ground": None, "reason": "Bewaartermijn", "retention_years": 3}
+
+
+def test_the_docs_name_the_statement_that_the_command_prints() -> None:
+    said = (ROOT / "docs" / "security.md").read_text("utf-8")
+
+    assert f"```sql\n{vacuum('postgresql')}\n```" in said

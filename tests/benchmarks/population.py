@@ -45,7 +45,7 @@ _DAYS = WorkingDays()
 _MORNING = NOW.replace(hour=8)
 
 
-def fill(url: str, cases: int, *, seed: int = 1, say: bool = False) -> None:
+def fill(url: str, cases: int, *, seed: int = 1, analyse: bool = True, say: bool = False) -> None:
     """Fill a database up to `cases` cases, about six events each, and their leaves; nothing is signed yet.
 
     It goes on where it was stopped: what a case lives through depends on the seed and its number only.
@@ -64,8 +64,9 @@ def fill(url: str, cases: int, *, seed: int = 1, say: bool = False) -> None:
         if say and done % 10_000 < BATCH:
             sys.stderr.write(f"\r{done:,} of {cases:,} cases, {(done - there) / (monotonic() - begun):,.0f} a second ")
     sequencer.run_once(engine.database, None, NOW)
-    with engine.database.writing() as store:
-        store.execute("ANALYZE")
+    if analyse:
+        with engine.database.writing() as store:
+            store.execute("ANALYZE")
     engine.database.dispose()
 
 

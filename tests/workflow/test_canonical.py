@@ -7,6 +7,8 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workflow.definition import Severity
+from workflow.encoding import compact_json
 from workflow.events import canonical_bytes
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
@@ -32,3 +34,12 @@ def test_control_characters_and_separators_are_written_as_rfc_8785_does() -> Non
 def test_what_machines_write_differently_is_refused(value: object) -> None:
     with pytest.raises(ValueError, match=r"."):
         canonical_bytes(value)  # type: ignore[arg-type]
+
+
+def test_text_with_half_a_character_is_refused() -> None:
+    with pytest.raises(ValueError, match="surrogate"):
+        canonical_bytes({"a": "\ud800"})
+
+
+def test_a_column_keeps_words_of_an_enumeration_as_words() -> None:
+    assert compact_json({Severity.ERROR: Severity.INFO}) == '{"error":"info"}'

@@ -4,6 +4,8 @@ import csv
 import dataclasses
 import hashlib
 import json
+import os
+import signal
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -453,6 +455,43 @@ def test_an_export_is_overwritten_only_when_asked(engine: Engine, folder: Path) 
     assert Unzipped(folder / "all.zip").manifest["events"] == 0
     assert [path.name for path in folder.iterdir()] == ["all.zip"]
     assert (folder / "all.zip").stat().st_mode & 0o777 == 0o600
+
+
+def test_what_a_killed_export_left_is_gone_after_the_next_one(sqlite_engine: Engine, folder: Path) -> None:
+    """It may hold personal values, so it is not left lying about."""
+    sqlite_engine.database.dispose()
+    child = os.fork()
+    if child == 0:
+        try:
+            make(sqlite_engine, folder / "all.zip", watch=lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+        finally:
+            os._exit(1)
+    assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
+    (left,) = folder.iterdir()
+    assert left.stat().st_mode & 0o777 == 0o600
+    left.write_bytes(b"Zwaluwstaart" * 100_000)
+
+    make(sqlite_engine, folder / "all.zip")
+
+    assert [path.name for path in folder.iterdir()] == ["all.zip"]
+    assert b"Zwaluwstaart" not in (folder / "all.zip").read_bytes()
+    assert Unzipped(folder / "all.zip").manifest["events"] == 0
+
+
+def test_two_exports_to_one_place_do_not_write_through_each_other(sqlite_engine: Engine, folder: Path) -> None:
+    told: list[str] = []
+
+    def meanwhile(*_: object) -> None:
+        if not told:
+            with pytest.raises(UsageError, match="another export") as refusal:
+                make(sqlite_engine, folder / "all.zip")
+            told.append(str(refusal.value))
+
+    make(sqlite_engine, folder / "all.zip", watch=meanwhile)
+
+    assert told
+    assert Unzipped(folder / "all.zip").manifest["events"] == 0
+    assert [path.name for path in folder.iterdir()] == ["all.zip"]
 
 
 @pytest.mark.parametrize(

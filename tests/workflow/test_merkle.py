@@ -6,14 +6,17 @@ transparency-dev/merkle keeps them (testonly/constants.go, testonly/reference_te
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rfc9162 import mth, path, subproof
 
-from workflow.ledger.merkle import consistency_path, inclusion_path, root_of
+from workflow.ledger.proofs import TreeFile
 from workflow.ledger.verify import (
     EMPTY_ROOT,
     Tree,
@@ -68,42 +71,13 @@ CONSISTENCY = [
 trees = st.integers(0, 200).map(lambda size: [leaf_hash(f"{size}/{number}".encode()) for number in range(size)])
 
 
-# -- a second implementation: section 2.1 of RFC 9162, word for word, over leaf hashes --------------------------------
-
-
-def split(size: int) -> int:
-    """The largest power of two smaller than n."""
-    power = 1
-    while power * 2 < size:
-        power *= 2
-    return power
-
-
-def mth(leaves: Sequence[bytes]) -> bytes:
-    if not leaves:
-        return hashlib.sha256(b"").digest()
-    if len(leaves) == 1:
-        return leaves[0]
-    k = split(len(leaves))
-    return hashlib.sha256(b"\x01" + mth(leaves[:k]) + mth(leaves[k:])).digest()
-
-
-def path(m: int, leaves: Sequence[bytes]) -> list[bytes]:
-    if len(leaves) == 1:
-        return []
-    k = split(len(leaves))
-    if m < k:
-        return [*path(m, leaves[:k]), mth(leaves[k:])]
-    return [*path(m - k, leaves[k:]), mth(leaves[:k])]
-
-
-def subproof(m: int, leaves: Sequence[bytes], *, known: bool) -> list[bytes]:
-    if m == len(leaves):
-        return [] if known else [mth(leaves)]
-    k = split(len(leaves))
-    if m <= k:
-        return [*subproof(m, leaves[:k], known=known), mth(leaves[k:])]
-    return [*subproof(m - k, leaves[k:], known=False), mth(leaves[:k])]
+@contextmanager
+def filled(leaves: Sequence[bytes]) -> Iterator[TreeFile]:
+    """What makes proofs, with these leaves in it."""
+    with TreeFile(Path(tempfile.gettempdir())) as tree:
+        for leaf in leaves:
+            tree.append(leaf)
+        yield tree
 
 
 # -- published vectors -------------------------------------------------------------------------------------------------
@@ -116,14 +90,16 @@ def test_the_root_is_the_published_one(size: int) -> None:
         one_by_one.append(leaf)
     at_once.extend(LEAVES[:size])
 
-    assert one_by_one.root() == at_once.root() == root_of(LEAVES[:size]) == ROOTS[size]
+    with filled(LEAVES[:size]) as tree:
+        assert one_by_one.root() == at_once.root() == tree.root() == ROOTS[size]
 
 
 @pytest.mark.parametrize(("leaf", "size", "expected"), INCLUSION)
 def test_an_inclusion_proof_is_the_published_one(leaf: int, size: int, expected: list[str]) -> None:
     steps = [bytes.fromhex(step) for step in expected]
 
-    assert inclusion_path(LEAVES[:size], leaf) == steps
+    with filled(LEAVES[:size]) as tree:
+        assert tree.inclusion_path(leaf) == steps
     assert root_of_inclusion(LEAVES[leaf], leaf, size, steps) == ROOTS[size]
 
 
@@ -131,7 +107,8 @@ def test_an_inclusion_proof_is_the_published_one(leaf: int, size: int, expected:
 def test_a_consistency_proof_is_the_published_one(old: int, new: int, expected: list[str]) -> None:
     steps = [bytes.fromhex(step) for step in expected]
 
-    assert consistency_path(LEAVES[:new], old) == steps
+    with filled(LEAVES[:new]) as tree:
+        assert tree.consistency_path(old) == steps
     assert roots_of_consistency(old, new, ROOTS[old], steps) == (ROOTS[old], ROOTS[new])
 
 
@@ -154,11 +131,12 @@ def test_roots_and_proofs_are_those_of_the_words_of_the_rfc(leaves: list[bytes],
     if not size:
         return
     index = data.draw(st.integers(0, size - 1))
-    assert inclusion_path(leaves, index) == path(index, leaves)
     assert root_of_inclusion(leaves[index], index, size, path(index, leaves)) == mth(leaves)
     old = data.draw(st.integers(1, size))
-    steps = subproof(old, leaves, known=True)
-    assert consistency_path(leaves, old) == steps
+    steps = subproof(old, leaves)
+    with filled(leaves) as tree:
+        assert tree.inclusion_path(index) == path(index, leaves)
+        assert tree.consistency_path(old) == steps
     assert roots_of_consistency(old, size, mth(leaves[:old]), steps) == (mth(leaves[:old]), mth(leaves))
 
 
@@ -169,7 +147,7 @@ def test_every_proof_of_every_small_tree_holds() -> None:
         for index in range(size):
             assert root_of_inclusion(leaves[index], index, size, path(index, leaves[:size])) == root
         for old in range(1, size + 1):
-            steps = subproof(old, leaves[:size], known=True)
+            steps = subproof(old, leaves[:size])
             assert roots_of_consistency(old, size, mth(leaves[:old]), steps) == (mth(leaves[:old]), root)
 
 
@@ -217,12 +195,12 @@ def test_a_tree_that_was_changed_is_consistent_with_nothing_before(leaves: list[
     forked = [*leaves[:changed], leaf_hash(b"other"), *leaves[changed + 1 :]]
     before, after = mth(leaves[:old]), mth(forked)
 
-    for steps in (subproof(old, leaves, known=True), subproof(old, forked, known=True)):
+    for steps in (subproof(old, leaves), subproof(old, forked)):
         assert roots_of_consistency(old, size, before, steps) != (before, after)
 
 
 def test_a_proof_of_the_wrong_shape_leads_nowhere() -> None:
-    steps = subproof(6, LEAVES, known=True)
+    steps = subproof(6, LEAVES)
 
     assert roots_of_consistency(6, 8, ROOTS[6], []) is None
     assert roots_of_consistency(6, 8, ROOTS[6], steps[:-1]) is None

@@ -37,9 +37,10 @@ Seen = dict[str, dict[str, Any]]
 """Statements with the values they were run with."""
 
 
-@pytest.fixture(scope="module")
-def desk(shared_url: str) -> Iterator[Desk]:
-    population.fill(shared_url, CASES)
+@pytest.fixture(scope="module", params=["analysed", "fresh"])
+def desk(shared_url: str, request: pytest.FixtureRequest) -> Iterator[Desk]:
+    """A population, with and without the statistics that SQLite never gathers by itself."""
+    population.fill(shared_url, CASES, analyse=request.param == "analysed")
     with Sink() as sink:
         smtp = {"SCHAKEL_SMTP_URL": f"smtp://127.0.0.1:{sink.port}", "SCHAKEL_MAIL_FROM": "schakel@example.org"}
         desk = Desk(shared_url, CASES, **smtp, SCHAKEL_MAIL_ASR="a@example.org", SCHAKEL_MAIL_KEYLANE="k@example.org")

@@ -26,7 +26,7 @@ def local(text: str) -> datetime:
 
 
 def ahead(engine: Engine, days: int = 30) -> list[Expected]:
-    return forecast(engine.database, engine.rules, engine.clock.now(), days)
+    return list(forecast(engine.database, engine.rules, engine.clock.now(), days))
 
 
 def of_timers(expected: list[Expected]) -> Counter[Told]:
@@ -128,3 +128,16 @@ def test_looking_ahead_writes_nothing(engine: Engine, url: str) -> None:
     ahead(engine, 366)
 
     assert everything(url) == before
+
+
+@pytest.mark.parametrize("part", [1, 2, 7])
+def test_many_letters_come_in_order_from_parts_on_disk(
+    sqlite_engine: Engine, part: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for state in STATES:
+        bring(sqlite_engine, state)
+    whole = ahead(sqlite_engine)
+    monkeypatch.setattr("workflow.forecast.PART", part)
+
+    assert ahead(sqlite_engine) == whole
+    assert len(whole) > 7

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
 import os
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -83,16 +83,16 @@ class _Counted(io.RawIOBase):
 def new_archive(out: Path, made_at: datetime, *, force: bool, watch: Watch) -> Iterator[Archive]:
     """A zip at `out` that is there, readable by its owner only, once the block ends well; else nothing is left.
 
+    What an export that was killed left beside `out` is written over.
     Raises UsageError: it may not or cannot be written there. SchakelError: writing failed half-way.
     """
-    path = _begin(out, force=force)
+    path, number = _begin(out, force=force)
     try:
-        with writing_to(out):
-            with path.open("wb") as stream:
-                with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as zipped:
-                    yield Archive(out, zipped, made_at, watch)
-                stream.flush()
-                os.fsync(stream.fileno())
+        with writing_to(out), open(number, "wb") as stream:
+            with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as zipped:
+                yield Archive(out, zipped, made_at, watch)
+            stream.flush()
+            os.fsync(number)
             path.replace(out)
     finally:
         path.unlink(missing_ok=True)
@@ -104,8 +104,8 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _begin(out: Path, *, force: bool) -> Path:
-    """A fresh file beside `out`."""
+def _begin(out: Path, *, force: bool) -> tuple[Path, int]:
+    """An empty file beside `out`, held by this process alone: its path and its descriptor."""
     try:
         if out.is_dir():
             raise UsageError(f"{out} is a folder; give the name of a file in it, such as {out / 'export.zip'}.")
@@ -113,11 +113,27 @@ def _begin(out: Path, *, force: bool) -> Path:
             raise UsageError(f"{out} exists; choose another name, or overwrite it with --force.")
         if not out.parent.is_dir():
             raise UsageError(f"There is no folder {out.parent}; make it first, or choose another place.")
-        number, name = tempfile.mkstemp(".part", f".{out.name[:100]}.", out.parent)
+        path = out.with_name(f".{out.name}.part")
+        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        if not _take(path, number):
+            os.close(number)
+            raise UsageError(f"{out} is being written by another export; choose another name, or wait for it.")
     except OSError as error:
         raise UsageError(f"{out} cannot be written: {error.strerror}; choose another place.") from None
-    os.close(number)
-    return Path(name)
+    return path, number
+
+
+def _take(path: Path, number: int) -> bool:
+    """Empty a file that nobody writes, whoever left it; False: somebody does, or it was moved to its place just now."""
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not os.path.samestat(os.fstat(number), path.stat()):
+            return False
+    except (BlockingIOError, FileNotFoundError):
+        return False
+    os.fchmod(number, 0o600)
+    os.ftruncate(number, 0)
+    return True
 
 
 @contextmanager

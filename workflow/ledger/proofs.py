@@ -1,6 +1,6 @@
 """Proofs out of large trees: every node's hash lies in a file, so that memory stays flat and a proof is 20 look-ups.
 
-`merkle` makes the same proofs out of a list in memory, and is what this is tested against.
+RFC 9162, 2.1.3 and 2.1.4; `verify.py` checks what is made here.
 """
 
 from __future__ import annotations

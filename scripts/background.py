@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import click
 
-from scripts.output import Column, local, moment, print_json, table, wrapped
+from scripts.output import Column, json_array, local, moment, print_json, table, wrapped
 from scripts.parameters import examples, json_option
 from scripts.wiring import Session, pass_session
 
@@ -96,23 +96,15 @@ def forecast(session: Session, days: int) -> None:
     engine = session.engine
     expected = look_ahead(engine.database, engine.rules, engine.clock.now(), days)
     if session.json:
-        print_json(
-            [
-                {
-                    "at": moment(letter.at),
-                    "case": letter.case,
-                    "letter": letter.letter,
-                    "role": letter.role,
-                    "reason": letter.reason,
-                }
-                for letter in expected
-            ]
-        )
+        with json_array(session) as add:
+            for one in expected:
+                said = {"letter": one.letter, "role": one.role, "reason": one.reason}
+                add({"at": moment(one.at), "case": one.case, **said})
         return
-    if not expected:
+    rows = [(local(one.at), one.case or "–", one.letter, one.role, one.reason) for one in expected]
+    if not rows:
         click.echo(f"No letter will go out in the next {days} days.")
         return
-    rows = ((local(one.at), one.case or "–", one.letter, one.role, one.reason) for one in expected)
     for line in table(_COLUMNS, rows):
         click.echo(line)
-    click.echo(wrapped(f"{len(expected)} letters, if nothing changes until then.", ""))
+    click.echo(wrapped(f"{len(rows)} letter{'s' * (len(rows) != 1)}, if nothing changes until then.", ""))

@@ -5,9 +5,15 @@ Nothing is written: each case is evolved in memory and thrown away.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import heapq
+import pickle
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
+from tempfile import TemporaryFile
+from typing import IO
 
 from workflow.calendar import WorkingDays, at_reminder_hour
 from workflow.clock import local_day
@@ -15,8 +21,11 @@ from workflow.events import Event, Origin
 from workflow.reminders import fire_due, kinds_at
 from workflow.schedule import Timer, timers_of
 from workflow.storage import Database, letters
+from workflow.storage.store import Store
 from workflow.work import Rules, Work
 
+PART = 10_000
+"""Letters that are sorted in memory; of more the parts lie on disk until they are merged."""
 _NOBODY = Origin("forecast", "", "worker")
 
 
@@ -31,20 +40,50 @@ class Expected:
     reason: str
 
 
-def forecast(database: Database, rules: Rules, now: datetime, days: int) -> list[Expected]:
-    """The letters of the coming days, in order: those that wait in the outbox, then what the timers will write."""
-    until = now + timedelta(days=days)
-    with database.reading() as store:
-        found = [
-            Expected(max(row.due_at, now), row.case, row.letter, row.role, _waiting(row.recipient, row.role))
-            for row in letters.waiting(store)
-            if row.due_at <= until
-        ]
-        for case_id, case in store.cases_due_by(until):
-            keys = rules.definition.domain.keys(case.facts)
-            (others,) = store.older_open_cases([(case_id, keys)])
-            found += simulate(Work(rules, _NOBODY, now, case_id, case, others), until)
-    return sorted(found, key=lambda expected: (expected.at, expected.case or "", expected.letter))
+def _order(expected: Expected) -> tuple[datetime, str, str]:
+    return expected.at, expected.case or "", expected.letter
+
+
+def forecast(database: Database, rules: Rules, now: datetime, days: int) -> Iterator[Expected]:
+    """The letters of the coming days, in order: those that wait in the outbox, and what the timers will write."""
+    with ExitStack() as files:
+        with database.reading() as store:
+            parts = list(_sorted_parts(_unsorted(store, rules, now, now + timedelta(days=days)), files))
+        yield from heapq.merge(*parts, key=_order)
+
+
+def _unsorted(store: Store, rules: Rules, now: datetime, until: datetime) -> Iterator[Expected]:
+    for row in letters.waiting(store):
+        if row.due_at <= until:
+            why = _waiting(row.recipient, row.role)
+            yield Expected(max(row.due_at, now), row.case, row.letter, row.role, why)
+    for case_id, case in store.cases_due_by(until):
+        keys = rules.definition.domain.keys(case.facts)
+        (others,) = store.older_open_cases([(case_id, keys)])
+        yield from simulate(Work(rules, _NOBODY, now, case_id, case, others), until)
+
+
+def _sorted_parts(found: Iterator[Expected], files: ExitStack) -> Iterator[Iterable[Expected]]:
+    """Parts that are in order; all but a single one lie in files without a name, so that memory stays flat."""
+    part = sorted(islice(found, PART), key=_order)
+    while following := sorted(islice(found, PART), key=_order):
+        file = files.enter_context(TemporaryFile())  # noqa: SIM115  (the stack closes it)
+        yield _in_file(part, file)
+        part = following
+    yield part
+
+
+def _in_file(part: Iterable[Expected], file: IO[bytes]) -> Iterator[Expected]:
+    for expected in part:
+        pickle.dump(expected, file, pickle.HIGHEST_PROTOCOL)
+    return _read(file)
+
+
+def _read(file: IO[bytes]) -> Iterator[Expected]:
+    file.seek(0)
+    with suppress(EOFError):
+        while True:
+            yield pickle.load(file)
 
 
 def simulate(work: Work, until: datetime) -> Iterator[Expected]:

@@ -14,7 +14,7 @@ Every change names the state and the token it expects, so whoever lost its lease
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -277,6 +277,9 @@ def add_letter(store: Store, letter: Letter) -> int:
     return int(next(added)["id"])
 
 
-def waiting(store: Store) -> list[OutboxRow]:
-    """Every letter that waits to be sent."""
-    return _rows(store, outbox.c.state == "pending", outbox_queries.IS_UNSENT)
+def waiting(store: Store) -> Iterator[OutboxRow]:
+    """Every letter that waits to be sent, a page at a time."""
+    last = 0
+    while page := letters_of(store, state=LetterState.PENDING, after=last):
+        yield from page
+        last = page[-1].id

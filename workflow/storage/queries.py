@@ -130,9 +130,9 @@ def due_cases() -> Executable:
 
 
 def cases_due_by() -> Executable:
-    """Cases with a timer that falls due until a moment."""
-    due = select(timers.c.case_id).where(timers.c.due_at <= bindparam("moment"))
-    return select(cases).where(cases.c.id.in_(due)).order_by(cases.c.id)
+    """A page of the cases with a timer that falls due until a moment, from a number on."""
+    due = select(timers.c.case_id).where(timers.c.due_at <= bindparam("moment"), timers.c.case_id > bindparam("after"))
+    return select(cases).where(cases.c.id.in_(due)).order_by(cases.c.id).limit(bindparam("most"))
 
 
 def fill_recipient() -> Executable:

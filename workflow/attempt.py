@@ -8,10 +8,10 @@ from typing import Any
 
 from workflow.answers import Case, Moved
 from workflow.commands import check_version
+from workflow.encoding import compact_json
 from workflow.errors import Conflict
 from workflow.events import canonical_bytes
 from workflow.storage.store import Store
-from workflow.text import compact_json
 from workflow.work import Work
 
 

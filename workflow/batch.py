@@ -149,8 +149,9 @@ class Batch:
         for item in items:
             item.found = found.get(item.row.external_reference)
             item.case_id = item.found[0] if item.found else next(numbers)
-            facts = merge(item.found[1].facts if item.found else {}, item.facts)
-            item.keys = self.rules.definition.domain.keys(facts)
+            known = item.found[1].facts if item.found else {}
+            item.facts = commands.changes_of(known, item.facts)
+            item.keys = self.rules.definition.domain.keys(merge(known, item.facts) if item.facts else known)
         # a dry run changes cases that the database still shows as they were, so it must look past those
         wanted = [(item.case_id, item.keys) for item in items]
         others = (

@@ -91,7 +91,8 @@ def advance(
 ) -> tuple[Event, tuple[str, ...], tuple[str, ...]]:
     """Make a move: the event, its letters by name, and the codes accepted with it. Raises Refused with every reason."""
     move = find_move(work, trigger)
-    merged = merge(work.case.facts, changes := changes_of(work.case.facts, facts))
+    changes = changes_of(work.case.facts, facts)
+    merged = merge(work.case.facts, changes) if changes else work.case.facts
     judgement = _judge_with_reason(work, move, merged, changes, reason, accept, accept_warnings)
     if judgement.blocking:
         count = len(judgement.blocking)
@@ -186,11 +187,12 @@ def refuse(
 
 def changes_of(facts: Facts, given: Facts) -> dict[str, dict[str, Json]]:
     """What of `given` differs from the facts; None stands for unanswered."""
-    changes = {
-        sheet: {name: value for name, value in fields.items() if facts.get(sheet, {}).get(name) != value}
-        for sheet, fields in given.items()
-    }
-    return {sheet: fields for sheet, fields in changes.items() if fields}
+    changes: dict[str, dict[str, Json]] = {}
+    for sheet, fields in given.items():
+        known = facts.get(sheet, {})
+        if different := {name: value for name, value in fields.items() if known.get(name) != value}:
+            changes[sheet] = different
+    return changes
 
 
 def _paths(facts: Facts) -> list[str]:
@@ -228,9 +230,8 @@ def _told(
         return {"letters": [], "no_letters": True}
     names: list[Json] = [str(to.letter) for to in sent]
     told: dict[str, Json] = {}
-    watched = {to.letter for notice in work.rules.definition.notices for to in notice.letters}
     for to in sent:
-        if to.letter in watched:
+        if to.letter in work.rules.definition.noticed:
             told[str(to.letter)] = {"count": times_told(before, to.letter) + 1, "value": (values or {}).get(to.letter)}
     return {"letters": names, "told": told} if told else {"letters": names}
 
@@ -260,7 +261,7 @@ def _judge_with_reason(
     accept_warnings: bool,
 ) -> Judgement:
     domain, case = work.rules.definition.domain, work.case
-    touched = set(_paths(changes))
+    touched = set(_paths(changes)) if case.accepted else set()
     standing = [code for code, about in case.accepted.items() if touched.isdisjoint(about)]
     found = judge(
         move,
@@ -276,6 +277,8 @@ def _judge_with_reason(
         text.append(domain.reason_missing(move.trigger))
     elif reason is not None:
         text += domain.judge_text("reason", reason)
+    if not text:
+        return found
     return replace(found, problems=(*text, *found.problems), blocking=(*text, *found.blocking))
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from dataclasses import field as attribute
 from datetime import date
 from enum import StrEnum
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Protocol, TypeAlias
 
@@ -248,18 +249,32 @@ class Definition:
         """The state with this name. Raises KeyError."""
         return self.by_name[name]
 
-    @property
+    @cached_property
     def triggers(self) -> tuple[str, ...]:
         """Every trigger, in the order of the table."""
         return tuple(dict.fromkeys(move.trigger for move in self.moves))
 
     def moves_from(self, state: str) -> tuple[Move, ...]:
         """The moves that leave this state, in the order of the table."""
-        return tuple(move for move in self.moves if state in move.sources)
+        return self._leaving.get(state, ())
 
     def forward_from(self, state: str) -> Move | None:
         """The one forward move of this state; None when it is final."""
-        return next((move for move in self.moves_from(state) if move.forward), None)
+        return self._forward.get(state)
+
+    @cached_property
+    def noticed(self) -> frozenset[str]:
+        """The letters that follow a fact: what they told is remembered."""
+        return frozenset(to.letter for notice in self.notices for to in notice.letters)
+
+    @cached_property
+    def _leaving(self) -> Mapping[str, tuple[Move, ...]]:
+        sources = {source for move in self.moves for source in move.sources}
+        return {state: tuple(move for move in self.moves if state in move.sources) for state in sources}
+
+    @cached_property
+    def _forward(self) -> Mapping[str, Move]:
+        return {state: move for move in reversed(self.moves) if move.forward for state in move.sources}
 
     def letters(self) -> tuple[LetterTo, ...]:
         """Every letter the workflow can send, with its role, without repeats."""

@@ -16,12 +16,12 @@ import rfc8785
 
 from workflow.clock import format_time, parse_time
 from workflow.definition import Json
+from workflow.encoding import sorted_json
 
 GENESIS = "0" * 64
 """What the first event of a case names as the hash before it."""
 SALT_BYTES = 32
 _LARGEST = 2**53 - 1
-_ENCODER = json.JSONEncoder(ensure_ascii=False, check_circular=False, sort_keys=True, separators=(",", ":"))
 _EMPTY: Mapping[str, str] = MappingProxyType({})
 
 
@@ -170,7 +170,7 @@ def event_from(says: Mapping[str, Any], canonical: bytes, digest: str) -> Event:
 def canonical_bytes(value: Json) -> bytes:
     """The RFC 8785 bytes of a JSON value. Raises ValueError on a float, or an integer beyond 2^53."""
     if _is_simple(value):  # a test holds this short cut against rfc8785 itself
-        return _ENCODER.encode(value).encode()
+        return sorted_json(value)
     _refuse_floats(value)
     return rfc8785.dumps(value)
 
@@ -189,11 +189,14 @@ def commit_all(
 
 
 def _is_simple(value: object) -> bool:
-    """Whether Python's own encoder writes what RFC 8785 asks: integers fit, keys are ASCII and so sort alike."""
+    """Whether an ordinary encoder writes what RFC 8785 asks: integers fit, keys are ASCII and so sort alike."""
     if isinstance(value, str) or value is None or isinstance(value, bool):
         return True
     if isinstance(value, dict):
-        return all(isinstance(key, str) and key.isascii() and _is_simple(inner) for key, inner in value.items())
+        for key, inner in value.items():
+            if type(key) is not str or not key.isascii() or not (type(inner) is str or _is_simple(inner)):
+                return False
+        return True
     if isinstance(value, int):
         return -_LARGEST <= value <= _LARGEST
     return isinstance(value, list) and all(map(_is_simple, value))

@@ -46,6 +46,6 @@ def known_trigger(definition: Definition, trigger: str | None) -> str | None:
 def known_codes(definition: Definition, codes: Iterable[str]) -> frozenset[str]:
     """The codes, if problems have them. Raises UsageError."""
     wanted = frozenset(codes)
-    for code in sorted(wanted - set(definition.domain.codes)):
+    for code in sorted(code for code in wanted if code not in definition.domain.codes):
         raise UsageError(f"There is no problem code '{code}'.{nearest(code, definition.domain.codes)}")
     return wanted

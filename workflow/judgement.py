@@ -28,6 +28,9 @@ class Judgement:
         return tuple(problem for problem in self.problems if problem not in self.accepted)
 
 
+_NOTHING_WRONG = Judgement((), (), (), ())
+
+
 @dataclass
 class Examination:
     """What validators said of one and the same facts: a move, its letters and an import ask the same ones again."""
@@ -38,12 +41,15 @@ class Examination:
 
     def problems(self, move: Move, facts: Facts, context: Context) -> tuple[Problem, ...]:
         """What the validators of a move find, in their order; validators are pure, so each is asked once."""
-        if facts != self.facts or context != self.context:
+        if (facts, context) != (self.facts, self.context):
             self.facts, self.context, self.found = facts, context, {}
+        problems: list[Problem] = []
         for validator in move.validators:
-            if validator not in self.found:
-                self.found[validator] = tuple(validator(facts, context))
-        return tuple(problem for validator in move.validators for problem in self.found[validator])
+            found = self.found.get(validator)
+            if found is None:
+                found = self.found[validator] = tuple(validator(facts, context))
+            problems += found
+        return tuple(problems)
 
 
 def judge(
@@ -58,6 +64,8 @@ def judge(
 ) -> Judgement:
     """Run the validators of a move; `standing` are the codes the case has accepted, `accept` those accepted now."""
     problems = (examination or Examination()).problems(move, facts, context)
+    if not problems:
+        return _NOTHING_WRONG
     warnings = [problem for problem in problems if problem.severity is Severity.WARNING]
     accepted = tuple(w for w in warnings if accept_all or w.code in standing or w.code in accept)
     blocking = tuple(

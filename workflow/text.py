@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import unicodedata
 
 from workflow.errors import UsageError
 from workflow.reference import looks_like_reference
 
 MAX_LENGTH = 4000
-compact_json = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
-"""JSON text for a column that only this program reads."""
 
 
 def check_text(field: str, text: str | None, *, lines: int | None = None) -> None:
@@ -19,6 +16,8 @@ def check_text(field: str, text: str | None, *, lines: int | None = None) -> Non
         return
     if len(text) > MAX_LENGTH:
         raise UsageError(f"{field} is {len(text)} characters long; at most {MAX_LENGTH} are kept.")
+    if text.isprintable():
+        return
     allowed = "\t" if lines == 1 else "\t\n\r"
     for position, character in enumerate(text, 1):
         if unicodedata.category(character) in ("Cc", "Cs") and character not in allowed:

@@ -17,13 +17,13 @@ from workflow.calendar import WorkingDays
 from workflow.clock import local_day
 from workflow.definition import Context, Definition, Json, LetterTo, Occasion, Other, Problem
 from workflow.digest import canonical_form, digest_of
+from workflow.encoding import compact_json
 from workflow.events import GENESIS, Event, Kind, Opening, Origin, commit_all, seal
 from workflow.history import evolve
 from workflow.judgement import Examination, open_problems
 from workflow.machine import MoveTable
 from workflow.observation import NOTHING_OBSERVED, Observation
 from workflow.schedule import due_at, rung_due
-from workflow.text import compact_json
 
 
 @dataclass
@@ -84,6 +84,8 @@ class Work:
     """Key, digest of the command and answer (JSON text), when the caller gave a key."""
     examination: Examination = field(default_factory=Examination)
     observation: Observation = NOTHING_OBSERVED
+    _context: Context | None = field(default=None, init=False, repr=False)
+    """Made anew when the day or the other cases are set to others; the same one otherwise, which compares fast."""
 
     def __post_init__(self) -> None:
         if self.before is not None:
@@ -92,7 +94,11 @@ class Work:
     @property
     def context(self) -> Context:
         """What validators may know besides the facts."""
-        return Context(local_day(self.now), self.rules.calendar, self.others)
+        today = local_day(self.now)
+        context = self._context
+        if context is None or context.today != today or context.others is not self.others:
+            context = self._context = Context(today, self.rules.calendar, self.others)
+        return context
 
     def append(
         self,

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from employers import employer
 from sqlalchemy.dialects import sqlite
 
+from states import EMPLOYER_COUPLING
 from workflow import Database, Engine, Refused, open_database
+from workflow.calendar import WorkingDays
+from workflow.clock import local_day
+from workflow.definition import Context, Other
+from workflow.events import Origin
 from workflow.storage import queries
 from workflow.storage.statement import Statement
+from workflow.work import Rules, Work
 
 NAME, SAME = "NAME_DUPLICATE", "CASE_DUPLICATE"
 
@@ -205,3 +212,21 @@ def test_on_postgresql_the_look_up_of_duplicates_goes_by_an_index(
 
     assert any("case_keys_by_value" in line for line in plan)
     assert [line for line in plan if "Seq Scan" in line] == []
+
+
+def test_what_a_validator_may_know_follows_the_day_and_the_cases_that_were_found() -> None:
+    calendar, now, older = WorkingDays(), datetime(2026, 4, 22, 9, tzinfo=UTC), (Other("name", "K-1111-1111"),)
+    work = Work(Rules(EMPLOYER_COUPLING, calendar), Origin("a", "a", "python"), now, 1, None)
+
+    seen = [work.context]
+    work.others = older
+    seen.append(work.context)
+    work.now = now + timedelta(days=1)
+    seen.append(work.context)
+
+    today = local_day(now)
+    assert seen == [
+        Context(today, calendar, ()),
+        Context(today, calendar, older),
+        Context(today + timedelta(days=1), calendar, older),
+    ]

@@ -53,20 +53,16 @@ class Database:
         dialect: Dialect = self._engine.dialect
         return dialect
 
-    @contextmanager
-    def reading(self) -> Iterator[Store]:
+    def reading(self) -> AbstractContextManager[Store]:
         """A read-only transaction that sees one moment. Raises StoreError."""
-        with self._transaction(writing=False) as store:
-            yield store
+        return self._transaction(writing=False)
 
-    @contextmanager
-    def writing(self) -> Iterator[Store]:
+    def writing(self) -> AbstractContextManager[Store]:
         """A transaction that commits when the block ends well and leaves nothing when it does not.
 
         Raises StoreError when the database cannot be used, Conflict when another writer was first.
         """
-        with self._transaction(writing=True) as store:
-            yield store
+        return self._transaction(writing=True)
 
     def compact(self) -> bool:
         """SQLite: leave no trace of what was deleted; False: another connection holds the log. Raises StoreError."""
@@ -162,7 +158,7 @@ def _engine(url: URL) -> Any:
             "options": "-c TimeZone=UTC",
             "application_name": "schakel",
         }
-        return create_engine(url, connect_args=options, pool_reset_on_return=None, max_overflow=16)
+        return create_engine(url, connect_args=options, paramstyle="format", pool_reset_on_return=None, max_overflow=16)
     path = Path(str(url.database))
 
     def connect() -> sqlite3.Connection:
@@ -170,7 +166,7 @@ def _engine(url: URL) -> Any:
         return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=30, check_same_thread=False)
 
     engine = create_engine(
-        "sqlite://", creator=connect, poolclass=QueuePool, paramstyle="named", pool_reset_on_return=None
+        "sqlite://", creator=connect, poolclass=QueuePool, paramstyle="qmark", pool_reset_on_return=None
     )
     event.listen(engine, "connect", _set_pragmas)
     return engine

@@ -15,10 +15,10 @@ from sqlalchemy.sql.selectable import TableValuedAlias
 
 from workflow.answers import Case
 from workflow.definition import Key, Other
+from workflow.encoding import compact_json
 from workflow.storage.rows import case_of
 from workflow.storage.store import Store, is_useful
 from workflow.storage.tables import case_keys, cases
-from workflow.text import compact_json
 
 
 class _Rows(FunctionElement[Any]):

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from typing import Any
 
 from workflow.answers import Case
 from workflow.definition import Definition, Json, Key
+from workflow.encoding import compact_json, read_json
 from workflow.events import Event, read_event
 from workflow.schedule import due_at, timers_of
-from workflow.text import compact_json
 from workflow.work import Letter, Work
 
 Row = dict[str, Any]
@@ -19,7 +18,7 @@ Row = dict[str, Any]
 
 def case_of(row: Mapping[str, Any]) -> Case:
     """The case a row holds."""
-    progress = json.loads(row["progress"])
+    progress = read_json(row["progress"])
     until = progress["held_until"]
     return Case(
         reference=row["reference"],
@@ -29,7 +28,7 @@ def case_of(row: Mapping[str, Any]) -> Case:
         seq=row["seq"],
         head=row["head"],
         at=row["at"],
-        facts=json.loads(row["facts"]),
+        facts=read_json(row["facts"]),
         opened_at=row["opened_at"],
         entered_at=row["entered_at"],
         holds=tuple((date.fromisoformat(first), date.fromisoformat(end)) for first, end in progress["holds"]),
@@ -152,7 +151,7 @@ def key_rows(case_id: int, keys: tuple[Key, ...]) -> Iterator[Row]:
 
 def from_text(text: str) -> Json:
     """What `compact_json` wrote."""
-    value: Json = json.loads(text)
+    value: Json = read_json(text)
     return value
 
 

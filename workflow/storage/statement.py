@@ -42,23 +42,29 @@ class Statement:
     def __init__(self, core: Executable, dialect: Dialect) -> None:
         assert isinstance(core, ClauseElement)
         compiled: Any = core.compile(dialect=dialect)
+        assert compiled.positional, "the dialect must place values, not name them"
         self.sql = str(compiled)
-        self._binders: dict[str, Convert] = {}
+        self._names: tuple[str, ...] = tuple(compiled.positiontup or ())
+        binders: dict[str, Convert] = {}
         self._constants: dict[str, Any] = {}
         for parameter, name in compiled.bind_names.items():
             if convert := parameter.type.dialect_impl(dialect).bind_processor(dialect):
-                self._binders[name] = convert
+                binders[name] = convert
             if not parameter.required:
                 self._constants[name] = parameter.effective_value
+        self._binders = [(place, binders[name]) for place, name in enumerate(self._names) if name in binders]
         columns = getattr(core, "exported_columns", ())
         self.columns = tuple(str(column.key) for column in columns)
-        self._readers = tuple(column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns)
+        readers = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
+        self._readers = [(name, read) for name, read in zip(self.columns, readers, strict=True) if read]
 
-    def bind(self, values: Row) -> dict[str, Any]:
-        """The driver's parameters for these values; more than it needs do not hurt, and what is missing it says."""
-        bound = {**self._constants, **values}
-        for name, convert in self._binders.items():
-            bound[name] = convert(bound[name])
+    def bind(self, values: Row) -> list[Any]:
+        """The driver's parameters in their places; more values than it needs do not hurt. Raises KeyError."""
+        if self._constants:
+            values = {**self._constants, **values}
+        bound = [values[name] for name in self._names]
+        for place, convert in self._binders:
+            bound[place] = convert(bound[place])
         return bound
 
     def run(self, cursor: Cursor, values: Row | None = None) -> None:
@@ -80,10 +86,10 @@ class Statement:
 
     def row(self, values: Sequence[Any]) -> dict[str, Any]:
         """One row of a select, as the driver gave it. Raises whatever reading a forged value raises."""
-        return {
-            name: read(value) if read else value
-            for name, read, value in zip(self.columns, self._readers, values, strict=True)
-        }
+        row = dict(zip(self.columns, values, strict=True))
+        for name, read in self._readers:
+            row[name] = read(row[name])
+        return row
 
 
 @lru_cache(maxsize=512)

@@ -1,0 +1,23 @@
+"""JSON as this program stores it: text for its own columns, sorted bytes for what is hashed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+read_json = orjson.loads
+"""The value that JSON text says. Raises ValueError."""
+
+
+def compact_json(value: Any) -> str:
+    """JSON text for a column that only this program reads. Raises TypeError."""
+    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def sorted_json(value: Any) -> bytes:
+    """JSON as bytes, keys sorted by code point. Raises ValueError on text with half a character (a lone surrogate)."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError as error:
+        raise ValueError(str(error)) from None

@@ -33,12 +33,25 @@ class Finding:
 
 
 @click.command(
-    short_help="Check that everything is in order.", epilog=examples("schakel doctor", "schakel doctor --json")
+    short_help="Check that everything is in order.",
+    epilog=examples("schakel doctor", "schakel doctor --json", "schakel doctor --after-restore"),
 )
+@click.option(
+    "--after-restore",
+    "task",
+    flag_value="hold",
+    help="An older copy was put back: doubt the letters that waited in it, hold the reminders that are due.",
+)
+@click.option("--release", "task", flag_value="release", help="Let the held reminders go again.")
 @json_option
 @pass_session
-def doctor(session: Session) -> None:
+def doctor(session: Session, task: str | None) -> None:
     """Check settings, database, key, clock, mail and worker, and say what to do. Exit 1 when something fails."""
+    if task is not None:
+        from scripts import restoring
+
+        (restoring.hold if task == "hold" else restoring.release)(session)
+        return
     findings = tuple(_examine(session))
     failed = any(finding.result == "fail" for finding in findings)
     if session.json:
@@ -67,6 +80,7 @@ def _examine(session: Session) -> Iterator[Finding]:
         ("signing key", _signing_key),
         ("mail", _mail),
         ("worker", _worker),
+        ("restore", _restore),
         ("loket", _loket),
         ("ledger", _ledger),
     )
@@ -180,6 +194,17 @@ def _letters(session: Session) -> Iterator[Finding]:
     for role, count in sorted(homeless.items()):
         todo = "schakel record CASE registration email=…" if role == "applicant" else f"set mail_{role} in schakel.toml"
         yield Finding("mail", "warn", f"{count} of them wait for an address of {role}.", todo)
+
+
+def _restore(session: Session) -> Iterator[Finding]:
+    from workflow.storage.restores import open_restore
+
+    with session.database.reading() as store:
+        restore = open_restore(store)
+    if restore is not None:
+        message = f"A copy was restored; reminders that were due by {local(restore.at)} are held."
+        todo = "schakel doctor --after-restore lists them, schakel doctor --release lets them go"
+        yield Finding("restore", "warn", message, todo)
 
 
 def _worker(session: Session) -> Iterator[Finding]:

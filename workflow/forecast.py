@@ -21,6 +21,7 @@ from workflow.events import Event, Origin
 from workflow.reminders import fire_due, kinds_at
 from workflow.schedule import Timer, timers_of
 from workflow.storage import Database, letters
+from workflow.storage.letters import LetterState
 from workflow.storage.store import Store
 from workflow.work import Rules, Work
 
@@ -53,7 +54,7 @@ def forecast(database: Database, rules: Rules, now: datetime, days: int) -> Iter
 
 
 def _unsorted(store: Store, rules: Rules, now: datetime, until: datetime) -> Iterator[Expected]:
-    for row in letters.waiting(store):
+    for row in letters.pages_of(store, LetterState.PENDING):
         if row.due_at <= until:
             why = _waiting(row.recipient, row.role)
             yield Expected(max(row.due_at, now), row.case, row.letter, row.role, why)

@@ -11,6 +11,8 @@ from workflow.definition import Json, LetterTo
 from workflow.events import Kind, Origin
 from workflow.schedule import Timer, TimerKind, timers_of
 from workflow.storage import Database
+from workflow.storage.restores import open_restore
+from workflow.storage.store import ALWAYS
 from workflow.work import Rules, Work
 
 BATCH = 100
@@ -41,13 +43,16 @@ def run_once(database: Database, rules: Rules, now: datetime, origin: Origin) ->
     total, kinds = Fired(), kinds_at(rules.calendar, now)
     while True:
         with database.writing() as store:
-            works = [Work(rules, origin, now, case_id, case) for case_id, case in store.due_cases(now, kinds, BATCH)]
+            restore = open_restore(store)
+            since = restore.at if restore else ALWAYS
+            found = store.due_cases(now, kinds, BATCH, since=since)
+            works = [Work(rules, origin, now, case_id, case) for case_id, case in found]
             others = store.older_open_cases(
                 [(work.case_id, rules.definition.domain.keys(work.case.facts)) for work in works]
             )
             for work, seen in zip(works, others, strict=True):
                 work.others = seen
-                total += fire_due(work)
+                total += fire_due(work, since)
             store.write(works)
             store.rewrite_timers([work for work in works if not work.events])
         if len(works) < BATCH or not any(work.events for work in works):
@@ -61,23 +66,26 @@ def kinds_at(calendar: WorkingDays, now: datetime) -> tuple[TimerKind, ...]:
     return (TimerKind.HOLD, TimerKind.RUNG) if at_work else (TimerKind.HOLD,)
 
 
-def fire_due(work: Work) -> Fired:
-    """Fire what the case itself says is due now, hold first; a rung that is past leads on to the next."""
+def fire_due(work: Work, since: datetime = ALWAYS) -> Fired:
+    """Fire what the case itself says is due now, hold first; a rung that is past leads on to the next.
+
+    What was due until `since` is held: an older copy of the database was restored then.
+    """
     fired = Fired()
     kinds = kinds_at(work.rules.calendar, work.now)
-    while timer := next_due(work, kinds):
+    while timer := next_due(work, kinds, since):
         fired += _fire(work, timer)
     return fired
 
 
-def next_due(work: Work, kinds: tuple[TimerKind, ...]) -> Timer | None:
+def next_due(work: Work, kinds: tuple[TimerKind, ...], since: datetime = ALWAYS) -> Timer | None:
     """The timer of the case that is due first, if one is due; none but the hold's own while it is on hold."""
     timers = timers_of(work.rules.definition, work.rules.calendar, work.case)
     held = work.case.held_until is not None
     due = [
         timer
         for timer in timers
-        if timer.due_at <= work.now and timer.kind in kinds and (not held or timer.kind is TimerKind.HOLD)
+        if since < timer.due_at <= work.now and timer.kind in kinds and (not held or timer.kind is TimerKind.HOLD)
     ]
     return min(due, key=lambda timer: timer.due_at, default=None)
 

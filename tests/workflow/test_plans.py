@@ -22,6 +22,7 @@ SMALL = {
     "alembic_version",
     "sqlite_master",
     "definitions",
+    "restores",
     "sequencer",
     "slots",
     "workers",

@@ -891,7 +891,8 @@ class Ledger:
             self._next = next(self._heads, None)
         for held in reversed(self._held):
             said = f"{_named(held)}, which you hold, names more than the {size} leaves there are."
-            report.add("ROLLED_BACK", f"{said} The ledger was cut off or put back to an older state.")
+            missing = f"the last {held.size - size} events of it are missing here"
+            report.add("ROLLED_BACK", f"{said} The ledger was cut off or put back to an older state: {missing}.")
         covered = report.last.size if report.last else 0
         if size > covered:
             said = "None was ever signed" if report.last is None else "The newest one was removed"

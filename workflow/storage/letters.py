@@ -277,9 +277,9 @@ def add_letter(store: Store, letter: Letter) -> int:
     return int(next(added)["id"])
 
 
-def waiting(store: Store) -> Iterator[OutboxRow]:
-    """Every letter that waits to be sent, a page at a time."""
+def pages_of(store: Store, state: LetterState) -> Iterator[OutboxRow]:
+    """Every letter in a state, read a page at a time."""
     last = 0
-    while page := letters_of(store, state=LetterState.PENDING, after=last):
+    while page := letters_of(store, state=state, after=last):
         yield from page
         last = page[-1].id

@@ -118,7 +118,10 @@ def insert_letter() -> Executable:
 
 def due_cases() -> Executable:
     """Cases with a timer that is due, longest due first, kept from other workers."""
-    due = and_(timers.c.due_at <= bindparam("now"), or_(bindparam("any_kind"), timers.c.kind == bindparam("kind")))
+    since = timers.c.due_at > bindparam("since")
+    due = and_(
+        since, timers.c.due_at <= bindparam("now"), or_(bindparam("any_kind"), timers.c.kind == bindparam("kind"))
+    )
     return (
         select(cases)
         .join(timers, timers.c.case_id == cases.c.id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -23,6 +23,10 @@ from workflow.work import Rules, Work
 
 Query = Callable[[], Executable]
 _LAST = 2**31 - 1
+
+_PAGE = 1000
+ALWAYS = datetime(1, 1, 1, tzinfo=UTC)
+"""Before everything."""
 
 
 class Store:
@@ -169,16 +173,27 @@ class Store:
                 "Rules that change need a new version: nothing was written."
             )
 
-    def due_cases(self, now: datetime, kinds: Collection[TimerKind], limit: int) -> list[tuple[int, Case]]:
+    def due_cases(
+        self, now: datetime, kinds: Collection[TimerKind], limit: int, *, since: datetime = ALWAYS
+    ) -> list[tuple[int, Case]]:
         """Cases with a timer of these kinds that is due, kept from other workers; each once."""
-        values = {"now": now, "any_kind": len(kinds) > 1, "kind": str(next(iter(kinds))), "limit": limit}
+        values = {
+            "since": since,
+            "now": now,
+            "any_kind": len(kinds) > 1,
+            "kind": str(next(iter(kinds))),
+            "limit": limit,
+        }
         found = self.select(queries.due_cases, values)
         return list({row["id"]: (row["id"], rows.case_of(row)) for row in found}.values())
 
     def cases_due_by(self, moment: datetime) -> Iterator[tuple[int, Case]]:
         """The cases with a timer that falls due until this moment, in the order they were opened."""
-        for row in self.select(queries.cases_due_by, {"moment": moment}):
-            yield row["id"], rows.case_of(row)
+        last = 0
+        while page := list(self.select(queries.cases_due_by, {"moment": moment, "after": last, "most": _PAGE})):
+            for row in page:
+                yield row["id"], rows.case_of(row)
+            last = page[-1]["id"]
 
     def rewrite_timers(self, works: Sequence[Work]) -> None:
         """Replace timers that stand in the table by those that follow from their cases."""
@@ -234,7 +249,7 @@ class Store:
             return True
         return any(True for _ in self.read(core.returning(returning)))  # type: ignore[attr-defined]
 
-    def execute(self, sql: str, values: dict[str, Any] | None = None) -> Any:
+    def execute(self, sql: str, values: dict[str, Any] | Sequence[Any] | None = None) -> Any:
         """Run SQL as the driver takes it; its cursor."""
         if self._failpoint:
             self._failpoint(sql)

@@ -1,0 +1,72 @@
+"""After an older copy was put back: what may have gone out since is in doubt, what fell due since is held.
+
+A copy does not know what happened after it was made. So nothing that waited in it is sent by itself, and no reminder
+that is due by now fires, until a person has looked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+from notifications.outcomes import tell_cases
+from notifications.recorder import Recorder
+from workflow.clock import Clock, format_time
+from workflow.errors import Conflict
+from workflow.events import Kind, Origin
+from workflow.storage import Database, letters, restores, shift
+from workflow.storage.restores import Restore
+from workflow.storage.store import Store
+from workflow.work import Rules, Work
+
+SILENT = timedelta(minutes=5)
+"""A worker beats its heart every half minute; after this long it is gone."""
+
+
+def after_restore(database: Database, rules: Rules, origin: Origin, clock: Clock) -> Restore:
+    """Doubt and hold, in one transaction; repeated, it tells of the restore that is open.
+
+    Letters that wait or are on their way become unknown, each an event in the history of its cases. Raises Conflict: a
+    worker runs.
+    """
+    now = clock.now()
+    with database.reading() as store:
+        if (known := restores.open_restore(store)) is not None:
+            return known
+        _refuse_worker(store, now)
+        copied_at = restores.newest_trace(store)
+        doubted = restores.letters_in_doubt(store)
+        about = {
+            row.id: [row.case_id] if row.case_id else [number for number, _ in letters.merged_cases(store, row.id)]
+            for row in doubted
+        }
+    said = f"a copy of {format_time(copied_at)} was restored" if copied_at else "a copy was restored"
+
+    def act(store: Store, works: Mapping[int, Work]) -> Callable[[], Restore]:
+        for row in doubted:
+            restores.doubt(store, row.id, f"{said}: it may have gone out since", now)
+            mine = {number: works[number] for number in about[row.id]}
+            tell_cases(mine, row, Kind.LETTER_UNKNOWN, {"phase": "restored", "code": None})
+        restore = Restore(now, copied_at, len(doubted), None)
+        restores.begin(store, restore)
+        return lambda: restore
+
+    return Recorder(database, rules, origin, clock).run_now(act, [number for row in about.values() for number in row])
+
+
+def release(database: Database, now: datetime) -> Restore | None:
+    """Let the held reminders go at the next pass; what was open, None when nothing was."""
+    with database.writing() as store:
+        known = restores.open_restore(store)
+        if known is not None:
+            restores.release(store, now)
+    return known
+
+
+def _refuse_worker(store: Store, now: datetime) -> None:
+    for beat in shift.heartbeats(store):
+        if beat.stopped_at is None and abs(now - beat.seen_at) <= SILENT:
+            raise Conflict(
+                f"The worker {beat.name} was seen less than five minutes ago. Stop it first; if it ran while the copy "
+                "was made and runs no more, try again in five minutes."
+            )

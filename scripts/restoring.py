@@ -1,0 +1,95 @@
+"""What `doctor` says and does after an older copy of the database was put back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import click
+
+from scripts.output import Column, local, marks, moment, print_json, table, wrapped
+from scripts.wiring import Session
+
+if TYPE_CHECKING:
+    from workflow.storage.restores import Restore
+
+_COLUMNS = (Column("DUE"), Column("CASE"), Column("LETTER", least=12), Column("TO"), Column("STATE", least=12))
+_PAGE = 200
+Held = tuple[str, str, str, str, str]
+
+
+def hold(session: Session) -> None:
+    """`doctor --after-restore`. Raises Conflict: a worker runs."""
+    from notifications.restoring import after_restore
+
+    engine = session.engine
+    restore = after_restore(engine.database, engine.rules, session.origin(), engine.clock)
+    if session.json:
+        _tell_json(session, restore)
+        return
+    newest = f"; the newest trace in it is of {local(restore.copied_at)}" if restore.copied_at else ""
+    click.echo(wrapped(f"A copy was restored{newest}.", "  ", first=f"{marks().yes} "))
+    if restore.letters:
+        said = f"Letters that waited or were on their way in it: {restore.letters}. They may have gone out since, so"
+        click.echo(
+            wrapped(f"{said} they are unknown now, and none is sent by itself.", "  ", first=f"{marks().warning} ")
+        )
+        click.echo(
+            wrapped("To do: schakel mail list --state unknown, then schakel mail resolve ID --sent|--resend", "  ")
+        )
+    count = 0
+    for page in _pages(_held(session, restore)):
+        if not count:
+            said = "Reminders that are due by now, and may have gone out, are held:"
+            click.echo(wrapped(said, "  ", first=f"{marks().warning} "))
+        for line in table(_COLUMNS, page)[bool(count) :]:
+            click.echo(f"  {line}")
+        count += len(page)
+    click.echo(
+        wrapped("Next: schakel audit verify --against CHECKPOINT_FILE says which events are missing;", "  ", first="")
+    )
+    click.echo(wrapped("schakel doctor --release lets reminders go again; then start the worker.", "  "))
+
+
+def release(session: Session) -> None:
+    """`doctor --release`."""
+    from notifications.restoring import release as let_go
+    from workflow.storage.restores import open_restore
+
+    engine = session.engine
+    with engine.database.reading() as store:
+        known = open_restore(store)
+    count = sum(1 for _ in _held(session, known)) if known else 0
+    let_go(engine.database, engine.clock.now())
+    if session.json:
+        print_json({"released": known is not None, "reminders": count})
+    elif known is None:
+        click.echo("No restore is open: nothing is held.")
+    else:
+        click.echo(
+            f"{marks().yes} Released: {count} reminders that were held go out at the next pass, in working hours."
+        )
+        click.echo("Next: schakel worker")
+
+
+def _tell_json(session: Session, restore: Restore) -> None:
+    head = {"restored_at": moment(restore.at), "copied_at": moment(restore.copied_at) if restore.copied_at else None}
+    names = ("due_at", "case", "letter", "role", "state")
+    held = [dict(zip(names, row, strict=True)) for row in _held(session, restore)]
+    print_json({**head, "letters": restore.letters, "held": held})
+
+
+def _held(session: Session, restore: Restore) -> Iterator[Held]:
+    from workflow.storage.restores import held_reminders
+
+    with session.engine.database.reading() as store:
+        for case, rung, due_at in held_reminders(store, restore.at):
+            step = session.definition.state(case.state).ladder[rung]
+            due = str(moment(due_at)) if session.json else local(due_at)
+            yield due, case.reference, str(step.letter), str(step.role), case.state
+
+
+def _pages(found: Iterator[Held]) -> Iterator[list[Held]]:
+    while page := list(islice(found, _PAGE)):
+        yield page

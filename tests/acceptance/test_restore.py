@@ -1,0 +1,186 @@
+"""An older copy is put back: nothing goes out twice by itself, and what is missing is named."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+from employers import bring
+from looking import bare, look
+from sink import ADDRESS, Sink
+
+from tests.scripts.desk import Desk
+from workflow import Engine, open_database
+from workflow.clock import SetClock
+from workflow.storage import shift
+
+Copy = Callable[[], str]
+
+
+@pytest.fixture
+def desk(url: str, tmp_path: Path, clock: SetClock) -> Desk:
+    """A command line on either database, with a key and a file outside that keeps the checkpoints."""
+    (tmp_path / "schakel.toml").touch()
+    desk = Desk(
+        {
+            "SCHAKEL_DATABASE_URL": url,
+            "SCHAKEL_SETTINGS": str(tmp_path / "schakel.toml"),
+            "SCHAKEL_SIGNING_KEY": str(tmp_path / "signing.key"),
+            "SCHAKEL_CHECKPOINT_FILE": str(tmp_path / "checkpoints"),
+            "SCHAKEL_MAIL_FROM": "s@example.org",
+            "SCHAKEL_MAIL_ASR": "asr@example.org",
+            "SCHAKEL_MAIL_KEYLANE": "keylane@example.org",
+            "SCHAKEL_MAIL_OPERATIONS": "team@example.org",
+            "SCHAKEL_ACTOR": "anna",
+        },
+        clock,
+    )
+    assert desk.run("init").exit_code == 0
+    return desk
+
+
+@pytest.fixture
+def copy(url: str, tmp_path: Path) -> Iterator[Copy]:
+    """Makes a copy of the database as it is now; gives its URL."""
+    made: list[str] = []
+
+    def make() -> str:
+        if url.startswith("sqlite"):
+            found = f"sqlite:///{tmp_path / 'copy.db'}"
+            with bare(url) as connection:
+                connection.execute(f"VACUUM INTO '{tmp_path / 'copy.db'}'")
+            return found
+        name = psycopg.conninfo.conninfo_to_dict(url)["dbname"]
+        with psycopg.connect(url.replace(f"/{name}?", "/postgres?"), autocommit=True) as connection:
+            connection.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+            connection.execute(f"CREATE DATABASE {name}_copy TEMPLATE {name}")
+        made.append(f"{name}_copy")
+        return url.replace(f"/{name}?", f"/{name}_copy?")
+
+    yield make
+    for name in made:
+        with psycopg.connect(url.replace(f"/{name.removesuffix('_copy')}?", "/postgres?"), autocommit=True) as server:
+            server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def live(desk: Desk, engine: Engine, clock: SetClock) -> list[str]:
+    """Two cases whose letters went out, and two whose letters wait for the next pass."""
+    early = [bring(engine, state) for state in ("rights_pending", "registered")]
+    assert desk.run("tick").exit_code == 0
+    clock.moment += timedelta(minutes=1)
+    return early + [bring(engine, state) for state in ("rights_pending", "enriched")]
+
+
+def go_on(desk: Desk, engine: Engine, clock: SetClock, cases: list[str]) -> None:
+    """What the copy does not know: letters went out, a week of reminders too, and somebody worked on."""
+    for _ in range(8):
+        desk.run("tick")
+        clock.moment += timedelta(days=1)
+    engine.note(cases[0], "dit weet de kopie niet")
+    desk.run("tick")
+
+
+def test_nothing_goes_out_twice_by_itself_and_what_is_missing_is_named(
+    desk: Desk, engine: Engine, clock: SetClock, url: str, copy: Copy
+) -> None:
+    with Sink() as sink:
+        desk.environ["SCHAKEL_SMTP_URL"] = f"smtp://{ADDRESS}:{sink.port}"
+        cases = live(desk, engine, clock)
+        engine.database.dispose()
+        restored = copy()
+        waiting = [row["id"] for row in look(restored, "SELECT id FROM outbox WHERE state = 'pending'")]
+        go_on(desk, engine, clock, cases)
+        arrived = len(sink.letters)
+
+        desk.environ["SCHAKEL_DATABASE_URL"] = restored
+        told = desk.ask("doctor --after-restore")
+        events = [len(look(restored, "SELECT id FROM events"))]
+        again = desk.ask("doctor --after-restore")
+        events.append(len(look(restored, "SELECT id FROM events")))
+        for _ in range(3):
+            assert desk.run("tick").exit_code == 0
+        quiet = len(sink.letters)
+        listed = desk.ask("mail list --state unknown")
+        warned = {one["check"]: one["result"] for one in desk.ask("doctor")["checks"]}
+        against = desk.run(f"audit verify --against {desk.environ['SCHAKEL_CHECKPOINT_FILE']} --json")
+        alone = desk.run("audit verify")
+
+        released = desk.ask("doctor --release")
+        assert desk.run("tick").exit_code == 0
+        after = len(sink.letters)
+
+    assert len(waiting) > 2
+    assert (told["letters"], sorted(letter["id"] for letter in listed)) == (len(waiting), sorted(waiting))
+    assert {row["case"] for row in told["held"]} == set(cases)
+    assert told["copied_at"] < told["restored_at"]
+    assert again == told
+    assert events[0] == events[1]
+    assert quiet == arrived
+    assert warned["restore"] == "warn"
+    assert "ROLLED_BACK" in {one["code"] for one in json.loads(against.stdout)["findings"]}
+    assert "events of it are missing here" in against.stdout
+    assert (against.exit_code, alone.exit_code) == (8, 0), alone.output
+    assert released == {"released": True, "reminders": len(told["held"])}
+    assert after > quiet
+
+
+def test_each_doubted_letter_is_an_event_and_a_person_settles_it(
+    desk: Desk, engine: Engine, clock: SetClock, copy: Copy
+) -> None:
+    cases = live(desk, engine, clock)
+    engine.database.dispose()
+    desk.environ["SCHAKEL_DATABASE_URL"] = copy()
+
+    desk.ask("doctor --after-restore")
+    (number, *_) = [one["id"] for one in desk.ask("mail list --state unknown") if one["case"] == cases[2]]
+    kinds = [event["kind"] for event in desk.ask(f"history {cases[2]}")]
+    settled = desk.run(f'mail resolve {number} --sent --reason "gebeld: is er"')
+
+    assert "letter_unknown" in kinds
+    assert settled.exit_code == 0, settled.output
+    assert desk.ask(f"history {cases[2]}")[-1]["kind"] == "letter_sent"
+
+
+def test_what_is_written_after_the_restore_goes_out_and_new_reminders_fire(
+    desk: Desk, engine: Engine, clock: SetClock, copy: Copy
+) -> None:
+    live(desk, engine, clock)
+    engine.database.dispose()
+    desk.environ["SCHAKEL_DATABASE_URL"] = restored = copy()
+    desk.ask("doctor --after-restore")
+    database = open_database(restored)
+    other = Engine(database, engine.definition, clock=clock, origin=engine._origin)
+
+    with Sink() as sink:
+        desk.environ["SCHAKEL_SMTP_URL"] = f"smtp://{ADDRESS}:{sink.port}"
+        new = bring(other, "rights_pending")
+        desk.run("tick")
+        fresh = len(sink.letters)
+        clock.moment += timedelta(days=8)
+        fired = desk.ask("tick")
+    database.dispose()
+
+    assert fresh == 1
+    assert fired["reminders"] > 0
+    assert [event["kind"] for event in desk.ask(f"history {new}")].count("reminded") == 1
+
+
+def test_a_worker_that_runs_is_in_the_way(desk: Desk, engine: Engine, clock: SetClock) -> None:
+    with engine.database.writing() as store:
+        shift.begin(store, "w1", clock.moment)
+
+    running = desk.run("doctor --after-restore")
+    clock.moment += timedelta(minutes=6)
+    gone = desk.run("doctor --after-restore")
+
+    assert (running.exit_code, "Stop it first" in running.stderr) == (7, True)
+    assert gone.exit_code == 0, gone.output
+
+
+def test_with_nothing_restored_there_is_nothing_to_release(desk: Desk) -> None:
+    assert desk.ask("doctor --release") == {"released": False, "reminders": 0}
+    assert "nothing is held" in desk.run("doctor --release").output

@@ -1,0 +1,97 @@
+"""Restores of an older copy: reminders that are due by then are held until somebody releases them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Executable, bindparam, insert, select, update
+
+from workflow.answers import Case
+from workflow.schedule import TimerKind
+from workflow.storage import letters, rows
+from workflow.storage.letters import LetterState, OutboxRow
+from workflow.storage.store import Store
+from workflow.storage.tables import cases, checkpoints, outbox, restores, timers, workers
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """A copy that was put back: when that was told, the newest trace in it, and how many letters were in doubt."""
+
+    at: datetime
+    copied_at: datetime | None
+    letters: int
+    released_at: datetime | None
+
+
+def open_restore(store: Store) -> Restore | None:
+    """The restore of which reminders are still held; None when there is none."""
+    row = next(store.select(_open, {}), None)
+    return Restore(row["at"], row["copied_at"], row["letters"], row["released_at"]) if row else None
+
+
+def begin(store: Store, restore: Restore) -> None:
+    """Hold what is due by then."""
+    values = {"at": restore.at, "copied_at": restore.copied_at, "letters": restore.letters, "released_at": None}
+    store.change(insert(restores).values(**values))
+
+
+def release(store: Store, now: datetime) -> None:
+    """Hold nothing any more."""
+    store.change(update(restores).where(restores.c.released_at.is_(None)).values(released_at=now))
+
+
+def newest_trace(store: Store) -> datetime | None:
+    """The newest moment in the database: of an event, a checkpoint or a worker's heartbeat."""
+    newest = (
+        select(checkpoints.c.at).order_by(checkpoints.c.id.desc()).limit(1),
+        select(workers.c.seen_at.label("at")).order_by(workers.c.seen_at.desc()).limit(1),
+    )
+    found = [row["at"] for query in newest for row in store.read(query)]
+    return max(filter(None, [store.last_event_at(), *found]), default=None)
+
+
+def letters_in_doubt(store: Store) -> list[OutboxRow]:
+    """Letters that may have gone out after the copy was made: those that waited in it, or were on their way."""
+    states = (LetterState.PENDING, LetterState.CLAIMED, LetterState.SENDING)
+    return [row for state in states for row in letters.pages_of(store, state)]
+
+
+def doubt(store: Store, number: int, reason: str, now: datetime) -> None:
+    """Nobody knows whether this letter arrived: a person decides."""
+    values = {"state": str(LetterState.UNKNOWN), "token": None, "lease_until": None, "finished_at": now}
+    store.change(update(outbox).where(outbox.c.id == number).values(**values, reason=reason))
+
+
+def held_reminders(store: Store, until: datetime) -> Iterator[tuple[Case, int, datetime]]:
+    """The cases with a rung that was due by then, which rung, and when; longest due first, a page at a time."""
+    last = {"due": None, "case_id": 0}
+    values = {"until": until, "most": 1000}
+    while page := list(store.select(_held if last["due"] else _first_held, values | last)):
+        for row in page:
+            yield rows.case_of(row), row["rung"], row["rung_due_at"]
+        last = {"due": page[-1]["rung_due_at"], "case_id": page[-1]["id"]}
+
+
+def _open() -> Executable:
+    return select(restores).where(restores.c.released_at.is_(None)).order_by(restores.c.id.desc()).limit(1)
+
+
+def _first_held() -> Executable:
+    due = timers.c.due_at.label("rung_due_at")
+    return (
+        select(cases, timers.c.rung, due)
+        .join(timers, timers.c.case_id == cases.c.id)
+        .where(timers.c.kind == str(TimerKind.RUNG), timers.c.due_at <= bindparam("until"))
+        .order_by(timers.c.due_at, timers.c.case_id)
+        .limit(bindparam("most"))
+    )
+
+
+def _held() -> Executable:
+    later = (timers.c.due_at > bindparam("due")) | (
+        (timers.c.due_at == bindparam("due")) & (timers.c.case_id > bindparam("case_id"))
+    )
+    return _first_held().where(later)  # type: ignore[attr-defined, no-any-return]

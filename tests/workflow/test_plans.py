@@ -40,8 +40,9 @@ Seen = dict[str, dict[str, Any]]
 
 @pytest.fixture(scope="module", params=["analysed", "fresh"])
 def desk(shared_url: str, request: pytest.FixtureRequest) -> Iterator[Desk]:
-    """A population, with and without the statistics that SQLite never gathers by itself."""
-    population.fill(shared_url, CASES, analyse=request.param == "analysed")
+    """A population, with and without the statistics that PostgreSQL gathers by itself, and SQLite never."""
+    is_sqlite = shared_url.startswith("sqlite")
+    population.fill(shared_url, CASES, analyse=request.param == "analysed" or not is_sqlite)
     with Sink() as sink:
         smtp = {"SCHAKEL_SMTP_URL": f"smtp://127.0.0.1:{sink.port}", "SCHAKEL_MAIL_FROM": "schakel@example.org"}
         desk = Desk(shared_url, CASES, **smtp, SCHAKEL_MAIL_ASR="a@example.org", SCHAKEL_MAIL_KEYLANE="k@example.org")

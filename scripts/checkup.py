@@ -183,7 +183,7 @@ def _letters(session: Session) -> Iterator[Finding]:
         counts, erased = letters.count_unsent(store), erased_by_state(store)
         homeless = letters.count_homeless(store)
     said = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
-    yield Finding("mail", "ok", f"Letters that were not sent: {said}." if said else "No letter waits.")
+    yield Finding("mail", "ok", f"Letters besides those that were sent: {said}." if said else "No letter waits.")
     if failed := counts.get("failed", 0) - erased.get("failed", 0):
         todo = "schakel mail list --state failed, mend the cause, then schakel mail retry ID"
         yield Finding("mail", "warn", f"{failed} of them failed for good.", todo)

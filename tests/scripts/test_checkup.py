@@ -35,7 +35,7 @@ def test_doctor_counts_letters_by_state(ready: Desk) -> None:
     said = [found["message"] for found in findings(ready, "mail")]
 
     assert "There is no mail server: letters wait." in said
-    assert "Letters that were not sent: 1 pending." in said
+    assert "Letters besides those that were sent: 1 pending." in said
 
 
 @pytest.mark.parametrize(

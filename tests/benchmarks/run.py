@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import batch, databases, delivery, growth, moves, proof, scale, startup, tick
+from tests.benchmarks import batch, databases, delivery, growth, hands, moves, proof, scale, startup, tick
 from tests.benchmarks.databases import Place
 from tests.benchmarks.rounds import Line, fill_table
 
@@ -23,6 +23,7 @@ BENCHMARKS: Mapping[str, Callable[..., list[Line]]] = {
     "tick": tick.run,
     "startup": startup.run,
     "proof": proof.run,
+    "hands": hands.run,
     "scale": scale.run,
 }
 ASKED_FOR = frozenset({"scale"})
@@ -36,6 +37,7 @@ TINY: Mapping[str, Mapping[str, int]] = {
     "tick": {"rounds": 1, "due": 2, "cases": 30},
     "startup": {"rounds": 1},
     "proof": {"rounds": 1, "events": 400},
+    "hands": {"rounds": 1, "moves": 2, "sending": 3},
     "scale": {"rounds": 1, "few": 1000, "many": 1300, "whole": 1},
 }
 """Sizes at which the figures mean nothing, but everything runs."""

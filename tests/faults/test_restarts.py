@@ -1,4 +1,4 @@
-"""PostgreSQL that restarts without goodbye every second, under load: writers and a worker go on, and nothing is lost."""
+"""PostgreSQL that restarts without goodbye every second, under load: writers and worker go on, and nothing is lost."""
 
 from __future__ import annotations
 

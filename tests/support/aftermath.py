@@ -126,4 +126,6 @@ def check_letters(url: str, sink: Sink) -> Counter[str]:
     assert sent <= set(copies), "said to be sent, but it never came"
     unknown = {row["message_id"] for row in rows if row["state"] == "unknown"}
     assert set(copies) <= sent | unknown, "came, but is said not to have been sent"
+    astray = "SELECT l.id FROM outbox l LEFT JOIN outbox d ON d.id = l.merged_into WHERE l.state = 'merged' AND "
+    assert look(url, f"{astray} (d.state IS NULL OR d.state NOT IN ('sent', 'unknown'))") == [], "merged into nothing"
     return Counter(str(row["state"]) for row in rows)

@@ -328,6 +328,15 @@ def _declared(table: Any) -> dict[str, Any]:
     }
 
 
+def test_a_process_that_stalls_in_a_transaction_does_not_keep_its_locks_for_ever(postgres_url: str) -> None:
+    database = open_database(postgres_url)
+    with database.writing() as store:
+        (limit,) = store.execute("SHOW idle_in_transaction_session_timeout").fetchone()
+    database.dispose()
+
+    assert limit == "5min"
+
+
 def test_an_upgrade_done_twice_is_harmless(url: str, make_engine: Callable[[Database], Engine]) -> None:
     database = open_database(url)
     case = bring(make_engine(database), "registered")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 from sqlalchemy import URL, QueuePool, create_engine, event, make_url
@@ -33,6 +35,13 @@ _BEGIN = {
     ("postgresql", False): "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
     ("postgresql", True): "BEGIN",
 }
+_STALLED = "5min"
+"""How long a process that was stopped in a transaction may keep others from its rows; PostgreSQL then ends it."""
+_TAKES_TURN = _BEGIN["sqlite", True]
+_PATIENCE = 30.0
+"""Seconds that a writer waits for its turn in SQLite."""
+_LOOKS_AGAIN = (0.0005, 0.002)
+"""Seconds, at least and at most, between two looks whether it is its turn."""
 _IDLE = 0
 """libpq's number for a connection outside any transaction."""
 Failpoint = Callable[[str], None]
@@ -83,7 +92,11 @@ class Database:
             store = Store(connection, self.dialect, self.failpoint if writing else None)
             try:
                 with self._pipeline(connection):
-                    store.execute(_BEGIN[self.dialect.name, writing])
+                    begin = _BEGIN[self.dialect.name, writing]
+                    if begin == _TAKES_TURN:
+                        _take_turn(store, connection)
+                    else:
+                        store.execute(begin)
                     yield store
                     store.execute("COMMIT")
             except BaseException:
@@ -155,7 +168,7 @@ def _engine(url: URL) -> Any:
         options = {
             "autocommit": True,
             "connect_timeout": 10,
-            "options": "-c TimeZone=UTC",
+            "options": f"-c TimeZone=UTC -c idle_in_transaction_session_timeout={_STALLED}",
             "application_name": "schakel",
         }
         return create_engine(url, connect_args=options, paramstyle="format", pool_reset_on_return=None, max_overflow=16)
@@ -178,6 +191,23 @@ def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
         (found,) = connection.execute(f"PRAGMA {name}").fetchone()
         if found != expected:
             raise StoreError(f"SQLite did not take 'PRAGMA {name}={value}': it says {found!r}. Is this a network disk?")
+
+
+def _take_turn(store: Store, connection: sqlite3.Connection) -> None:
+    """Begin to write. SQLite's own waiting sleeps up to 100 ms between two looks, and whoever just came overtakes."""
+    until = monotonic() + _PATIENCE
+    connection.execute("PRAGMA busy_timeout=0")
+    try:
+        while True:
+            try:
+                store.execute(_TAKES_TURN)
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() > until:
+                    raise
+            sleep(random.uniform(*_LOOKS_AGAIN))
+    finally:
+        connection.execute(f"PRAGMA busy_timeout={PRAGMAS['busy_timeout'][0]}")
 
 
 def _abandoned(connection: Any) -> bool:

@@ -59,8 +59,12 @@ def speed(samples: Samples, ours: str, theirs: str, *, aim: str = "", what: str 
 def cost(samples: Samples, ours: str, theirs: str, *, aim: str = "", what: str = "", against: str = "") -> Line:
     """How many times as long ours took as theirs."""
     ratios = [own / other for own, other in zip(samples[ours], samples[theirs], strict=True)]
-    shown = " : ".join(f"{statistics.median(samples[name]) * 1000:.2f} ms" for name in (ours, theirs))
+    shown = " : ".join(_shown(statistics.median(samples[name])) for name in (ours, theirs))
     return line(what or ours, against or theirs, ratios, aim=aim, remark=shown)
+
+
+def _shown(seconds: float) -> str:
+    return f"{seconds * 1e3:.2f} ms" if seconds >= 1e-4 else f"{seconds * 1e6:.2f} µs"
 
 
 def line(what: str, against: str, ratios: list[float], *, aim: str = "", remark: str = "") -> Line:

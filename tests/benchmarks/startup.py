@@ -26,7 +26,7 @@ def run(place: Place, *, rounds: int = 20) -> list[Line]:
     show = _process(["-P", "-m", "scripts", "show", reference], environ, shows=reference)
     bare = _process(["-P", "-c", BARE], environ, shows="")
     samples = take_turns({"schakel show": show, BARE: bare}, rounds)
-    return [cost(samples, "schakel show", BARE, aim="≤ 2.5")]
+    return [cost(samples, "schakel show", BARE, aim="≤ 2.0")]
 
 
 def _process(arguments: Sequence[str], environ: Mapping[str, str], *, shows: str) -> Contestant:

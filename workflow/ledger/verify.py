@@ -891,7 +891,8 @@ class Ledger:
             self._next = next(self._heads, None)
         for held in reversed(self._held):
             said = f"{_named(held)}, which you hold, names more than the {size} leaves there are."
-            missing = f"the last {held.size - size} events of it are missing here"
+            lost = held.size - size
+            missing = f"the last {lost} events of it are missing here" if lost > 1 else "its last event is missing here"
             report.add("ROLLED_BACK", f"{said} The ledger was cut off or put back to an older state: {missing}.")
         covered = report.last.size if report.last else 0
         if size > covered:
@@ -1511,7 +1512,8 @@ def _describe(
         where = " ".join(filter(None, (case, f"event {seq}" if seq else "")))
         yield f"  {code}  {where + ': ' if where else ''}{message}"
     if not report.ok:
-        yield f"{len(report.findings)} findings: this is not the history as it was."
+        count = len(report.findings)
+        yield f"{count} finding{'s' * (count != 1)}: this is not the history as it was."
         return
     yield "Nothing is wrong with it: hashes, chains, leaves, roots, signatures, rules and time order agree."
     if not archive.is_complete:

@@ -29,6 +29,7 @@ LANGUAGES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 LONGEST_IN_SUBJECT = 40
 
+_PERIODS = tuple(Frequency)
 _HOLDERS = {state.name: state.holder or "" for state in STATES}
 _GREETINGS = MappingProxyType({"nl": ("Beste", "Hallo"), "en": ("Dear", "Hello")})
 _COLLEAGUES = MappingProxyType({Role.KEYLANE.value: "Beste collega's van Keylane"})
@@ -129,7 +130,7 @@ def _registered(occasion: Occasion) -> dict[str, Json]:
     facts, language = occasion.facts, occasion.language
     answer = held(facts, Field.THIRTEENTH_MONTH)
     ticked = held_frequencies(facts)
-    periods = [label(option, language) for option in Frequency if option in ticked]
+    periods = [label(option, language) for option in _PERIODS if option in ticked]
     number = mask_wage_tax_number(held(facts, Field.WAGE_TAX_NUMBER))
     return {
         "framework_contract": held_text(facts, Field.FRAMEWORK_CONTRACT),

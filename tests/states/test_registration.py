@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from email_validator import EmailNotValidError, validate_email
+from employers import LONG
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from states.registration import (
     company_name,
@@ -12,6 +16,7 @@ from states.registration import (
     framework_contract,
     kvk_number,
     payroll_period,
+    read_address,
     thirteenth_month,
 )
 from states.table import READY_TO_CONFIRM
@@ -164,3 +169,24 @@ def test_confirming_the_thirteenth_month_ends_when_the_period_changes(case, prob
 )
 def test_a_kvk_number_is_optional_but_has_eight_digits(case, codes, number, expected):
     assert codes(kvk_number, case(registration__kvk_number=number)) == expected
+
+
+PIECES = st.sampled_from(["a", "b1", ".", "_", "+", "-", "A", "é", " ", '"'])
+LABELS = st.sampled_from(["a", "1", "a-b", "a--b", "ab--c", "xn--80ak6aa92e", "-a", "a-", "", "é", "9" * 63, "9" * 64])
+ENDINGS = st.sampled_from(["nl", "com", "org", "test", "local", "onion", "NL", "n", "nl.", "eu", "1"])
+LOCALS = st.just("a") | st.lists(PIECES, max_size=5).map("".join)
+DOMAINS = st.builds("{}.{}".format, st.lists(LABELS, min_size=1, max_size=2).map(".".join), ENDINGS)
+
+
+@settings(max_examples=500 * LONG)
+@given(st.builds("{}@{}".format, LOCALS, DOMAINS))
+@example("a" * 65 + "@voorbeeld.nl")
+@example("a..b@voorbeeld.nl")
+@example("info.@voorbeeld.nl")
+def test_an_address_is_read_as_the_library_reads_it(address):
+    try:
+        found = validate_email(address, check_deliverability=False)
+    except EmailNotValidError:
+        assert read_address(address) is None
+    else:
+        assert read_address(address).sendable == f"{found.local_part}@{found.ascii_domain}"

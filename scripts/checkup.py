@@ -20,6 +20,8 @@ from workflow.errors import SchakelError, UsageError
 _SILENT = timedelta(minutes=5)
 """A worker beats its heart every half minute; after this long it is gone."""
 _LATE = timedelta(hours=1)
+_LONGEST_LOG = 128 * 2**20
+"""Bytes: twice what the write-ahead log shrinks to by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,16 @@ def _database(session: Session) -> Iterator[Finding]:
     if kind == "sqlite":
         path = Path(str(database.url.database))
         yield from _private("database", path, 0o600)
+        yield from _log_that_grows(path)
+
+
+def _log_that_grows(path: Path) -> Iterator[Finding]:
+    """A warning when SQLite cannot empty its write-ahead log, because somebody reads what was before it."""
+    log = path.with_name(path.name + "-wal")
+    size = log.stat().st_size if log.exists() else 0
+    if size > _LONGEST_LOG:
+        message = f"{log} has grown to {size // 1_000_000} MB: a program has been reading the database for long."
+        yield Finding("database", "warn", message, f"find it (lsof {path}) and end it; the log then shrinks by itself")
 
 
 def _clock(session: Session) -> Iterator[Finding]:

@@ -1,4 +1,6 @@
+import sqlite3
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -104,3 +106,23 @@ def test_doctor_warns_of_reminders_that_are_an_hour_late_on_a_working_day(
     said = [found["message"] for found in findings(ready, "worker")]
 
     assert any("more than an hour" in message for message in said) is late
+
+
+def test_doctor_names_a_log_that_a_reader_keeps_from_shrinking(ready: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scripts.checkup._LONGEST_LOG", 200_000)
+    path = Path(ready.environ["SCHAKEL_DATABASE_URL"].removeprefix("sqlite:///"))
+    log = path.with_name(path.name + "-wal")
+    case = ready.open("E06")
+    reader = sqlite3.connect(path, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM events").fetchone()
+    before = findings(ready, "database")
+    while log.stat().st_size <= 200_000:
+        ready.ask(f"note {case} {'x' * 4000}")
+
+    (warned,) = [found for found in findings(ready, "database") if found["result"] == "warn"]
+    reader.close()
+
+    assert [found["message"] for found in before if "-wal" in found["message"]] == []
+    assert f"{log} has grown to 0 MB" in warned["message"]
+    assert f"lsof {path}" in warned["todo"]

@@ -6,15 +6,20 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections import Counter
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from click.testing import CliRunner
 from looking import bare, look
 from sink import Sink, delivery
 
+from scripts.cli import cli
+from scripts.wiring import Session
 from states import EMPLOYER_COUPLING
 from workflow import Engine, Origin, open_database, reminders
 from workflow.clock import SetClock, format_time
@@ -24,6 +29,8 @@ from workflow.ledger.signing import Signer
 
 LEASES = timedelta(hours=1)
 """After which every lease has ended, and a letter that was put off is tried again."""
+ENDED = {"sent", "merged", "cancelled"}
+"""States of letters that need nobody any more."""
 WORKER = Origin("worker", "test", "worker")
 
 
@@ -46,7 +53,10 @@ def check(
     if told is not None:
         check_promises(url, told)
     assert stuck(url, now) == {}
-    return check_letters(url, sink)
+    states = check_letters(url, sink)
+    waiting = {state: count for state, count in states.items() if state not in ENDED}
+    assert (said := said_by_doctor(url)) == waiting, f"doctor says {said} where {waiting} are"
+    return states
 
 
 def is_sound(url: str) -> bool:
@@ -115,6 +125,16 @@ def stuck(url: str, now: datetime) -> dict[str, int]:
     }
     counts = {name: look(url, f"SELECT count(*) AS n FROM {rest}")[0]["n"] for name, rest in waits.items()}
     return {name: count for name, count in counts.items() if count}
+
+
+def said_by_doctor(url: str) -> dict[str, int]:
+    """The letters that `schakel doctor` names and that still need somebody, by state."""
+    session = Session(environ={"SCHAKEL_DATABASE_URL": url, "SCHAKEL_SETTINGS": os.devnull, "SCHAKEL_ACTOR": "anna"})
+    told = CliRunner().invoke(cli, ["doctor", "--json"], obj=session)
+    messages = [found["message"] for found in json.loads(told.stdout)["checks"]]
+    (line,) = [message for message in messages if message.startswith(("Letters besides", "No letter waits"))]
+    counts = {state: int(count) for count, state in re.findall(r"([0-9]+) ([a-z]+)", line)}
+    return {state: count for state, count in counts.items() if state not in ENDED}
 
 
 def check_letters(url: str, sink: Sink) -> Counter[str]:

@@ -28,6 +28,7 @@ PRAGMAS = {
     "secure_delete": ("ON", 1),
     "busy_timeout": ("30000", 30_000),
     "wal_autocheckpoint": ("10000", 10_000),
+    "journal_size_limit": ("67108864", 67_108_864),
 }
 _BEGIN = {
     ("sqlite", False): "BEGIN",

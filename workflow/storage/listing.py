@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import islice
 from operator import itemgetter
 
-from sqlalchemy import Executable, Select, bindparam, exists, func, or_, select, tuple_
+from sqlalchemy import Executable, Select, bindparam, exists, false, func, literal, or_, select, tuple_
 
 from workflow.answers import Case
 from workflow.definition import Definition
@@ -82,8 +82,8 @@ def _pages(store: Store, wanted: Filter) -> Iterator[tuple[int, Case]]:
             return
         left = None if left is None else left - size
         last = page[-1]
-        mark = tuple_(*order) > tuple_(last["due_at"], last["id"]) if by_due else cases.c.id > last["id"]
-        after = query.where(mark)
+        reached = (literal(last[column.name], column.type) for column in order)  # untyped, SQLite compares other text
+        after = query.where(tuple_(*order) > tuple_(*reached))
 
 
 def count_live(store: Store) -> int:
@@ -119,7 +119,7 @@ def _live_page() -> Executable:
 def _filtered(wanted: Filter) -> Select[tuple[object, ...]]:
     query = select(cases)
     if wanted.states is not None:
-        query = query.where(or_(*(cases.c.state == state for state in wanted.states)))
+        query = query.where(or_(false(), *(cases.c.state == state for state in wanted.states)))
     if wanted.overdue_at is not None:
         query = query.where(cases.c.due_at <= wanted.overdue_at)
     if wanted.search:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.benchmarks import byhand, employers
-from tests.benchmarks.byhand import Hand, Writer
+from tests.benchmarks.byhand import Hand
 from tests.benchmarks.databases import Place
 from tests.benchmarks.moves import (
     ORIGIN,
@@ -18,10 +18,12 @@ from tests.benchmarks.moves import (
     rehearse,
 )
 from tests.benchmarks.rounds import Contestant, Line, speed, take_turns
+from tests.benchmarks.sameness import differences
+from tests.benchmarks.written import Writer, Writes
 from workflow import Engine
 
 PER_TRANSACTION = 100
-BY_HAND: dict[str, Callable[[str, Writer], Hand]] = {"SQLite": byhand.Sqlite, "PostgreSQL": byhand.Plain}
+BY_HAND: dict[str, Callable[[str, Writes], Hand]] = {"SQLite": byhand.Sqlite, "PostgreSQL": byhand.Plain}
 
 
 def run(place: Place, *, rounds: int = 30, rows: int = 400, moves: int = 40) -> list[Line]:
@@ -50,7 +52,7 @@ def run(place: Place, *, rounds: int = 30, rows: int = 400, moves: int = 40) -> 
     for engine in (single, again, fresh):
         engine.database.dispose()
     hand.close()
-    if found := byhand.differences(url.replace("+psycopg", ""), copied):
+    if found := differences(url.replace("+psycopg", ""), copied):
         raise AssertionError(f"by hand does not write what a batch writes: {'; '.join(found[:5])}")
     return [
         speed(samples, "bulk moves", "single moves", aim="≥ 3"),

@@ -12,6 +12,7 @@ from time import perf_counter
 
 from tests.benchmarks import employers
 from tests.benchmarks.databases import Files, Place
+from tests.benchmarks.memory import peak
 from tests.benchmarks.moves import engine_on, open_cases
 from tests.benchmarks.rounds import Contestant, Line, cost, line, take_turns
 from workflow import Engine
@@ -84,14 +85,12 @@ def _memory(rows: int, part: int) -> Line:
 
 
 def _peaks(url: str, rows: int, part: int) -> tuple[int, int]:
-    import resource  # noqa: PLC0415  (not on every system)
-
     engine = engine_on(url)
     results = engine.import_rows(employers.rows(0, rows), advance=True)
     peaks = []
     for size in (part, rows - part):
         assert sum(1 for _ in islice(results, size)) == size
-        peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+        peaks.append(peak())
     engine.database.dispose()
     return peaks[0], peaks[1]
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 from states import EMPLOYER_COUPLING
 from tests.benchmarks import byhand, employers
-from tests.benchmarks.byhand import Hand, Rehearsed, Writer
+from tests.benchmarks.byhand import Hand
+from tests.benchmarks.crowd import Crowd
 from tests.benchmarks.databases import Place
 from tests.benchmarks.rounds import Contestant, Line, Samples, fastest, speed, take_turns
+from tests.benchmarks.sameness import differences
+from tests.benchmarks.written import Rehearsed, Writer, Writes
 from workflow import Engine, Origin, open_database
 from workflow.clock import SetClock
 
@@ -20,7 +24,9 @@ ORIGIN = Origin("anna", "anna-os", "python")
 REASON = "Alles is gezien op de dag zelf."
 """Given with a single move, so that it holds a personal value to commit to."""
 
-Ways = dict[str, Callable[[str, Writer], Hand]]
+Turn = Callable[[Engine, Iterator[Sequence[str]]], Contestant]
+"""Makes the engine do a chunk of cases a turn."""
+Ways = dict[str, Callable[[str, Writes], Hand]]
 BY_HAND: dict[str, Ways] = {
     "SQLite": {"by hand": byhand.Sqlite},
     "PostgreSQL": {
@@ -33,23 +39,33 @@ BY_HAND: dict[str, Ways] = {
 AIMS = {"SQLite": "≥ 0.6", "PostgreSQL": "≥ 0.5"}
 
 
-def run(place: Place, *, rounds: int = 200, moves: int = 15) -> list[Line]:
-    """`register` on complete cases that were opened before: five tables written, two letters, one personal value."""
+def run(
+    place: Place, *, rounds: int = 200, moves: int = 15, crowds: int = 20, crowd: int = 8, each: int = 25
+) -> list[Line]:
+    """`register` on complete cases that were opened before: five tables written, two letters, one personal value.
+
+    On PostgreSQL also by a crowd at once: `crowds` rounds in which everybody moves `each` cases of his own.
+    """
     samples = sample(place, rounds=rounds, moves=moves)
     hands = tuple(name for name in samples if name != "engine")
     best = fastest(samples, hands)
-    return [
+    lines = [
         speed(samples, "engine", name, what="single moves", aim=AIMS[place.name] if name == best else "")
         for name in hands
     ]
+    if place.name == "PostgreSQL":
+        lines.append(_at_once(place, rounds=min(rounds, crowds), crowd=crowd, each=each))
+    return lines
 
 
 def sample(place: Place, *, rounds: int, moves: int) -> Samples:
-    """Seconds a move, per way and round; checks first that all ways write the same rows."""
-    amount = (rounds + 1) * moves
-    template = open_cases(place, amount)
-    rehearsed = rehearse(place.copy(template), REASON)
-    writer = Writer(rehearsed, ORIGIN, REASON, is_text=place.name == "SQLite")
+    """Seconds a move, per way and round."""
+    template = open_cases(place, (rounds + 1) * moves)
+    return compare(place, template, writer_for(place, template), engine_turn, rounds=rounds, moves=moves)
+
+
+def compare(place: Place, template: str, writer: Writes, turn: Turn, *, rounds: int, moves: int) -> Samples:
+    """Seconds a unit by the engine and by each way by hand, on copies of a database; checks that all wrote the same."""
     url = place.copy(template)
     engine = engine_on(url)
     hands: dict[str, tuple[Hand, str]] = {}
@@ -57,16 +73,48 @@ def sample(place: Place, *, rounds: int, moves: int) -> Samples:
         copied = place.copy(template)
         hands[name] = (make(copied, writer), copied)
     references = references_of(engine)
-    contestants: dict[str, Contestant] = {"engine": engine_turn(engine, chunks(references, moves))}
+    contestants: dict[str, Contestant] = {"engine": turn(engine, chunks(references, moves))}
     for name, (hand, _) in hands.items():
         contestants[name] = _hand_turn(hand, chunks(references, moves))
     samples = take_turns(contestants, rounds)
     engine.database.dispose()
     for name, (hand, copied) in hands.items():
         hand.close()
-        if found := byhand.differences(url, copied):
-            raise AssertionError(f"{name} does not write what a move writes: {'; '.join(found[:5])}")
+        _check(name, url, copied)
     return samples
+
+
+def _at_once(place: Place, *, rounds: int, crowd: int, each: int) -> Line:
+    """The same moves by as many processes, each with a connection and cases of its own."""
+    template = open_cases(place, (rounds + 1) * crowd * each)
+    writer = writer_for(place, template)
+    ours, theirs = place.copy(template), place.copy(template)
+    references = references_at(ours)
+    parts = [references[number::crowd] for number in range(crowd)]
+    name = "by hand, CTE, no lock"
+    with (
+        Crowd([partial(_begin_engine, ours, part, each) for part in parts]) as engines,
+        Crowd([partial(_begin_hand, theirs, writer, part, each) for part in parts]) as hands,
+    ):
+        samples = take_turns({"engine": engines.turn, name: hands.turn}, rounds)
+    _check(name, ours, theirs)
+    told = {8: "eight"}.get(crowd, str(crowd))
+    return speed(samples, "engine", name, what=f"single moves, {told} connections", aim=AIMS[place.name])
+
+
+def _begin_engine(url: str, references: Sequence[str], each: int) -> Contestant:
+    engine = engine_on(url)
+    engine.case(references[0])
+    return engine_turn(engine, chunks(references, each))
+
+
+def _begin_hand(url: str, writer: Writer, references: Sequence[str], each: int) -> Contestant:
+    return _hand_turn(byhand.Unlocked(url, writer), chunks(references, each))
+
+
+def _check(name: str, ours: str, theirs: str) -> None:
+    if found := differences(ours, theirs):
+        raise AssertionError(f"{name} does not write what the engine writes: {'; '.join(found[:5])}")
 
 
 def open_cases(place: Place, amount: int) -> str:
@@ -101,6 +149,11 @@ def rehearse(url: str, reason: str | None) -> Rehearsed:
     return Rehearsed(reference, case[1], MOVED, due, timer[0], case[2], said["body"], said["definition"], told)
 
 
+def writer_for(place: Place, template: str) -> Writer:
+    """What writes a single move by hand in copies of this database."""
+    return Writer(rehearse(place.copy(template), REASON), ORIGIN, REASON, is_text=place.name == "SQLite")
+
+
 def engine_on(url: str, moment: datetime = MOVED) -> Engine:
     """An engine whose clock stands still, so that both ways write the same moments."""
     return Engine(open_database(url), EMPLOYER_COUPLING, clock=SetClock(moment), origin=ORIGIN)
@@ -110,6 +163,14 @@ def references_of(engine: Engine) -> list[str]:
     """Every case, in the order it was opened."""
     with engine.database.reading() as store:
         return [row[0] for row in store.execute("SELECT reference FROM cases ORDER BY id").fetchall()]
+
+
+def references_at(url: str) -> list[str]:
+    """The same of a database that nobody has open."""
+    engine = engine_on(url)
+    found = references_of(engine)
+    engine.database.dispose()
+    return found
 
 
 def chunks(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
@@ -130,8 +191,11 @@ def engine_turn(engine: Engine, turns: Iterator[Sequence[str]]) -> Contestant:
 
 
 def _hand_turn(hand: Hand, turns: Iterator[Sequence[str]]) -> Contestant:
-    prepared = (hand.writer.prepare(references) for references in turns)
-    return hand_turn(prepared, lambda tasks: [hand.move(*task) for task in tasks])
+    def move_each(tasks: list[tuple[str, tuple[str, ...]]]) -> None:
+        for task in tasks:
+            hand.move(*task)
+
+    return hand_turn((hand.writer.prepare(references) for references in turns), move_each)
 
 
 def hand_turn(

@@ -7,12 +7,14 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
 from states import EMPLOYER_COUPLING
 from tests.benchmarks import employers
 from tests.benchmarks.databases import Files, Place
+from tests.benchmarks.memory import peak
 from tests.benchmarks.moves import ORIGIN, engine_on
 from tests.benchmarks.rounds import Line, cost, line, rate, take_turns
 from workflow import Database, Engine, commands, open_database
@@ -21,11 +23,12 @@ from workflow.ledger.sequencer import run_once
 from workflow.ledger.signing import Signer, make_key, read_signer
 from workflow.ledger.verify import Report
 from workflow.storage.evidence import CHUNK, Evidence
+from workflow.storage.store import Store
 from workflow.work import Work
 
 AIM, RATE, FLAT = "≤ 3", 8_000, "≤ 1.1"
 IN_TABLE, IN_CASE = "", " ORDER BY case_id, seq"
-_EVENTS = 4
+EVENTS = 4
 """Events of each case: opened, registered, a note, and back for a reason."""
 
 
@@ -33,7 +36,7 @@ def run(place: Place, *, rounds: int = 10, events: int = 100_000) -> list[Line]:
     """Everything by its bytes, and the whole verification, of so many events in one database."""
     with tempfile.TemporaryDirectory() as folder:
         signer = _signer(Path(folder))
-        url = _ledger(place, events // _EVENTS, signer)
+        url = _ledger(place, events // EVENTS, signer)
         database = open_database(url)
         bare, ordered, ours, whole = "bare loop", "bare loop, case by case", "bytes, chains, tree", "whole verification"
         samples = take_turns(
@@ -57,14 +60,22 @@ def run(place: Place, *, rounds: int = 10, events: int = 100_000) -> list[Line]:
         return lines
 
 
-def _ledger(place: Place, cases: int, signer: Signer) -> str:
-    """The URL of a database with a sequenced and signed ledger."""
+def short_cases(place: Place, cases: int) -> str:
+    """The URL of a database with so many cases of four events each, none of which has a leaf."""
     url = place.create()
     engine = engine_on(url)
     for result in engine.import_rows(employers.rows(0, cases), advance=True):
         assert result.state == "registered", result
     for first in range(1, cases + 1, 500):
         _return(engine, range(first, min(first + 500, cases + 1)))
+    engine.database.dispose()
+    return url
+
+
+def _ledger(place: Place, cases: int, signer: Signer) -> str:
+    """The URL of a database with a sequenced and signed ledger."""
+    url = short_cases(place, cases)
+    engine = engine_on(url)
     run_once(engine.database, signer, engine.clock.now() + timedelta(minutes=1))
     engine.database.dispose()
     return url
@@ -86,17 +97,22 @@ def _hash_all(database: Database, order: str) -> int:
     """Read the bytes of every event and hash them, nothing else."""
     count = 0
     with database.reading() as store:
-        if store.is_sqlite:
-            cursor = store.execute(f"SELECT canonical FROM events{order}")
-            fetch = lambda: cursor.fetchmany(CHUNK)  # noqa: E731
-        else:
-            store.execute(f"DECLARE bare NO SCROLL CURSOR FOR SELECT canonical FROM events{order}")
-            fetch = lambda: store.execute(f"FETCH {CHUNK} FROM bare").fetchall()  # noqa: E731
-        while rows := fetch():
+        for rows in _pages(store, f"SELECT canonical FROM events{order}"):
             for (canonical,) in rows:
                 hashlib.sha256(canonical).digest()
             count += len(rows)
     return count
+
+
+def _pages(store: Store, sql: str) -> Iterator[Sequence[tuple[bytes]]]:
+    if store.is_sqlite:
+        cursor = store.execute(sql)
+        while rows := cursor.fetchmany(CHUNK):
+            yield rows
+        return
+    store.execute(f"DECLARE bare NO SCROLL CURSOR FOR {sql}")
+    while rows := store.execute(f"FETCH {CHUNK} FROM bare").fetchall():
+        yield rows
 
 
 def _verify_bytes(database: Database, signer: Signer) -> int:
@@ -115,7 +131,7 @@ def _verify(database: Database, signer: Signer) -> int:
 
 def _memory(place: Place, url: str, signer: Signer, events: int) -> Line:
     """How much higher the memory of a process of its own peaks with all events than with a tenth of them."""
-    few = _peak(_ledger(place, events // _EVENTS // 10, signer), signer)
+    few = _peak(_ledger(place, events // EVENTS // 10, signer), signer)
     many = _peak(url, signer)
     remark = f"{many / 1024:.0f} MB : {few / 1024:.0f} MB"
     return line(f"peak memory, {events:,} events", f"{events // 10:,}", [many / few], aim=FLAT, remark=remark)
@@ -132,9 +148,7 @@ def _signer(folder: Path) -> Signer:
 
 
 if __name__ == "__main__":
-    import resource
-
     from workflow.ledger.verify import read_key
 
     assert verify_database(open_database(sys.argv[1]), EMPLOYER_COUPLING, read_key(sys.argv[2])).ok
-    sys.stdout.write(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
+    sys.stdout.write(json.dumps(peak()))

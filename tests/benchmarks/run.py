@@ -11,18 +11,35 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import batch, databases, delivery, growth, hands, moves, proof, scale, startup, tick
+from tests.benchmarks import (
+    batch,
+    databases,
+    delivery,
+    growth,
+    hands,
+    moves,
+    proof,
+    reading,
+    refusals,
+    scale,
+    sealing,
+    startup,
+    tick,
+)
 from tests.benchmarks.databases import Place
 from tests.benchmarks.rounds import Line, fill_table
 
 BENCHMARKS: Mapping[str, Callable[..., list[Line]]] = {
     "moves": moves.run,
     "batch": batch.run,
+    "refusals": refusals.run,
+    "reading": reading.run,
     "growth": growth.run,
     "delivery": delivery.run,
     "tick": tick.run,
     "startup": startup.run,
     "proof": proof.run,
+    "sealing": sealing.run,
     "hands": hands.run,
     "scale": scale.run,
 }
@@ -30,13 +47,16 @@ ASKED_FOR = frozenset({"scale"})
 """Benchmarks that take an hour, so that they run only when they are named."""
 PLACES = {"sqlite": databases.files, "postgresql": databases.server}
 TINY: Mapping[str, Mapping[str, int]] = {
-    "moves": {"rounds": 2, "moves": 3},
+    "moves": {"rounds": 2, "moves": 3, "crowd": 2, "each": 3},
     "batch": {"rounds": 1, "rows": 120, "moves": 2},
+    "refusals": {"rounds": 1, "moves": 3},
+    "reading": {"rounds": 1, "cases": 20, "asked": 3},
     "growth": {"rounds": 1, "rows": 60, "part": 20, "cases": 50, "runs": 1},
     "delivery": {"rounds": 1, "cases": 3},
     "tick": {"rounds": 1, "due": 2, "cases": 30},
     "startup": {"rounds": 1},
     "proof": {"rounds": 1, "events": 400},
+    "sealing": {"rounds": 1, "events": 40, "long": 12, "short": 3},
     "hands": {"rounds": 1, "moves": 2, "sending": 3},
     "scale": {"rounds": 1, "few": 1000, "many": 1300, "whole": 1},
 }

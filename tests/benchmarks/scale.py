@@ -19,6 +19,7 @@ from scripts.passes import Passes
 from scripts.wiring import Session
 from tests.benchmarks import employers, population
 from tests.benchmarks.databases import Place
+from tests.benchmarks.memory import peak
 from tests.benchmarks.rounds import Contestant, Line, cost, line, take_turns
 from workflow import Engine
 from workflow.clock import SetClock
@@ -182,7 +183,6 @@ def _peak(url: str, words: tuple[str, ...]) -> tuple[int, float]:
 def _measure(url: str, words: list[str]) -> None:
     """Run one command with its output thrown away, and say what memory it took at most, and how long."""
     import os  # noqa: PLC0415
-    import resource  # noqa: PLC0415  (not on every system)
     from time import monotonic  # noqa: PLC0415
 
     said = os.dup(1)
@@ -194,8 +194,8 @@ def _measure(url: str, words: list[str]) -> None:
         begun = monotonic()
         with suppress(SystemExit):
             cli(words, obj=Session(environ, clock=SetClock(population.NOW)))
-        peak, took = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, monotonic() - begun
-    os.write(said, f"{json.dumps([peak, took])}\n".encode())
+        highest, took = peak(), monotonic() - begun
+    os.write(said, f"{json.dumps([highest, took])}\n".encode())
 
 
 if __name__ == "__main__":

@@ -17,12 +17,13 @@ from states.table import LADDERS, STATES
 from states.wording import known_language, label, phrase, written_date
 from workflow.definition import Facts, Json, Occasion, Problem, Severity
 
+_DUTCH_ONLY = (Language.DUTCH.value,)
 LANGUAGES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         Role.APPLICANT.value: (Language.DUTCH.value, Language.ENGLISH.value),
-        Role.ASR.value: (Language.DUTCH.value,),
-        Role.KEYLANE.value: (Language.DUTCH.value,),
-        Role.OPERATIONS.value: (Language.DUTCH.value,),
+        Role.ASR.value: _DUTCH_ONLY,
+        Role.KEYLANE.value: _DUTCH_ONLY,
+        Role.OPERATIONS.value: _DUTCH_ONLY,
     }
 )
 """The languages in which a role's letters exist; the first is used when nothing else is known."""
@@ -47,14 +48,13 @@ def recipient(role: str, facts: Facts) -> str | None:
 
 def language(role: str, facts: Facts) -> str:
     """The case's language for the applicant, where letters exist in it; Dutch for everybody else."""
-    known = LANGUAGES.get(role, (Language.DUTCH.value,))
+    known = LANGUAGES.get(role, _DUTCH_ONLY)
     chosen = held_text(facts, Field.LANGUAGE)
     return chosen if chosen in known else known[0]
 
 
 def letter_context(occasion: Occasion) -> dict[str, Json]:
     """Everything a template may show. Never a BSN, a whole wage tax number, a DGA's name or a password."""
-    words = {**_addressing(occasion), **_open(occasion)}
     return {
         "letter": str(occasion.letter),
         "role": str(occasion.role),
@@ -63,7 +63,8 @@ def letter_context(occasion: Occasion) -> dict[str, Json]:
         "sequence": occasion.earlier,
         "working_days": occasion.working_days,
         **_common(occasion),
-        **{name: _without_numbers(value) for name, value in words.items()},
+        **_addressing(occasion),
+        **_open(occasion),
         **_person_to_call(occasion),
     }
 
@@ -79,7 +80,7 @@ def _common(occasion: Occasion) -> dict[str, Json]:
             "state_label": label(occasion.state, occasion.language),
             "holder_label": label(_HOLDERS[occasion.state], occasion.language),
             **_dates(occasion),
-            **{name: _without_numbers(value) for name, value in _registered(occasion).items()},
+            **_registered(occasion),
         }
         occasion.workings[occasion.language] = known
     return known
@@ -88,20 +89,21 @@ def _common(occasion: Occasion) -> dict[str, Json]:
 def _addressing(occasion: Occasion) -> dict[str, Json]:
     company = _company(occasion)
     greeting, hello = _GREETINGS[known_language(occasion.language)]
-    contact = held_text(occasion.facts, Field.CONTACT_NAME)
+    contact = hide_numbers(held_text(occasion.facts, Field.CONTACT_NAME))
     if occasion.role == Role.APPLICANT:
         salutation = f"{greeting} {contact}" if contact else hello
     else:
         salutation = _COLLEAGUES.get(occasion.role, "Beste collega")
     short = company if len(company) <= LONGEST_IN_SUBJECT else company[: LONGEST_IN_SUBJECT - 3].rstrip() + "..."
-    return {"company": company, "company_short": short, "salutation": salutation, "reason": occasion.reason or ""}
+    reason = hide_numbers(occasion.reason or "")
+    return {"company": company, "company_short": short, "salutation": salutation, "reason": reason}
 
 
 def _company(occasion: Occasion) -> str:
     """The employer's name; a sole trader's is personal, so then only words that stand for it."""
     name = held_text(occasion.facts, Field.COMPANY_NAME)
     if name and not names_sole_trader(occasion.facts):
-        return name
+        return hide_numbers(name)
     if occasion.role == Role.APPLICANT:
         return _UNNAMED[known_language(occasion.language)]
     number = employer_id(held_text(occasion.facts, Field.LOKET_EMPLOYER_ID)).normal
@@ -123,7 +125,7 @@ def _for_role(problems: Iterable[Problem], role: str) -> list[Problem]:
 
 
 def _phrased(problems: Iterable[Problem], language: str) -> list[Json]:
-    return [phrase(problem, language) for problem in problems]
+    return [hide_numbers(phrase(problem, language)) for problem in problems]
 
 
 def _registered(occasion: Occasion) -> dict[str, Json]:
@@ -133,13 +135,13 @@ def _registered(occasion: Occasion) -> dict[str, Json]:
     periods = [label(option, language) for option in _PERIODS if option in ticked]
     number = mask_wage_tax_number(held(facts, Field.WAGE_TAX_NUMBER))
     return {
-        "framework_contract": held_text(facts, Field.FRAMEWORK_CONTRACT),
+        "framework_contract": hide_numbers(held_text(facts, Field.FRAMEWORK_CONTRACT)),
         "wage_tax_number_masked": number or "",
         "period_label": ", ".join(periods),
         "thirteenth_month_label": "" if answer is None else label("yes" if answer else "no", language),
         "dga_count": len(held_rows(facts, Field.DGAS) or ()),
         "policy_count": len(held_rows(facts, Field.POLICIES) or ()),
-        "keylane_reference": held_text(facts, Field.KEYLANE_REFERENCE),
+        "keylane_reference": hide_numbers(held_text(facts, Field.KEYLANE_REFERENCE)),
     }
 
 
@@ -165,14 +167,14 @@ def _answer_by(occasion: Occasion) -> date | None:
     """The day of the next rung that is still to come: before that an answer spares a reminder."""
     if occasion.next_due_on and occasion.next_due_on > occasion.today:
         return occasion.next_due_on
-    ladder = LADDERS.get(StateName(occasion.state), ())
+    ladder = LADDERS.get(occasion.state, ())
     later = [rung.after for rung in ladder if not rung.anchor and rung.after > occasion.working_days]
     return occasion.calendar.add(occasion.today, min(later) - occasion.working_days) if later else None
 
 
 def _rung_day(occasion: Occasion, name: RungName) -> date | None:
     """The day of this rung, counted on from the working days that passed; None when it is not ahead."""
-    for rung in LADDERS.get(StateName(occasion.state), ()):
+    for rung in LADDERS.get(occasion.state, ()):
         if rung.name == name and rung.after > occasion.working_days:
             return occasion.calendar.add(occasion.today, rung.after - occasion.working_days)
     return None
@@ -184,9 +186,3 @@ def _person_to_call(occasion: Occasion) -> dict[str, Json]:
         return {"contact_name": "", "contact_email": ""}
     facts = occasion.facts
     return {"contact_name": held_text(facts, Field.CONTACT_NAME), "contact_email": held_text(facts, Field.EMAIL)}
-
-
-def _without_numbers(value: Json) -> Json:
-    if isinstance(value, str):
-        return hide_numbers(value)
-    return [_without_numbers(item) for item in value] if isinstance(value, list) else value

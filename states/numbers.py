@@ -21,7 +21,7 @@ _UUID = re.compile(r"\{?[0-9A-F]{8}-?(?:[0-9A-F]{4}-?){3}[0-9A-F]{12}\}?", re.IG
 _DIGITS = re.compile(r"[0-9]+")
 _NINE_IN_TEXT = re.compile(r"(?<![0-9])(?<![Aa])(?=([0-9](?:[ .\-]?[0-9]){8})(?![0-9])(?![LlBb][0-9]{2}))")
 _TAX_IN_TEXT = re.compile(r"(?<![0-9])[0-9](?:[ .\-]?[0-9]){8}[ .\-]?[Ll][ .\-]?[0-9]{2}(?![0-9])")
-_NINE_DIGITS = re.compile(r"(?:\d\D*){9}")
+_NINE_DIGITS = re.compile(r"\D*+(?:\d\D*+){9}")
 _LARGEST_ID = 2**31 - 1
 
 
@@ -37,11 +37,12 @@ class WageTaxNumber(NamedTuple):
     """As normalised: NFKC, no spaces, dots or hyphens, upper case; '' when nothing is left."""
     separators_removed: bool
     case_changed: bool
-
-    @property
-    def is_right(self) -> bool:
-        """Whether its form is right; the eleven test is another question."""
-        return _RIGHT.fullmatch(self.normal) is not None
+    is_right: bool
+    """Whether its form is right; the eleven test is another question."""
+    passes: bool
+    """Whether, its form being right, the first nine digits pass the eleven test."""
+    may_hold_bsn: bool
+    """Whether a BSN, which begins below 8, may be read from it; of a wrong form, when in doubt, yes."""
 
     @property
     def is_vat(self) -> bool:
@@ -58,19 +59,6 @@ class WageTaxNumber(NamedTuple):
         """Whether a 1 stands where the L belongs."""
         return _ONE_FOR_L.fullmatch(self.normal) is not None
 
-    @property
-    def passes(self) -> bool:
-        """Whether the first nine digits pass the eleven test."""
-        return elfproef(self.normal[:9])
-
-    @property
-    def may_hold_bsn(self) -> bool:
-        """Whether a BSN, which begins below 8, may be read from it; of a wrong form, when in doubt, yes."""
-        if self.is_right:
-            return self.normal[0] < "8"
-        digits = re.sub(r"[^0-9]", "", self.normal)
-        return _ONE_SHORT.fullmatch(self.normal) is not None or _NINE_BELOW_8.search(digits) is not None
-
 
 @lru_cache(maxsize=1024)
 def wage_tax_number(given: str) -> WageTaxNumber:
@@ -79,7 +67,20 @@ def wage_tax_number(given: str) -> WageTaxNumber:
     plain = unicodedata.normalize("NFKC", given)
     bare = _SEPARATORS.sub("", plain.translate(_DASHES))
     normal = bare.upper()
-    return WageTaxNumber(normal, separators_removed=bare != given, case_changed=normal != bare)
+    is_right = _RIGHT.fullmatch(normal) is not None
+    return WageTaxNumber(
+        normal,
+        separators_removed=bare != given,
+        case_changed=normal != bare,
+        is_right=is_right,
+        passes=is_right and elfproef(normal[:9]),
+        may_hold_bsn=normal[0] < "8" if is_right else _may_hold_bsn(normal),
+    )
+
+
+def _may_hold_bsn(wrong: str) -> bool:
+    digits = re.sub(r"[^0-9]", "", wrong)
+    return _ONE_SHORT.fullmatch(wrong) is not None or _NINE_BELOW_8.search(digits) is not None
 
 
 class EmployerId(NamedTuple):
@@ -133,7 +134,7 @@ def _readable(text: str) -> str:
     Of text with fewer than nine digits nothing is left: none of the numbers can be in it.
     """
     plain = text if text.isascii() else unicodedata.normalize("NFKC", text).translate(_DASHES)
-    if not _NINE_DIGITS.search(plain):
+    if not _NINE_DIGITS.match(plain):
         return ""
     if plain.isascii():
         return plain

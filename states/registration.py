@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from email_validator import EmailNotValidError, validate_email
-
 from states.codes import Code, problem
 from states.names import Field
 from states.reading import as_text, held, held_frequencies, held_rows, held_text, is_four_weekly
@@ -41,6 +39,8 @@ def read_address(given: str) -> Address | None:
     """The address that this text is; None when it is none. Looks nothing up."""
     if len(given) <= _LONGEST_PLAIN and _PLAIN_ADDRESS.fullmatch(given):
         return Address(given, has_idn=False, needs_smtputf8=False)  # a test holds this short cut against the library
+    from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415  (30 ms, for addresses few have)
+
     try:
         found = validate_email(given, check_deliverability=False)
     except (EmailNotValidError, UnicodeError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from states.codes import Code, problem
 from states.names import Field, UserKind
@@ -40,7 +41,7 @@ def suitable_user(facts: Facts, context: Context) -> Iterator[Problem]:
 
 def complete_rights(facts: Facts, context: Context) -> Iterator[Problem]:
     """All six rights, and preferably no others (data minimisation)."""
-    missing, extra = missing_rights(facts), _extra_rights(facts)
+    missing, extra = _compared(_held_rights(facts))
     if missing:
         yield problem(Code.RIGHTS_MISSING, Field.RIGHTS, rights=[*missing])
     if extra:
@@ -50,8 +51,7 @@ def complete_rights(facts: Facts, context: Context) -> Iterator[Problem]:
 
 def missing_rights(facts: Facts) -> tuple[str, ...]:
     """The required rights that the user lacks, in the order of the manual."""
-    has = {fold(right) for right in _held_rights(facts)}
-    return tuple(right for folded, right in _FOLDED.items() if folded not in has)
+    return _compared(_held_rights(facts))[0]
 
 
 def tell_missing_rights(facts: Facts) -> Json:
@@ -62,11 +62,14 @@ def tell_missing_rights(facts: Facts) -> Json:
     return [*sorted(missing)] if missing else None
 
 
-def _extra_rights(facts: Facts) -> tuple[str, ...]:
-    extra = {fold(right): right[:_LONGEST_NAMED] for right in _held_rights(facts)}
-    return tuple(right for folded, right in extra.items() if folded and folded not in _FOLDED)
+@lru_cache(maxsize=1024)
+def _compared(rights: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Which required rights are missing from these, and which of these are more than required."""
+    has = {fold(right): right[:_LONGEST_NAMED] for right in rights}
+    missing = tuple(right for folded, right in _FOLDED.items() if folded not in has)
+    return missing, tuple(right for folded, right in has.items() if folded and folded not in _FOLDED)
 
 
-def _held_rights(facts: Facts) -> list[str]:
+def _held_rights(facts: Facts) -> tuple[str, ...]:
     value = held(facts, Field.RIGHTS)
-    return [right for right in value if isinstance(right, str)] if isinstance(value, list) else []
+    return tuple([right for right in value if isinstance(right, str)]) if isinstance(value, list) else ()

@@ -25,7 +25,7 @@ from workflow.definition import LetterTo, Move, Notice, Rung, State, Validator
 
 Validators: TypeAlias = tuple[Validator, ...]
 
-VERSION = "2026.4"
+VERSION = "2026.5"
 """Raise it with every change of this folder's sources; events name the version they were judged by."""
 
 REMINDED, ESCALATED = "reminded", "escalated"
@@ -67,7 +67,7 @@ READY_TO_CONFIRM: Validators = (*READY_TO_HAND_OVER, authorised, realised)
 PENDING, REGISTERED, ENRICHED = StateName.RIGHTS_PENDING, StateName.REGISTERED, StateName.ENRICHED
 CONFIGURING, CONFIRMED, WITHDRAWN = StateName.KEYLANE_CONFIGURING, StateName.CONFIRMED, StateName.WITHDRAWN
 
-LADDERS: Mapping[StateName, tuple[Rung, ...]] = MappingProxyType({
+LADDERS: Mapping[str, tuple[Rung, ...]] = MappingProxyType({
     #    rung                             after  letter                                role        kind
     PENDING: (
         Rung(RungName.REMINDER_1,            5,  LetterName.REMINDER_APPLICANT,        APPLICANT,  REMINDED),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from functools import lru_cache
 from types import MappingProxyType
 
 from states.codes import Code
@@ -81,6 +82,7 @@ def phrase(problem: Problem, language: str) -> str:
     return text.format_map(_Gaps(details)) if "{" in text else text
 
 
+@lru_cache(maxsize=1024)
 def written_date(day: date | None, language: str) -> str:
     """'4 december 2026', '4 December 2026'; '' when there is no day."""
     return f"{day.day} {_MONTHS[known_language(language)][day.month - 1]} {day.year}" if day else ""

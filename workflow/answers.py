@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from workflow.definition import Facts, Json, Problem
 from workflow.events import Event
 
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
-@dataclass(frozen=True, slots=True)
-class Case:
+
+class Case(NamedTuple):
     """A case as it stands after its last event; equal to the fold of its history."""
 
     reference: str
@@ -32,9 +35,9 @@ class Case:
     """Days [from, until) on hold since the state was entered; they do not count as working days."""
     held_until: date | None = None
     """Set while the case is on hold; the hold ends at 00:00 Amsterdam of this day."""
-    accepted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    accepted: Mapping[str, tuple[str, ...]] = _NONE
     """Accepted warnings: code → the fields it was about."""
-    told: Mapping[str, Json] = field(default_factory=dict)
+    told: Mapping[str, Json] = _NONE
     """Per letter what was last told, and how often it went out."""
     rung: int = 0
     """How many rungs of the present state's ladder were fired."""
@@ -189,8 +192,7 @@ class Stuck:
     reasons: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One employer to import: the line it stands on, its reference elsewhere, and its facts."""
 
     number: int
@@ -198,8 +200,7 @@ class Row:
     facts: Mapping[str, Mapping[str, object]]
 
 
-@dataclass(frozen=True, slots=True)
-class RowResult:
+class RowResult(NamedTuple):
     """What became of an imported row: 'accept', 'warn', 'reject', 'unchanged', or 'error' with a message."""
 
     row: int

@@ -6,7 +6,6 @@ A refusal is a decision too: `Refused` is raised after the `refused` event was a
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from datetime import date, timedelta
 from typing import NoReturn
 
@@ -279,7 +278,7 @@ def _judge_with_reason(
         text += domain.judge_text("reason", reason)
     if not text:
         return found
-    return replace(found, problems=(*text, *found.problems), blocking=(*text, *found.blocking))
+    return found._replace(problems=(*text, *found.problems), blocking=(*text, *found.blocking))
 
 
 def _refuse_unfit_amendment(work: Work, facts: Facts) -> None:

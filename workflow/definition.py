@@ -13,7 +13,7 @@ from datetime import date
 from enum import StrEnum
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from workflow.calendar import WorkingDays
 
@@ -146,13 +146,14 @@ class Notice:
     """What there is to tell (no personal values: it is stored in the event); None: nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Occasion:
+class Occasion(NamedTuple):
     """Everything a letter may say, as of the moment its row is written."""
 
     letter: str
     role: str
     language: str
+    earlier: int
+    """How often this letter went out for this case before (a calendar file's SEQUENCE)."""
     reference: str
     state: str
     facts: Facts
@@ -168,10 +169,8 @@ class Occasion:
     accepted: tuple[Problem, ...]
     """The warnings that were accepted with the move that sends this letter."""
     reason: str | None
-    earlier: int
-    """How often this letter went out for this case before (a calendar file's SEQUENCE)."""
     calendar: WorkingDays
-    workings: dict[str, Any] = attribute(default_factory=dict, compare=False, repr=False)
+    workings: dict[str, Any]
     """Shared by the letters of one event: what the domain worked out for one, it need not work out for the next."""
 
 

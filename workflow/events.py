@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import rfc8785
 
@@ -57,8 +57,7 @@ class Origin:
     via: str
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(NamedTuple):
     """What opens a commitment: the personal value an event only committed to, and the salt it was committed with."""
 
     path: str
@@ -66,8 +65,7 @@ class Opening:
     salt: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """An entry of a case's history; `canonical` are the bytes that `hash` is over (RFC 8785, all fields but `hash`)."""
 
     case: str
@@ -104,24 +102,23 @@ def seal(
 ) -> Event:
     """Make the event: write its canonical bytes and hash them. Raises ValueError on a float or a huge integer."""
     name, version, digest = definition
-    canonical = canonical_bytes(
-        {
-            "actor": origin.actor,
-            "at": format_time(at),
-            "body": dict(body),
-            "case": case,
-            "commitments": dict(commitments),
-            "definition": {"digest": digest, "name": name, "version": version},
-            "from": source,
-            "kind": str(kind),
-            "os_user": origin.os_user,
-            "prev_hash": previous,
-            "seq": seq,
-            "to": target,
-            "trigger": trigger,
-            "via": origin.via,
-        }
-    )
+    says: dict[str, Json] = {
+        "actor": origin.actor,
+        "at": format_time(at),
+        "body": dict(body),
+        "case": case,
+        "commitments": dict(commitments),
+        "definition": {"digest": digest, "name": name, "version": version},
+        "from": source,
+        "kind": str(kind),
+        "os_user": origin.os_user,
+        "prev_hash": previous,
+        "seq": seq,
+        "to": target,
+        "trigger": trigger,
+        "via": origin.via,
+    }
+    canonical = _canonical(says, doubtful=[says["body"], says["commitments"]])
     digest_now = hashlib.sha256(canonical).hexdigest()
     return Event(
         case,
@@ -169,7 +166,12 @@ def event_from(says: Mapping[str, Any], canonical: bytes, digest: str) -> Event:
 
 def canonical_bytes(value: Json) -> bytes:
     """The RFC 8785 bytes of a JSON value. Raises ValueError on a float, or an integer beyond 2^53."""
-    if _is_simple(value):  # a test holds this short cut against rfc8785 itself
+    return _canonical(value, doubtful=value)
+
+
+def _canonical(value: Json, *, doubtful: Json) -> bytes:
+    """The same, when only `doubtful` may hold what an ordinary encoder writes otherwise."""
+    if _is_simple(doubtful):  # a test holds this short cut against rfc8785 itself
         return sorted_json(value)
     _refuse_floats(value)
     return rfc8785.dumps(value)

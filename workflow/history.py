@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -36,7 +35,7 @@ def evolve(definition: Definition, case: Case | None, event: Event, values: Valu
         case Kind.ERASED:
             changes = {"facts": {}, "accepted": {}, "told": {}, "erased": True}
     version = case.version + (event.kind in COUNTS_AS_VERSION)
-    return replace(case, seq=event.seq, head=event.hash, at=event.at, version=version, **changes)
+    return case._replace(seq=event.seq, head=event.hash, at=event.at, version=version, **changes)
 
 
 def changed_facts(event: Event, values: Values) -> dict[str, dict[str, Json]]:

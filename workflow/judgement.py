@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from workflow.answers import Case, Verdict
 from workflow.definition import Context, Definition, Facts, Move, Problem, Severity, Validator
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """Every problem of a move, sorted by what it means for that move."""
 
     problems: tuple[Problem, ...]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 
 from stdnum.iso7064 import mod_37_36
@@ -9,6 +10,7 @@ from stdnum.iso7064 import mod_37_36
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _LOOKALIKES = str.maketrans({"O": "0", "I": "1", "L": "1", "-": None, " ": None})
 _LENGTH = 8
+_SHAPE = re.compile(f"K[{ALPHABET}]{{{_LENGTH}}}")
 
 
 def new_reference() -> str:
@@ -23,15 +25,15 @@ def with_check(body: str) -> str:
 
 def looks_like_reference(text: str) -> bool:
     """Whether this was probably meant as a reference, well typed or not: a K and eight characters of the alphabet."""
-    plain = _plain(text)
-    return len(plain) == _LENGTH + 1 and plain[0] == "K" and all(char in ALPHABET for char in plain[1:])
+    return _SHAPE.fullmatch(_plain(text)) is not None
 
 
 def parse_reference(text: str) -> str | None:
     """The reference in its written form, whatever its case and dashes; None when it is none or is mistyped."""
-    if not looks_like_reference(text):
+    plain = _plain(text)
+    if not _SHAPE.fullmatch(plain):
         return None
-    body = _plain(text)[1:]
+    body = plain[1:]
     return _format(body) if mod_37_36.calc_check_digit(body[:-1], ALPHABET) == body[-1] else None
 
 

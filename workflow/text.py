@@ -26,7 +26,7 @@ def check_text(field: str, text: str | None, *, lines: int | None = None) -> Non
 
 def is_storable(text: str) -> bool:
     """Whether a database can hold it at all: no lone surrogates, no NUL."""
-    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+    return "\0" not in text and (text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text))
 
 
 def check_reference(text: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from workflow.answers import Case
 from workflow.calendar import WorkingDays
@@ -52,8 +52,7 @@ class Rules:
         return canonical_form(self.definition)
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
+class Letter(NamedTuple):
     """An outbox row to be: which letter, to which role, at which event, and the frozen context as JSON text."""
 
     seq: int
@@ -169,7 +168,7 @@ class Work:
         for to in letters:
             language = domain.language(to.role, case.facts)
             earlier = times_told(told, to.letter)
-            occasion = Occasion(letter=to.letter, role=to.role, language=language, earlier=earlier, **situation)
+            occasion = Occasion(to.letter, to.role, language, earlier, **situation)
             context = compact_json(domain.letter_context(occasion))
             recipient = domain.recipient(to.role, case.facts)
             self.letters.append(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 from itertools import count, islice
+from typing import Any
 
 from states.numbers import elfproef
 from tests.support.examples import step_1_and_2
@@ -26,7 +27,7 @@ def reference(number: int) -> str:
 def facts(number: int) -> Given:
     """What is known of this employer; everything that tells employers apart depends on the number."""
     own = own_facts(number)
-    return {sheet: known | own[sheet] for sheet, known in step_1_and_2().items()}
+    return {sheet: known | own[sheet] for sheet, known in _common_facts().items()}
 
 
 def own_facts(number: int) -> dict[str, dict[str, str]]:
@@ -42,6 +43,11 @@ def own_facts(number: int) -> dict[str, dict[str, str]]:
             "contact_name": f"B. Verzonnen {number:07}",
         },
     }
+
+
+@cache
+def _common_facts() -> dict[str, dict[str, Any]]:
+    return step_1_and_2()
 
 
 def _tax_digits(number: int) -> str:

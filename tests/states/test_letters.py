@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -66,6 +65,7 @@ def occasion(case, calendar):
             reason="Het contract hoort bij een ander, nummer 123456782.",
             earlier=0,
             calendar=calendar,
+            workings={},
         )
 
     return make
@@ -91,7 +91,8 @@ def test_every_letter_renders_with_its_reference_in_the_subject(occasion, pair, 
 
 @pytest.mark.parametrize("pair", LETTERS, ids=named)
 def test_no_letter_renders_badly_when_hardly_anything_is_known(occasion, pair):
-    bare = replace(occasion(*pair), facts={}, problems=(), accepted=(), reason=None, due_on=None, working_days=90)
+    nothing = {"facts": {}, "problems": (), "accepted": (), "reason": None, "due_on": None}
+    bare = occasion(*pair)._replace(**nothing, working_days=90)
 
     subject, body = render(DOMAIN.letter_context(bare), UNSET)
 
@@ -156,19 +157,19 @@ def test_a_reminder_says_what_is_missing_in_the_readers_language(occasion):
 
 
 def test_the_next_rung_is_the_day_to_answer_by_when_the_engine_knows_it(occasion):
-    known = replace(occasion(LetterTo("reminder_applicant", "applicant"), "nl"), next_due_on=date(2026, 12, 9))
+    known = occasion(LetterTo("reminder_applicant", "applicant"), "nl")._replace(next_due_on=date(2026, 12, 9))
 
     assert DOMAIN.letter_context(known)["answer_by"] == "9 december 2026"
 
 
 def test_the_second_reminder_names_the_day_operations_is_asked_whether_to_stop(occasion):
-    second = replace(occasion(LetterTo("reminder_applicant_second", "applicant"), "nl"), working_days=10)
+    second = occasion(LetterTo("reminder_applicant_second", "applicant"), "nl")._replace(working_days=10)
 
     assert DOMAIN.letter_context(second)["withdraw_question_on"] == "21 december 2026"
 
 
 def test_a_postponed_first_exchange_is_told_as_a_new_date(occasion):
-    again = replace(occasion(LetterTo("coupling_confirmed", "applicant"), "nl"), earlier=1)
+    again = occasion(LetterTo("coupling_confirmed", "applicant"), "nl")._replace(earlier=1)
 
     context = DOMAIN.letter_context(again)
     subject, body = render(context)
@@ -211,7 +212,7 @@ def test_only_the_applicant_chooses_a_language(case):
 
 def test_what_needs_no_answer_is_not_asked_for(occasion):
     to = next(to for to in EMPLOYER_COUPLING.letters() if to.letter == "reminder_applicant")
-    only_info = replace(occasion(to, "nl"), problems=(problem(Code.EMAIL_IDN, "registration.email"),))
+    only_info = occasion(to, "nl")._replace(problems=(problem(Code.EMAIL_IDN, "registration.email"),))
 
     context = json.loads(json.dumps(DOMAIN.letter_context(only_info)))
 

@@ -208,7 +208,8 @@ def test_every_connection_has_the_pragmas_that_promises_rest_on(sqlite_url: str,
         found = [store.execute(f"PRAGMA {name}").fetchone()[0] for store in (first, second)]
     database.dispose()
 
-    assert found == [WANTED[name]] * 2
+    by_writers = 0 if name == "busy_timeout" else WANTED[name]  # they wait for their turn themselves
+    assert found == [by_writers, WANTED[name]]
 
 
 def test_a_new_database_can_be_read_by_its_owner_only(tmp_path: Path) -> None:
@@ -253,7 +254,7 @@ def test_a_path_with_spaces_and_signs_will_do(tmp_path: Path) -> None:
 
 def test_a_naive_time_is_refused_by_the_type_of_the_columns(database: Database) -> None:
     with pytest.raises(ValueError, match="zone"):
-        tables.Moment().process_bind_param(datetime(2026, 4, 20), database.dialect)  # noqa: DTZ001 that is the point
+        tables.Moment().bind_processor(database.dialect)(datetime(2026, 4, 20))  # noqa: DTZ001 that is the point
 
 
 def test_a_clock_that_says_a_naive_time_writes_nothing(database: Database, url: str) -> None:

@@ -265,7 +265,7 @@ def test_without_the_table_of_then_as_it_was_nothing_is_known(kept: Any) -> None
 
 def test_an_event_that_is_none_is_not_legal() -> None:
     first, second = forge(LEGAL["registered"])
-    broken = replace(second, canonical=second.canonical.replace(b'"via"', b'"vix"'))
+    broken = second._replace(canonical=second.canonical.replace(b'"via"', b'"vix"'))
 
     assert [ruling.answer for ruling in rulings_then(KEPT, [first, broken])] == [YES, NO]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -518,4 +517,4 @@ def test_many_findings_of_one_kind_are_counted_and_not_kept() -> None:
 def _at(event: Any, at: datetime) -> Any:
     says = json.loads(event.canonical)
     says["at"] = format_time(at)
-    return replace(event, at=at, canonical=canonical_bytes(says))
+    return event._replace(at=at, canonical=canonical_bytes(says))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields
 from typing import Any
 
 from workflow.answers import Case
@@ -152,9 +151,9 @@ def _differences(stored: Case, folded: Case) -> Iterator[str]:
     """The names of what differs, never a value."""
     if stored == folded:
         return
-    for part in fields(Case):
-        if part.name != "facts" and getattr(stored, part.name) != getattr(folded, part.name):
-            yield part.name
+    for name in Case._fields:
+        if name != "facts" and getattr(stored, name) != getattr(folded, name):
+            yield name
     for sheet in sorted(stored.facts.keys() | folded.facts.keys()):
         kept, told = stored.facts.get(sheet, {}), folded.facts.get(sheet, {})
         yield from (f"{sheet}.{name}" for name in sorted(kept.keys() | told.keys()) if kept.get(name) != told.get(name))

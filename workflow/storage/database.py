@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
-from sqlalchemy import URL, QueuePool, create_engine, event, make_url
+from sqlalchemy import URL, PoolProxiedConnection, QueuePool, create_engine, event, make_url
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 
@@ -43,10 +44,23 @@ _PATIENCE = 30.0
 """Seconds that a writer waits for its turn in SQLite."""
 _LOOKS_AGAIN = (0.0005, 0.002)
 """Seconds, at least and at most, between two looks whether it is its turn."""
+_MOST_KEPT = 5
+"""Connections that are kept open while nobody uses them."""
 _IDLE = 0
 """libpq's number for a connection outside any transaction."""
 Failpoint = Callable[[str], None]
 """Called before each statement of a writing transaction, with its SQL: tests end the process there."""
+
+
+@dataclass(slots=True)
+class _Line:
+    """A connection in use, or kept for the next one."""
+
+    proxy: PoolProxiedConnection
+    connection: Any
+    """The driver's own."""
+    is_patient: bool = True
+    """Whether SQLite waits by itself for its turn on it."""
 
 
 class Database:
@@ -55,6 +69,7 @@ class Database:
     def __init__(self, url: URL) -> None:
         self.url = url
         self._engine = _engine(url)
+        self._kept: list[_Line] = []
         self.failpoint: Failpoint | None = None
 
     @property
@@ -78,35 +93,54 @@ class Database:
         """SQLite: leave no trace of what was deleted; False: another connection holds the log. Raises StoreError."""
         if self.dialect.name != "sqlite":
             return True
-        with _explained(self.url, self.dialect), closing(self._engine.raw_connection()) as proxy:
-            connection: Any = proxy.dbapi_connection
-            return compact(connection, self.failpoint or (lambda _: None))
+        with _explained(self.url, self.dialect), self._line() as line:
+            return compact(line.connection, self.failpoint or (lambda _: None))
 
     def dispose(self) -> None:
         """Close the connections."""
+        while self._kept:
+            self._kept.pop().proxy.close()
         self._engine.dispose()
 
     @contextmanager
     def _transaction(self, *, writing: bool) -> Iterator[Store]:
-        with _explained(self.url, self.dialect), closing(self._engine.raw_connection()) as proxy:
-            connection: Any = proxy.dbapi_connection
-            store = Store(connection, self.dialect, self.failpoint if writing else None)
-            try:
-                with self._pipeline(connection):
-                    begin = _BEGIN[self.dialect.name, writing]
-                    if begin == _TAKES_TURN:
-                        _take_turn(store, connection)
-                    else:
-                        store.execute(begin)
-                    yield store
-                    store.execute("COMMIT")
-            except BaseException:
-                # outside the pipeline: what went wrong in it may only show when it ends
-                if not _abandoned(connection):
-                    proxy.invalidate()
-                raise
+        with _explained(self.url, self.dialect), self._line() as line:
+            store = Store(line.connection, self.dialect, self.failpoint if writing else None)
+            with self._pipeline(line.connection):
+                begin = _BEGIN[self.dialect.name, writing]
+                if store.is_sqlite:
+                    _wait_by_itself(line, not writing)
+                _take_turn(store) if begin == _TAKES_TURN else store.execute(begin)
+                yield store
+                store.execute("COMMIT")
             for remember in store.after_commit:
                 remember()
+
+    @contextmanager
+    def _line(self) -> Iterator[_Line]:
+        """A connection of one's own; SQLAlchemy's pool makes and ends them, but handing one over costs 40 µs there."""
+        if self._kept:
+            line = self._kept.pop()
+        else:
+            proxy = self._engine.raw_connection()
+            line = _Line(proxy, proxy.dbapi_connection)
+        try:
+            yield line
+        except BaseException:
+            # outside the pipeline: what went wrong in it may only show when it ends
+            if not _abandoned(line.connection):
+                line.proxy.invalidate()
+                line.proxy.close()
+                raise
+            self._keep(line)
+            raise
+        self._keep(line)
+
+    def _keep(self, line: _Line) -> None:
+        if len(self._kept) < _MOST_KEPT:
+            self._kept.append(line)
+        else:
+            line.proxy.close()
 
     def _pipeline(self, connection: Any) -> AbstractContextManager[Any]:
         """PostgreSQL: statements leave without waiting for the answer to the one before."""
@@ -194,21 +228,24 @@ def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
             raise StoreError(f"SQLite did not take 'PRAGMA {name}={value}': it says {found!r}. Is this a network disk?")
 
 
-def _take_turn(store: Store, connection: sqlite3.Connection) -> None:
-    """Begin to write. SQLite's own waiting sleeps up to 100 ms between two looks, and whoever just came overtakes."""
+def _wait_by_itself(line: _Line, wanted: bool) -> None:
+    """SQLite's own waiting sleeps up to 100 ms between two looks, and whoever just came overtakes: not for writers."""
+    if line.is_patient != wanted:
+        line.connection.execute(f"PRAGMA busy_timeout={PRAGMAS['busy_timeout'][0] if wanted else 0}")
+        line.is_patient = wanted
+
+
+def _take_turn(store: Store) -> None:
+    """Begin to write, when nobody else does any more. Whoever writes then waits for nothing."""
     until = monotonic() + _PATIENCE
-    connection.execute("PRAGMA busy_timeout=0")
-    try:
-        while True:
-            try:
-                store.execute(_TAKES_TURN)
-                return
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() > until:
-                    raise
-            sleep(random.uniform(*_LOOKS_AGAIN))
-    finally:
-        connection.execute(f"PRAGMA busy_timeout={PRAGMAS['busy_timeout'][0]}")
+    while True:
+        try:
+            store.execute(_TAKES_TURN)
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() > until:
+                raise
+        sleep(random.uniform(*_LOOKS_AGAIN))
 
 
 def _abandoned(connection: Any) -> bool:

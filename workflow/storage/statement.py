@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, Protocol
 
-from sqlalchemy import Executable
+from sqlalchemy import Boolean, Executable
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.elements import ClauseElement
 
@@ -48,11 +49,13 @@ class Statement:
         binders: dict[str, Convert] = {}
         self._constants: dict[str, Any] = {}
         for parameter, name in compiled.bind_names.items():
-            if convert := parameter.type.dialect_impl(dialect).bind_processor(dialect):
+            convert = parameter.type.dialect_impl(dialect).bind_processor(dialect)
+            if convert and not isinstance(parameter.type, Boolean):  # both drivers take True and False as they are
                 binders[name] = convert
             if not parameter.required:
                 self._constants[name] = parameter.effective_value
         self._binders = [(place, binders[name]) for place, name in enumerate(self._names) if name in binders]
+        self._take = itemgetter(*self._names) if len(self._names) > 1 else None
         columns = getattr(core, "exported_columns", ())
         self.columns = tuple(str(column.key) for column in columns)
         readers = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
@@ -62,7 +65,7 @@ class Statement:
         """The driver's parameters in their places; more values than it needs do not hurt. Raises KeyError."""
         if self._constants:
             values = {**self._constants, **values}
-        bound = [values[name] for name in self._names]
+        bound = list(self._take(values)) if self._take else [values[name] for name in self._names]
         for place, convert in self._binders:
             bound[place] = convert(bound[place])
         return bound

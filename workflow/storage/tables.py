@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -42,23 +42,35 @@ class Moment(TypeDecorator[datetime]):
         """Text where the database has no type that keeps the zone."""
         return dialect.type_descriptor(DateTime(timezone=True) if dialect.name == "postgresql" else String(27))
 
+    # both without the detour by the type underneath, which has nothing to add
+
     def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any]:
-        """What binds a value, without the detour by the type underneath: that has nothing to add."""
-        return partial(self.process_bind_param, dialect=dialect)
+        """What refuses a naive value; SQLite gets text that sorts as time does."""
+        return _aware if dialect.name == "postgresql" else _text_of
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        """Refuse a naive value; SQLite gets text that sorts as time does."""
-        if value is None:
-            return None
-        if dialect.name == "postgresql" and value.tzinfo is not None:
-            return value
-        return format_time(value)
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None]:
+        """What makes a value aware, in UTC."""
+        return _in_utc if dialect.name == "postgresql" else _moment_of
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        """Always aware, always UTC."""
-        if value is None:
-            return None
-        return value.astimezone(UTC) if isinstance(value, datetime) else parse_time(value)
+
+@lru_cache(maxsize=1024)
+def _text_of(moment: datetime | None) -> str | None:
+    return format_time(moment) if moment is not None else None
+
+
+@lru_cache(maxsize=1024)
+def _moment_of(text: str | None) -> datetime | None:
+    return parse_time(text) if text is not None else None
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    if moment is not None and moment.tzinfo is None:
+        raise ValueError("a time without a zone is not a moment; pass an aware datetime")
+    return moment
+
+
+def _in_utc(moment: datetime | None) -> datetime | None:
+    return moment.astimezone(UTC) if moment is not None else None
 
 
 MERGEABLE = "state = 'pending' AND recipient IS NOT NULL AND is_reminder AND attempts = 0 AND case_id IS NOT NULL"

@@ -87,12 +87,14 @@ def one_of(options: type[StrEnum]) -> Callable[[object], str | None]:
     return choice
 
 
+_frequency = one_of(Frequency)
+
+
 def frequencies(value: object) -> str | list[str] | None:
     """A payroll frequency, or a list of those when more than one box was ticked. Raises ValueError."""
-    choice = one_of(Frequency)
     if not isinstance(value, (list, tuple)):
-        return choice(value)
-    return [ticked for ticked in map(choice, at_most(value)) if ticked is not None]
+        return _frequency(value)
+    return [ticked for ticked in map(_frequency, at_most(value)) if ticked is not None]
 
 
 def rights(value: object) -> list[str] | None:

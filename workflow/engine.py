@@ -14,15 +14,15 @@ from workflow.batch import Batch
 from workflow.calendar import WorkingDays
 from workflow.clock import Clock, SystemClock, local_day
 from workflow.commands import Given
-from workflow.definition import Context, Definition, Other
+from workflow.definition import Context, Definition, Key, Other
 from workflow.errors import Conflict, Refused, UsageError
 from workflow.events import Event, Origin
-from workflow.finding import find_case, free_reference, known_codes, known_trigger
+from workflow.finding import find_case, find_case_among, free_reference, known_codes, known_trigger
 from workflow.history import merge
 from workflow.judgement import open_problems, verdicts
 from workflow.storage import Database
 from workflow.storage.listing import Filter, list_cases
-from workflow.storage.store import Store
+from workflow.storage.store import Neighbours, Store
 from workflow.text import check_reference, check_text
 from workflow.views import steps_of, summary_of, view_of
 from workflow.work import Rules, Work
@@ -197,16 +197,14 @@ class Engine:
         """The verdict on every move that leaves the state, or on one trigger's. Raises UsageError, NoSuchCase."""
         known_trigger(self.definition, trigger)
         with self.database.reading() as store:
-            case_id, found = find_case(store, case)
-            context = self._context(store, case_id, found)
+            context, _, found = self._seen(store, case)
         moves = tuple(verdicts(self.definition, found, context, trigger))
         return Why(found.reference, found.state, moves)
 
     def case(self, case: str) -> View:
         """A case, who has the ball, what is due and what is missing. Raises NoSuchCase."""
         with self.database.reading() as store:
-            case_id, found = find_case(store, case)
-            context = self._context(store, case_id, found)
+            context, case_id, found = self._seen(store, case)
             stays = store.stays(case_id)
         return view_of(self.rules, found, context, stays, self.clock.now())
 
@@ -259,11 +257,14 @@ class Engine:
         """Run a decision on a locked case and write what it did; a refusal is written too, then raised."""
         refused: Refused | None = None
         with self.database.writing() as store:
-            case_id, found = find_case(store, case, lock=True)
+            case_id, found, beside = find_case_among(store, case, lock=True)
             if before and (answer := before(store, case_id, found)) is not None:
                 return answer
-            keys = self.definition.domain.keys(merge(found.facts, facts or {})) if facts is not None else ()
-            work = self._work(store.older_open_cases([(case_id, keys)])[0], case_id, found, origin)
+            others: tuple[Other, ...] = ()
+            if facts is not None:
+                keys = self.definition.domain.keys(merge(found.facts, facts) if facts else found.facts)
+                others = self._others(store, case_id, keys, beside)
+            work = self._work(others, case_id, found, origin)
             try:
                 answer = decide(work)
             except Refused as error:
@@ -274,10 +275,17 @@ class Engine:
         assert answer is not None
         return answer
 
-    def _context(self, store: Store, case_id: int, case: Case) -> Context:
+    def _seen(self, store: Store, text: str) -> tuple[Context, int, Case]:
+        """A case, and what it is judged by besides its facts."""
+        case_id, case, beside = find_case_among(store, text)
         keys = () if case.ended_at else self.definition.domain.keys(case.facts)
-        (others,) = store.older_open_cases([(case_id, keys)])
-        return Context(local_day(self.clock.now()), self.rules.calendar, others)
+        others = self._others(store, case_id, keys, beside)
+        return Context(local_day(self.clock.now()), self.rules.calendar, others), case_id, case
+
+    def _others(self, store: Store, case_id: int, keys: tuple[Key, ...], beside: Neighbours) -> tuple[Other, ...]:
+        """The older open cases that share these keys; asked again when the case has others in the database."""
+        others = beside.others(keys)
+        return store.older_open_cases([(case_id, keys)])[0] if others is None else others
 
     def _work(self, others: tuple[Other, ...], case_id: int, before: Case | None, origin: Origin | None) -> Work:
         return Work(self.rules, origin or self._own_origin("python"), self.clock.now(), case_id, before, others)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NoReturn
 
 from workflow.answers import Case
 from workflow.definition import Definition
 from workflow.errors import NoSuchCase, UsageError, nearest
 from workflow.reference import looks_like_reference, new_reference, parse_reference
-from workflow.storage.store import Store
+from workflow.storage.store import Neighbours, Store
 from workflow.text import is_storable
 
 
@@ -16,17 +17,24 @@ def find_case(store: Store, text: str, *, lock: bool = False) -> tuple[int, Case
     """A case by its reference (any case, dashes optional) or its external reference. Raises NoSuchCase."""
     reference = parse_reference(text)
     found = store.find(reference=reference, external=text.strip(), lock=lock) if is_storable(text) else None
-    if found is None:
-        hint = "look it up with: schakel list --search …"
-        if reference is None and looks_like_reference(text):
-            hint = "its last character does not fit the others, so it was probably mistyped"
-        shown = (
-            text.strip()[:80].encode("ascii", "backslashreplace").decode()
-            if not is_storable(text)
-            else text.strip()[:80]
-        )
-        raise NoSuchCase(f"There is no case '{shown}': {hint}.")
-    return found
+    return found or _missing(text, reference)
+
+
+def find_case_among(store: Store, text: str, *, lock: bool = False) -> tuple[int, Case, Neighbours]:
+    """The same, with the older cases that it is judged beside. Raises NoSuchCase."""
+    reference = parse_reference(text)
+    found = store.find_among(reference=reference, external=text.strip(), lock=lock) if is_storable(text) else None
+    return found or _missing(text, reference)
+
+
+def _missing(text: str, reference: str | None) -> NoReturn:
+    hint = "look it up with: schakel list --search …"
+    if reference is None and looks_like_reference(text):
+        hint = "its last character does not fit the others, so it was probably mistyped"
+    shown = text.strip()[:80]
+    if not is_storable(text):
+        shown = shown.encode("ascii", "backslashreplace").decode()
+    raise NoSuchCase(f"There is no case '{shown}': {hint}.")
 
 
 def free_reference(store: Store) -> str:

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Executable, and_, bindparam, delete, func, insert, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    ScalarSelect,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    update,
+)
 
 from workflow.events import Kind
 from workflow.storage.tables import answers, case_keys, cases, definitions, events, outbox, private_values, timers
@@ -51,6 +65,43 @@ def older_open_case() -> Executable:
     )
 
 
+def neighbours_by_reference() -> Executable:
+    """The keys of a case, each with the first older open case that shares it."""
+    return _neighbours(cases.c.reference == bindparam("reference"))
+
+
+def neighbours_by_external() -> Executable:
+    """The same of a case by its external reference."""
+    return _neighbours(cases.c.external_reference == bindparam("external_reference"))
+
+
+def _neighbours(named: ColumnElement[bool]) -> Executable:
+    own, older = case_keys.alias("own"), cases.alias("older")
+    itself = select(cases.c.id).where(named).scalar_subquery()
+
+    def first(*more: ColumnElement[bool]) -> ScalarSelect[str]:
+        return (
+            select(older.c.reference)
+            .join(case_keys, case_keys.c.case_id == older.c.id)
+            .where(
+                case_keys.c.kind == own.c.kind,
+                case_keys.c.value == own.c.value,
+                case_keys.c.case_id < own.c.case_id,
+                older.c.ended_at.is_(None),
+                *more,
+            )
+            .order_by(case_keys.c.case_id)
+            .limit(1)
+            .correlate(own)
+            .scalar_subquery()
+        )
+
+    differing = first(case_keys.c.detail != "", case_keys.c.detail != own.c.detail)
+    return select(
+        own.c.kind, own.c.value, own.c.detail, first().label("first"), differing.label("first_differing")
+    ).where(own.c.case_id == itself)
+
+
 def last_case_id() -> Executable:
     """The highest case id so far (SQLite, under its one write lock)."""
     return select(func.max(cases.c.id).label("id"))
@@ -58,7 +109,7 @@ def last_case_id() -> Executable:
 
 def insert_case() -> Executable:
     """A new case."""
-    return insert(cases).values({column.name: bindparam(column.name) for column in cases.c})
+    return insert(cases).inline().values({column.name: bindparam(column.name) for column in cases.c})
 
 
 def update_case() -> Executable:
@@ -77,12 +128,16 @@ def update_case() -> Executable:
 
 def insert_event() -> Executable:
     """One entry of history; the database numbers it."""
-    return insert(events).values({column.name: bindparam(column.name) for column in events.c if column.name != "id"})
+    return (
+        insert(events)
+        .inline()
+        .values({column.name: bindparam(column.name) for column in events.c if column.name != "id"})
+    )
 
 
 def insert_private() -> Executable:
     """A personal value and its salt."""
-    return insert(private_values).values({column.name: bindparam(column.name) for column in private_values.c})
+    return insert(private_values).inline().values({column.name: bindparam(column.name) for column in private_values.c})
 
 
 def delete_timers() -> Executable:
@@ -90,9 +145,15 @@ def delete_timers() -> Executable:
     return delete(timers).where(timers.c.case_id == bindparam("case_id"))
 
 
-def insert_timer() -> Executable:
-    """A timer of a case."""
-    return insert(timers).values({column.name: bindparam(column.name) for column in timers.c})
+def delete_timer() -> Executable:
+    """A timer of a case that it has no more."""
+    return delete(timers).where(timers.c.case_id == bindparam("case_id"), timers.c.kind == bindparam("kind"))
+
+
+def put_timer() -> Executable:
+    """A timer of a case, instead of the one of its kind that it had."""
+    instead = "ON CONFLICT (case_id, kind) DO UPDATE SET rung = excluded.rung, due_at = excluded.due_at"
+    return _inserting(timers, instead)
 
 
 _LETTER = (
@@ -113,7 +174,7 @@ _LETTER = (
 
 def insert_letter() -> Executable:
     """A letter that waits to be sent."""
-    return insert(outbox).values({name: bindparam(name) for name in _LETTER} | {"attempts": 0})
+    return insert(outbox).inline().values({name: bindparam(name) for name in _LETTER} | {"attempts": 0})
 
 
 def due_cases() -> Executable:
@@ -159,7 +220,7 @@ def delete_keys() -> Executable:
 
 def insert_key() -> Executable:
     """A key by which other cases find this one."""
-    return insert(case_keys).values({column.name: bindparam(column.name) for column in case_keys.c})
+    return insert(case_keys).inline().values({column.name: bindparam(column.name) for column in case_keys.c})
 
 
 def answer_of_key() -> Executable:
@@ -169,7 +230,7 @@ def answer_of_key() -> Executable:
 
 def insert_answer() -> Executable:
     """What a command with a key was answered."""
-    return insert(answers).values({column.name: bindparam(column.name) for column in answers.c})
+    return insert(answers).inline().values({column.name: bindparam(column.name) for column in answers.c})
 
 
 def events_of_case() -> Executable:
@@ -209,7 +270,12 @@ def definition_digest() -> Executable:
 
 def insert_definition() -> Executable:
     """A version of a definition, with the bytes that say all of it; nothing when another writer was first."""
-    columns = ", ".join(column.name for column in definitions.c)
-    values = ", ".join(f":{column.name}" for column in definitions.c)
-    typed = [bindparam(column.name, type_=column.type) for column in definitions.c]
-    return text(f"INSERT INTO definitions ({columns}) VALUES ({values}) ON CONFLICT DO NOTHING").bindparams(*typed)
+    return _inserting(definitions, "ON CONFLICT DO NOTHING")
+
+
+def _inserting(table: Table, otherwise: str) -> Executable:
+    """An insert with what is to be done when the row exists; a dialect's own `insert` would bring that dialect."""
+    columns = ", ".join(column.name for column in table.c)
+    values = ", ".join(f":{column.name}" for column in table.c)
+    typed = [bindparam(column.name, type_=column.type) for column in table.c]
+    return text(f"INSERT INTO {table.name} ({columns}) VALUES ({values}) {otherwise}").bindparams(*typed)

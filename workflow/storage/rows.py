@@ -137,6 +137,22 @@ def timer_rows(work: Work) -> Iterator[Row]:
         yield {"case_id": work.case_id, "kind": str(timer.kind), "rung": timer.rung, "due_at": timer.due_at}
 
 
+def ended_timer_rows(work: Work) -> Iterator[Row]:
+    """The timers the case had and must have no more."""
+    definition, calendar, before = work.rules.definition, work.rules.calendar, work.before
+    kinds = {timer.kind for timer in timers_of(definition, calendar, work.case)}
+    for timer in timers_of(definition, calendar, before) if before else ():
+        if timer.kind not in kinds:
+            yield {"case_id": work.case_id, "kind": str(timer.kind)}
+
+
+def answer_rows(work: Work) -> Iterator[Row]:
+    """The row of what a command with a key was answered."""
+    if work.key:
+        key, command, answer = work.key
+        yield {"case_id": work.case_id, "key": key, "command": command, "answer": answer}
+
+
 def timers_changed(work: Work) -> bool:
     """Whether the timers of the case may differ from the ones it had."""
     before, now = work.before, work.case

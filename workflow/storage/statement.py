@@ -6,8 +6,10 @@ this keeps its language and its types, and leaves the work at run time to the dr
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import count
 from operator import itemgetter
 from typing import Any, Protocol
 
@@ -93,6 +95,26 @@ class Statement:
         for name, read in self._readers:
             row[name] = read(row[name])
         return row
+
+
+def in_one(changes: Sequence[tuple[Statement, Sequence[Row]]]) -> tuple[str, list[Any]]:
+    """Statements for PostgreSQL as one, and its values; none of them sees what another changes."""
+    values = [value for statement, rows in changes for row in rows for value in statement.bind(row)]
+    return _joined(tuple((statement.sql, len(rows)) for statement, rows in changes)), values
+
+
+@lru_cache(maxsize=256)
+def _joined(parts: tuple[tuple[str, int], ...]) -> str:
+    """Their texts as common table expressions, the placeholders numbered through as the server itself wants them."""
+    numbers = count(1)
+    numbered = [re.sub("%s", lambda _: f"${next(numbers)}", text) for part in parts for text in _repeated(*part)]
+    return f"WITH {', '.join(f'w{place} AS ({text})' for place, text in enumerate(numbered))} SELECT 1"
+
+
+def _repeated(sql: str, times: int) -> list[str]:
+    """A statement for so many rows. The rows of one insert come in order; whole statements come in none."""
+    head, values, row = sql.partition(" VALUES ")
+    return [head + values + ", ".join([row] * times)] if values and "ON CONFLICT" not in row else [sql] * times
 
 
 @lru_cache(maxsize=512)

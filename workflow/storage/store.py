@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
-from typing import Any
-
-from sqlalchemy import Executable, select
-from sqlalchemy.engine import Dialect
+from typing import Any, NamedTuple
 
 from workflow.answers import Case
 from workflow.definition import Json, Key, Other
-from workflow.errors import Conflict, StoreError
 from workflow.events import Event
 from workflow.history import Values
 from workflow.schedule import TimerKind
 from workflow.storage import queries, rows
-from workflow.storage.statement import Statement, prepared
-from workflow.storage.tables import events
-from workflow.work import Rules, Work
+from workflow.storage.session import Query, Session
+from workflow.storage.writing import write
+from workflow.work import Work
 
-Query = Callable[[], Executable]
 _LAST = 2**31 - 1
 
 _PAGE = 1000
@@ -29,32 +23,66 @@ ALWAYS = datetime(1, 1, 1, tzinfo=UTC)
 """Before everything."""
 
 
-class Store:
+class _By(NamedTuple):
+    """A way to name a case: the parameter, and what finds it, finds and locks it, and finds its neighbours."""
+
+    name: str
+    query: Query
+    locked: Query
+    neighbours: Query
+
+
+_BY_REFERENCE = _By(
+    "reference", queries.case_by_reference, queries.case_by_reference_locked, queries.neighbours_by_reference
+)
+_BY_EXTERNAL = _By(
+    "external_reference", queries.case_by_external, queries.case_by_external_locked, queries.neighbours_by_external
+)
+
+
+class Neighbours(NamedTuple):
+    """The keys a case has in the database, each with the first older open case that shares it."""
+
+    rows: tuple[Mapping[str, Any], ...]
+
+    def others(self, keys: Iterable[Key]) -> tuple[Other, ...] | None:
+        """Those a case with these keys is judged beside; None: it had other keys when it was asked for."""
+        known = {(row["kind"], row["value"], row["detail"]): row for row in self.rows}
+        found: list[Other] = []
+        for key in filter(is_useful, keys):
+            row = known.get((key.kind, key.value, key.detail))
+            if row is None:
+                return None
+            if reference := row["first_differing"] if key.differing else row["first"]:
+                found.append(Other(key.kind, reference))
+        return tuple(found)
+
+
+class Store(Session):
     """The cases of a database, inside one transaction."""
-
-    def __init__(self, connection: Any, dialect: Dialect, failpoint: Callable[[str], None] | None = None) -> None:
-        self._connection = connection
-        self._dialect = dialect
-        self._failpoint = failpoint
-        self.after_commit: list[Callable[[], None]] = []
-        """What may be remembered once the transaction has committed."""
-
-    @property
-    def is_sqlite(self) -> bool:
-        """Whether this is SQLite, where one writer holds the whole database."""
-        return self._dialect.name == "sqlite"
 
     # -- finding -----------------------------------------------------------------------------------------------------
 
     def find(self, *, reference: str | None, external: str | None, lock: bool = False) -> tuple[int, Case] | None:
         """A case by its reference or its external reference; with `lock`, kept from other writers (PostgreSQL)."""
-        if reference is not None:
-            query: Query = queries.case_by_reference_locked if lock else queries.case_by_reference
-            values = {"reference": reference}
-        else:
-            query = queries.case_by_external_locked if lock else queries.case_by_external
-            values = {"external_reference": external or ""}
-        row = next(self.select(query, values), None)
+        by = _BY_REFERENCE if reference is not None else _BY_EXTERNAL
+        return self._first_case(by, self._ask(by, reference or external or "", lock))
+
+    def find_among(
+        self, *, reference: str | None, external: str | None, lock: bool = False
+    ) -> tuple[int, Case, Neighbours] | None:
+        """The same, with its neighbours: both asked before the first is read, and they after it was locked."""
+        by, named = (_BY_REFERENCE, reference) if reference is not None else (_BY_EXTERNAL, external)
+        cursor = self._ask(by, named or "", lock)
+        beside = self.run(by.neighbours, {by.name: named or ""})
+        found = self._first_case(by, cursor)
+        return (*found, Neighbours(tuple(self._prepared(by.neighbours).rows(beside)))) if found else None
+
+    def _ask(self, by: _By, named: str, lock: bool) -> Any:
+        return self.run(by.locked if lock else by.query, {by.name: named})
+
+    def _first_case(self, by: _By, cursor: Any) -> tuple[int, Case] | None:
+        row = next(self._prepared(by.query).rows(cursor), None)
         return (row["id"], rows.case_of(row)) if row else None
 
     def cases_by_id(self, case_ids: Sequence[int]) -> list[tuple[int, Case]]:
@@ -108,70 +136,8 @@ class Store:
         return sorted(row[0] for row in cursor.fetchall())
 
     def write(self, works: Sequence[Work]) -> None:
-        """Write finished works: one statement per table for all of them. Raises Conflict when a case was changed."""
-        live = [work for work in works if work.events]
-        opened, changed = [w for w in live if w.before is None], [w for w in live if w.before is not None]
-        self._ensure_definition(live)
-        self.run_many(queries.insert_case, [rows.row_of(work) for work in opened])
-        updated = self.run_many(queries.update_case, [rows.row_of(work) for work in changed])
-        if self.is_sqlite and updated != len(changed):  # PostgreSQL: the row is locked, and (case, seq) is unique
-            raise Conflict("The case was changed by somebody else while this command ran; nothing was written.")
-        self.run_many(queries.insert_event, [row for work in live for row in rows.event_rows(work)])
-        self.run_many(queries.insert_private, [row for work in live for row in rows.private_rows(work)])
-        self.run_many(queries.insert_letter, [row for work in live for row in rows.letter_rows(work)])
-        self._write_timers([work for work in live if rows.timers_changed(work)])
-        self._write_keys(live)
-        self._write_answers(live)
-        self._fill_recipients(live)
-
-    def _write_timers(self, works: Sequence[Work]) -> None:
-        self.run_many(queries.delete_timers, [{"case_id": work.case_id} for work in works if work.before is not None])
-        self.run_many(queries.insert_timer, [row for work in works for row in rows.timer_rows(work)])
-
-    def _write_keys(self, works: Sequence[Work]) -> None:
-        stale: list[dict[str, Any]] = []
-        fresh: list[dict[str, Any]] = []
-        for work in works:
-            if work.before is not None and work.before.facts == work.case.facts:
-                continue
-            keys_of = work.rules.definition.domain.keys
-            keys = keys_of(work.case.facts)
-            if work.before is not None:
-                if keys_of(work.before.facts) == keys:
-                    continue
-                stale.append({"case_id": work.case_id})
-            fresh += rows.key_rows(work.case_id, keys)
-        self.run_many(queries.delete_keys, stale)
-        self.run_many(queries.insert_key, fresh)
-
-    def _write_answers(self, works: Sequence[Work]) -> None:
-        self.run_many(
-            queries.insert_answer,
-            [
-                {"case_id": work.case_id, "key": work.key[0], "command": work.key[1], "answer": work.key[2]}
-                for work in works
-                if work.key
-            ],
-        )
-
-    def _ensure_definition(self, works: Sequence[Work]) -> None:
-        for rules in {id(work.rules): work.rules for work in works}.values():
-            if rules.stored_in is not self._dialect:
-                self._store_definition(rules)
-                self.after_commit.append(partial(setattr, rules, "stored_in", self._dialect))
-
-    def _store_definition(self, rules: Rules) -> None:
-        name, version, digest = rules.stamp
-        named = {"name": name, "version": version}
-        known = next(self.select(queries.definition_digest, named), None)
-        if known is None:
-            self.run(queries.insert_definition, {**named, "digest": digest, "canonical": rules.canonical})
-            known = next(self.select(queries.definition_digest, named))
-        if known["digest"] != digest:
-            raise StoreError(
-                f"Version {version} of '{name}' was stored with other rules than this program has. "
-                "Rules that change need a new version: nothing was written."
-            )
+        """Write finished works, all of them together. Raises Conflict when a case was changed."""
+        write(self, works)
 
     def due_cases(
         self, now: datetime, kinds: Collection[TimerKind], limit: int, *, since: datetime = ALWAYS
@@ -197,86 +163,8 @@ class Store:
 
     def rewrite_timers(self, works: Sequence[Work]) -> None:
         """Replace timers that stand in the table by those that follow from their cases."""
-        self._write_timers(works)
-
-    def _fill_recipients(self, works: Sequence[Work]) -> None:
-        changed = [work for work in works if work.before is not None and work.before.facts != work.case.facts]
-        found: list[dict[str, Any]] = []
-        for work in changed:
-            domain, before = work.rules.definition.domain, work.before
-            for role in domain.languages:
-                address = domain.recipient(role, work.case.facts)
-                if before and address and address != domain.recipient(role, before.facts):
-                    found.append({"case": work.case_id, "to_role": role, "address": address})
-        self.run_many(queries.fill_recipient, found)
-
-    # -- running statements ------------------------------------------------------------------------------------------
-
-    def select(self, query: Query, values: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """The rows of a query."""
-        return self._prepared(query).rows(self.run(query, values))
-
-    def run(self, query: Query, values: dict[str, Any]) -> Any:
-        """Run a statement; its cursor."""
-        statement = self._prepared(query)
-        return self.execute(statement.sql, statement.bind(values))
-
-    def run_many(self, query: Query, values: Sequence[dict[str, Any]]) -> int:
-        """Run a statement for many rows at once; how many rows it touched (SQLite; PostgreSQL answers later)."""
-        if not values:
-            return 0
-        statement = self._prepared(query)
-        if self._failpoint:
-            self._failpoint(statement.sql)
-        cursor = self._connection.cursor()
-        statement.run_many(cursor, values)
-        return int(cursor.rowcount)
-
-    def read(self, core: Executable) -> Iterator[dict[str, Any]]:
-        """The rows of a query that is built anew each time, its values inside."""
-        statement = self.statement(core)
-        return statement.rows(self.execute(statement.sql, statement.bind({})))
-
-    def statement(self, core: Executable) -> Statement:
-        """A query that is built anew each time, ready for this database."""
-        return Statement(core, self._dialect)
-
-    def change(self, core: Executable, returning: Any = None) -> bool:
-        """Run an insert or update that is built anew each time; with `returning`, whether it touched a row."""
-        if returning is None:
-            statement = Statement(core, self._dialect)
-            self.execute(statement.sql, statement.bind({}))
-            return True
-        return any(True for _ in self.read(core.returning(returning)))  # type: ignore[attr-defined]
-
-    def execute(self, sql: str, values: dict[str, Any] | Sequence[Any] | None = None) -> Any:
-        """Run SQL as the driver takes it; its cursor."""
-        if self._failpoint:
-            self._failpoint(sql)
-        cursor = self._connection.cursor()
-        cursor.execute(sql, values) if values else cursor.execute(sql)
-        return cursor
-
-    def schema_version(self) -> str | None:
-        """The migration the database is at; None when it was never migrated."""
-        if self.is_sqlite:
-            there = "SELECT count(*) FROM sqlite_master WHERE name = 'alembic_version'"
-        else:
-            there = (
-                "SELECT count(*) FROM pg_tables WHERE tablename = 'alembic_version' AND schemaname = current_schema()"
-            )
-        if not self.execute(there).fetchone()[0]:
-            return None
-        found = self.execute("SELECT version_num FROM alembic_version").fetchone()
-        return str(found[0]) if found else None
-
-    def last_event_at(self) -> datetime | None:
-        """When the newest event happened; None in an empty database."""
-        row = next(self.read(select(events.c.at).order_by(events.c.id.desc()).limit(1)), None)
-        return row["at"] if row else None
-
-    def _prepared(self, query: Query) -> Statement:
-        return prepared(query, self._dialect)
+        self.run_many(queries.delete_timers, [{"case_id": work.case_id} for work in works])
+        self.run_many(queries.put_timer, [row for work in works for row in rows.timer_rows(work)])
 
 
 def is_useful(key: Key) -> bool:

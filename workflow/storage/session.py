@@ -1,0 +1,121 @@
+"""One transaction, and the statements that run in it: prepared ones, others and bare SQL. It never commits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Executable, select
+from sqlalchemy.engine import Dialect
+
+from workflow.storage.statement import Statement, in_one, prepared
+from workflow.storage.tables import events
+
+Query = Callable[[], Executable]
+Change = tuple[Query, Sequence[dict[str, Any]]]
+"""A statement that writes, and the rows it writes."""
+_FEW = 24
+"""Rows that PostgreSQL is given as one statement; it must read its text whenever their number is another."""
+
+
+class Session:
+    """A transaction as statements see it."""
+
+    def __init__(self, connection: Any, dialect: Dialect, failpoint: Callable[[str], None] | None = None) -> None:
+        self._connection = connection
+        self._dialect = dialect
+        self._failpoint = failpoint
+        self.after_commit: list[Callable[[], None]] = []
+        """What may be remembered once the transaction has committed."""
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether this is SQLite, where one writer holds the whole database."""
+        return self._dialect.name == "sqlite"
+
+    @property
+    def dialect(self) -> Dialect:
+        """The dialect that statements are compiled for."""
+        return self._dialect
+
+    def select(self, query: Query, values: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """The rows of a query."""
+        return self._prepared(query).rows(self.run(query, values))
+
+    def run(self, query: Query, values: dict[str, Any]) -> Any:
+        """Run a statement; its cursor."""
+        statement = self._prepared(query)
+        return self.execute(statement.sql, statement.bind(values))
+
+    def run_many(self, query: Query, values: Sequence[dict[str, Any]]) -> int:
+        """Run a statement for many rows at once; how many rows it touched (SQLite; PostgreSQL answers later)."""
+        if not values:
+            return 0
+        statement = self._prepared(query)
+        if self._failpoint:
+            self._failpoint(statement.sql)
+        cursor = self._connection.cursor()
+        statement.run_many(cursor, values)
+        return int(cursor.rowcount)
+
+    def read(self, core: Executable) -> Iterator[dict[str, Any]]:
+        """The rows of a query that is built anew each time, its values inside."""
+        statement = self.statement(core)
+        return statement.rows(self.execute(statement.sql, statement.bind({})))
+
+    def statement(self, core: Executable) -> Statement:
+        """A query that is built anew each time, ready for this database."""
+        return Statement(core, self._dialect)
+
+    def change(self, core: Executable, returning: Any = None) -> bool:
+        """Run an insert or update that is built anew each time; with `returning`, whether it touched a row."""
+        if returning is None:
+            statement = Statement(core, self._dialect)
+            self.execute(statement.sql, statement.bind({}))
+            return True
+        return any(True for _ in self.read(core.returning(returning)))  # type: ignore[attr-defined]
+
+    def execute(self, sql: str, values: dict[str, Any] | Sequence[Any] | None = None) -> Any:
+        """Run SQL as the driver takes it; its cursor."""
+        if self._failpoint:
+            self._failpoint(sql)
+        cursor = self._connection.cursor()
+        cursor.execute(sql, values) if values else cursor.execute(sql)
+        return cursor
+
+    def schema_version(self) -> str | None:
+        """The migration the database is at; None when it was never migrated."""
+        if self.is_sqlite:
+            there = "SELECT count(*) FROM sqlite_master WHERE name = 'alembic_version'"
+        else:
+            there = (
+                "SELECT count(*) FROM pg_tables WHERE tablename = 'alembic_version' AND schemaname = current_schema()"
+            )
+        if not self.execute(there).fetchone()[0]:
+            return None
+        found = self.execute("SELECT version_num FROM alembic_version").fetchone()
+        return str(found[0]) if found else None
+
+    def last_event_at(self) -> datetime | None:
+        """When the newest event happened; None in an empty database."""
+        row = next(self.read(select(events.c.at).order_by(events.c.id.desc()).limit(1)), None)
+        return row["at"] if row else None
+
+    def change_at_once(self, changes: Sequence[Change]) -> bool:
+        """PostgreSQL: run these as one statement, which costs it and the driver half of what several do.
+
+        None of them may touch a row that another writes. False: it is done one by one here, or for so many rows.
+        """
+        wanted = [(self._prepared(query), rows) for query, rows in changes if rows]
+        if self.is_sqlite or sum(len(rows) for _, rows in wanted) > _FEW:
+            return False
+        if wanted:
+            sql, values = in_one(wanted)
+            if self._failpoint:
+                self._failpoint(sql)
+            self._dialect.loaded_dbapi.RawCursor(self._connection).execute(sql, values)
+        return True
+
+    def _prepared(self, query: Query) -> Statement:
+        return prepared(query, self._dialect)

@@ -1,0 +1,92 @@
+"""How finished works are written: one statement a table for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from workflow.errors import Conflict, StoreError
+from workflow.storage import queries, rows
+from workflow.storage.session import Change, Session
+from workflow.work import Rules, Work
+
+
+def write(session: Session, works: Sequence[Work]) -> None:
+    """Write finished works, all of them together. Raises Conflict when a case was changed."""
+    live = [work for work in works if work.events]
+    opened, changed = [w for w in live if w.before is None], [w for w in live if w.before is not None]
+    _ensure_definition(session, live)
+    ticking = [work for work in live if rows.timers_changed(work)]
+    changes: tuple[Change, ...] = (
+        (queries.insert_case, [rows.row_of(work) for work in opened]),
+        (queries.update_case, [rows.row_of(work) for work in changed]),
+        (queries.insert_event, [row for work in live for row in rows.event_rows(work)]),
+        (queries.insert_private, [row for work in live for row in rows.private_rows(work)]),
+        (queries.insert_letter, [row for work in live for row in rows.letter_rows(work)]),
+        (queries.delete_timer, [row for work in ticking for row in rows.ended_timer_rows(work)]),
+        (queries.put_timer, [row for work in ticking for row in rows.timer_rows(work)]),
+        (queries.insert_answer, [row for work in live for row in rows.answer_rows(work)]),
+    )
+    if not session.change_at_once(changes):
+        _change_in_order(session, changes)
+    _write_keys(session, live)
+    _fill_recipients(session, live)
+
+
+def _change_in_order(session: Session, changes: Sequence[Change]) -> None:
+    for query, values in changes:
+        touched = session.run_many(query, values)
+        # PostgreSQL: the row is locked, and (case, seq) is unique
+        if session.is_sqlite and query is queries.update_case and touched != len(values):
+            raise Conflict("The case was changed by somebody else while this command ran; nothing was written.")
+
+
+def _write_keys(session: Session, works: Sequence[Work]) -> None:
+    stale: list[dict[str, Any]] = []
+    fresh: list[dict[str, Any]] = []
+    for work in works:
+        if work.before is not None and work.before.facts == work.case.facts:
+            continue
+        keys_of = work.rules.definition.domain.keys
+        keys = keys_of(work.case.facts)
+        if work.before is not None:
+            if keys_of(work.before.facts) == keys:
+                continue
+            stale.append({"case_id": work.case_id})
+        fresh += rows.key_rows(work.case_id, keys)
+    session.run_many(queries.delete_keys, stale)
+    session.run_many(queries.insert_key, fresh)
+
+
+def _ensure_definition(session: Session, works: Sequence[Work]) -> None:
+    for rules in {id(work.rules): work.rules for work in works}.values():
+        if rules.stored_in is not session.dialect:
+            _store_definition(session, rules)
+            session.after_commit.append(partial(setattr, rules, "stored_in", session.dialect))
+
+
+def _store_definition(session: Session, rules: Rules) -> None:
+    name, version, digest = rules.stamp
+    named = {"name": name, "version": version}
+    known = next(session.select(queries.definition_digest, named), None)
+    if known is None:
+        session.run(queries.insert_definition, {**named, "digest": digest, "canonical": rules.canonical})
+        known = next(session.select(queries.definition_digest, named))
+    if known["digest"] != digest:
+        raise StoreError(
+            f"Version {version} of '{name}' was stored with other rules than this program has. "
+            "Rules that change need a new version: nothing was written."
+        )
+
+
+def _fill_recipients(session: Session, works: Sequence[Work]) -> None:
+    changed = [work for work in works if work.before is not None and work.before.facts != work.case.facts]
+    found: list[dict[str, Any]] = []
+    for work in changed:
+        domain, before = work.rules.definition.domain, work.before
+        for role in domain.languages:
+            address = domain.recipient(role, work.case.facts)
+            if before and address and address != domain.recipient(role, before.facts):
+                found.append({"case": work.case_id, "to_role": role, "address": address})
+    session.run_many(queries.fill_recipient, found)

@@ -21,6 +21,9 @@ class Place(Protocol):
 
     name: str
 
+    def bare(self) -> str:
+        """The URL of a new database without tables."""
+
     def create(self) -> str:
         """The URL of a new database with empty tables."""
 
@@ -36,6 +39,10 @@ class Files:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._numbers = count(1)
+
+    def bare(self) -> str:
+        """The URL of a file that is not there yet."""
+        return self._next()
 
     def create(self) -> str:
         """The URL of a new file with empty tables."""
@@ -68,6 +75,10 @@ class Server:
             for setting in ("fsync", "synchronous_commit", "full_page_writes"):
                 (value,) = connection.execute(f"SHOW {setting}").fetchone() or ("?",)
                 assert value == "on", f"{setting} is {value}: the server is not durable, so its figures mean nothing"
+
+    def bare(self) -> str:
+        """The URL of a new database without tables."""
+        return self._next("template0")
 
     def create(self) -> str:
         """The URL of a new database with empty tables."""

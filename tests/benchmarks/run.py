@@ -27,6 +27,7 @@ from tests.benchmarks import (
     tick,
 )
 from tests.benchmarks.databases import Place
+from tests.benchmarks.peers import contest
 from tests.benchmarks.rounds import Line, fill_table
 
 BENCHMARKS: Mapping[str, Callable[..., list[Line]]] = {
@@ -42,9 +43,10 @@ BENCHMARKS: Mapping[str, Callable[..., list[Line]]] = {
     "sealing": sealing.run,
     "hands": hands.run,
     "scale": scale.run,
+    "peers": contest.run,
 }
-ASKED_FOR = frozenset({"scale"})
-"""Benchmarks that take an hour, so that they run only when they are named."""
+ASKED_FOR = frozenset({"scale", "peers"})
+"""Benchmarks that take an hour, or install other libraries from the registry: they run only when they are named."""
 PLACES = {"sqlite": databases.files, "postgresql": databases.server}
 TINY: Mapping[str, Mapping[str, int]] = {
     "moves": {"rounds": 2, "moves": 3, "crowd": 2, "each": 3},
@@ -59,6 +61,7 @@ TINY: Mapping[str, Mapping[str, int]] = {
     "sealing": {"rounds": 1, "events": 40, "long": 12, "short": 3},
     "hands": {"rounds": 1, "moves": 2, "sending": 3},
     "scale": {"rounds": 1, "few": 1000, "many": 1300, "whole": 1},
+    "peers": {"rounds": 1, "moves": 2},
 }
 """Sizes at which the figures mean nothing, but everything runs."""
 
@@ -97,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
         "names",
         nargs="*",
         metavar="NAME",
-        help=f"one of: {', '.join(BENCHMARKS)} (default: all but scale, which takes an hour)",
+        help=f"one of: {', '.join(BENCHMARKS)} (default: all but {' and '.join(sorted(ASKED_FOR))})",
     )
     parser.add_argument("--only", action="append", choices=PLACES, help="one database (default: both)")
     parser.add_argument("--rounds", type=int, metavar="N", help="rounds, instead of each benchmark's own number")

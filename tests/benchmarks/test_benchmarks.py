@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from tests.benchmarks import databases
 from tests.benchmarks.databases import Place
+from tests.benchmarks.peers import environment
 from tests.benchmarks.run import BENCHMARKS, run_tiny
 
 
@@ -21,8 +23,18 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
         yield databases.Server(base.format(name="postgres"))
 
 
+PEERS_ARE_THERE = environment.is_ready() or bool(os.environ.get("SCHAKEL_PEERS"))
+PEERS = pytest.param(
+    "peers",
+    marks=pytest.mark.skipif(
+        not PEERS_ARE_THERE,
+        reason="the peers come from the package registry: run scripts/bench peers once, or set SCHAKEL_PEERS=1",
+    ),
+)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", BENCHMARKS)
+@pytest.mark.parametrize("name", [PEERS if name == "peers" else name for name in BENCHMARKS])
 def test_a_benchmark_runs_and_tells_its_ratios(name: str, place: Place) -> None:
     lines = run_tiny(name, place)
 

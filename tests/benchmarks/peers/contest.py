@@ -4,38 +4,59 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.benchmarks import byhand
+from tests.benchmarks.byhand import Hand
 from tests.benchmarks.databases import Place
-from tests.benchmarks.moves import chunks, engine_on, engine_turn, open_cases, references_of
+from tests.benchmarks.moves import chunks, engine_on, engine_turn, hand_turn, open_cases, references_of, writer_for
 from tests.benchmarks.peers import environment
 from tests.benchmarks.peers.claims import PEERS, Peer
 from tests.benchmarks.peers.counts import check
 from tests.benchmarks.rounds import Contestant, Line, speed, take_turns
+from tests.benchmarks.written import Writes
 
 AIM = "≥ 3"
+BY_HAND: Mapping[str, Callable[[str, Writes], Hand]] = {"SQLite": byhand.Sqlite, "PostgreSQL": byhand.Unlocked}
+"""The fastest way by hand: how far ahead of a peer anything could be."""
 
 
 def run(place: Place, *, rounds: int = 20, moves: int = 25) -> list[Line]:
-    """`register` by Schakel and by each peer, every one of them in a process and on a database of its own."""
+    """`register` by Schakel, by hand and by each peer in turn, each peer in a process and on a database of its own."""
     python = environment.prepare()
-    cases = (rounds + 1) * moves
-    template = open_cases(place, cases)
-    return [_against(peer, place, python, template, rounds=rounds, moves=moves) for peer in PEERS]
+    template = open_cases(place, (rounds + 1) * moves)
+    writer = writer_for(place, template)
+    return [_against(peer, place, python, template, writer, rounds=rounds, moves=moves) for peer in PEERS]
 
 
-def _against(peer: Peer, place: Place, python: Path, template: str, *, rounds: int, moves: int) -> Line:
+def _against(peer: Peer, place: Place, python: Path, template: str, writer: Writes, *, rounds: int, moves: int) -> Line:
     theirs, cases = place.bare(), (rounds + 1) * moves
     engine = engine_on(place.copy(template))
-    ours = engine_turn(engine, chunks(references_of(engine), moves))
+    hand = BY_HAND[place.name](place.copy(template), writer)
+    references = references_of(engine)
     with _process(peer, python, theirs, cases, moves) as turn:
-        samples = take_turns({"Schakel": ours, peer.name: turn}, rounds)
+        contestants: dict[str, Contestant] = {
+            "Schakel": engine_turn(engine, chunks(references, moves)),
+            "by hand": _hand_turn(hand, references, moves),
+            peer.name: turn,
+        }
+        samples = take_turns(contestants, rounds)
     engine.database.dispose()
+    hand.close()
     check(peer, theirs, cases)
     line = speed(samples, "Schakel", peer.name, aim=AIM if peer.does_all else "")
-    return line._replace(remark=f"{line.remark:<19}  {peer.told()}")
+    limit = speed(samples, "by hand", peer.name).ratio
+    return line._replace(remark=f"{line.remark:<15}  by hand {limit:5.2f}  {peer.told()}")
+
+
+def _hand_turn(hand: Hand, references: Sequence[str], moves: int) -> Contestant:
+    def move_each(tasks: list[tuple[str, tuple[str, ...]]]) -> None:
+        for task in tasks:
+            hand.move(*task)
+
+    return hand_turn((hand.writer.prepare(part) for part in chunks(references, moves)), move_each)
 
 
 @contextmanager

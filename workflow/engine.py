@@ -205,7 +205,7 @@ class Engine:
         """A case, who has the ball, what is due and what is missing. Raises NoSuchCase."""
         with self.database.reading() as store:
             context, case_id, found = self._seen(store, case)
-            stays = store.stays(case_id)
+            stays = tuple(store.stays(case_id))
         return view_of(self.rules, found, context, stays, self.clock.now())
 
     def cases(

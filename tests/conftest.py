@@ -47,6 +47,8 @@ def postgres_server() -> Iterator[str]:
         uri = server.get_uri()
         with psycopg.connect(uri, autocommit=True) as connection:
             connection.execute("CREATE DATABASE template")
+            connection.execute("ALTER SYSTEM SET autovacuum = off")  # its samples keep what a test has just erased
+            connection.execute("SELECT pg_reload_conf()")
         base = uri.replace("/postgres?", "/{name}?")
         upgrade(base.format(name="template"))
         yield base

@@ -11,11 +11,12 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeAlias
 
 from notifications.building import Builder, CannotBuild
 from notifications.desk import Desk
-from notifications.digest import merge_reminders
+from notifications.digest import Merged, merge_reminders
 from notifications.outcomes import CLAIM_LEASE, LOST, SENDING_LEASE, settle_letter
 from notifications.recorder import Act, Recorder
 from notifications.smtp import Connection, Outcome, Phase, Reply, Server
@@ -23,7 +24,7 @@ from workflow.clock import Clock
 from workflow.events import Origin
 from workflow.storage import Database, letters
 from workflow.storage.letters import LetterState, OutboxRow
-from workflow.storage.shift import take_turn
+from workflow.storage.shift import try_turn
 from workflow.storage.store import Store
 from workflow.work import Rules, Work
 
@@ -80,11 +81,7 @@ class Delivery:
         self._settle_lost()
         now = self._clock.now()
         with self._database.writing() as store:
-            take_turn(store)
-            letters.release_expired(store, now)
-            for role, address in self._desk.addresses.items():
-                letters.fill_addresses(store, role, address)
-            merged = merge_reminders(store, now)
+            merged = self._put_in_order(store, now) if try_turn(store) else Merged(0, 0)
         self._count["merged"] = merged.count
         if self._server is not None:
             while not self._stopping and self._reachable and (batch := self._claim(merged.until)):
@@ -92,6 +89,13 @@ class Delivery:
         with self._database.reading() as store:
             pending = letters.count_pending(store)
         return Delivered(**self._count, pending=pending)
+
+    def _put_in_order(self, store: Store, now: datetime) -> Merged:
+        """What one worker does at a time: another passes by, and leaves new reminders to the one that is at it."""
+        letters.release_expired(store, now)
+        for role, address in self._desk.addresses.items():
+            letters.fill_addresses(store, role, address)
+        return merge_reminders(store, now)
 
     def _claim(self, reminders_until: int) -> list[OutboxRow]:
         token, now = secrets.token_hex(16), self._clock.now()

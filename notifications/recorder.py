@@ -17,6 +17,10 @@ from workflow.storage import Database
 from workflow.storage.store import Store
 from workflow.work import Rules, Work
 
+_HELD: Any = object()
+"""In place of a result: one of the cases is in other hands, so the act was not run."""
+_PAUSES = (0.005, 0.25)
+"""Seconds, at first and at most, before a case that was in other hands is tried again."""
 T = TypeVar("T")
 Act = Callable[[Store, Mapping[int, Work]], Callable[[], T]]
 """What to ask inside the transaction, given the cases it wants; what it returns reads the answer and acts on it.
@@ -33,7 +37,11 @@ class _Entry(Generic[T]):
 
 
 class Recorder:
-    """Runs acts inside shared transactions, in the order they were asked for; `submit` is for one event loop."""
+    """Runs acts inside shared transactions; `submit` is for one event loop.
+
+    Acts run in the order they were asked for, but for those whose cases somebody else holds: they run when these are
+    free, so that a command, or another worker, never keeps letters of other cases waiting.
+    """
 
     def __init__(self, database: Database, rules: Rules, origin: Origin, clock: Clock) -> None:
         self._database = database
@@ -53,7 +61,7 @@ class Recorder:
 
     def run_now(self, act: Act[T], cases: Sequence[int] = ()) -> T:
         """Run an act in a transaction of its own."""
-        committed: list[T] = self._commit([(cases, act)])
+        committed: list[T] = self._commit([(cases, act)], waits=True)
         return committed[0]
 
     async def finish(self) -> None:
@@ -62,6 +70,7 @@ class Recorder:
             await self._running
 
     async def _drain(self) -> None:
+        pause, longest = _PAUSES
         try:
             while self._waiting:
                 await self._let_others_join()
@@ -70,9 +79,17 @@ class Recorder:
                     results = await asyncio.to_thread(self._commit, [(entry.cases, entry.act) for entry in entries])
                 except Exception as error:  # noqa: BLE001  (handed to whoever waits for it)
                     await self._one_by_one(entries, error)
-                else:
-                    for entry, result in zip(entries, results, strict=True):
+                    continue
+                for entry, result in zip(entries, results, strict=True):
+                    if result is _HELD:
+                        self._waiting.append(entry)
+                    else:
                         _tell(entry, result)
+                if all(result is _HELD for result in results):
+                    await asyncio.sleep(pause)
+                    pause = min(2 * pause, longest)
+                else:
+                    pause = _PAUSES[0]
         finally:
             self._running = None
 
@@ -89,20 +106,20 @@ class Recorder:
             try:
                 if len(entries) == 1:
                     raise error
-                _tell(entry, (await asyncio.to_thread(self._commit, [(entry.cases, entry.act)]))[0])
+                _tell(entry, (await asyncio.to_thread(self._commit, [(entry.cases, entry.act)], waits=True))[0])
             except Exception as own:  # noqa: BLE001  (handed to whoever waits for it)
                 if not entry.done.done():
                     entry.done.set_exception(own)
 
-    def _commit(self, acts: Sequence[tuple[Sequence[int], Act[Any]]]) -> list[Any]:
+    def _commit(self, acts: Sequence[tuple[Sequence[int], Act[Any]]], *, waits: bool = False) -> list[Any]:
         with self._database.writing() as store:
             wanted = sorted({case_id for cases, _ in acts for case_id in cases})
             works = {
                 case_id: Work(self._rules, self._origin, self._clock.now(), case_id, case)
-                for case_id, case in store.cases_by_id(wanted)
+                for case_id, case in store.cases_by_id(wanted, if_free=not waits)
             }
-            asked = [act(store, works) for _, act in acts]
-            results = [read() for read in asked]
+            asked = [act(store, works) if works.keys() >= set(cases) else None for cases, act in acts]
+            results = [read() if read else _HELD for read in asked]
             store.write(list(works.values()))
         return results
 

@@ -17,7 +17,8 @@ def mergeable(store: Store, now: datetime) -> list[list[OutboxRow]]:
         for row in store.select(outbox_queries.readers_of_several, {"now": now})
     ]
     asked = [store.select(outbox_queries.reminders_of_reader, reader) for reader in readers]
-    return [[OutboxRow(**row) for row in found] for found in asked]
+    groups = [[OutboxRow(**row) for row in found] for found in asked]
+    return [group for group in groups if len(group) > 1]  # another worker may have taken some meanwhile
 
 
 def last_number(store: Store) -> int:

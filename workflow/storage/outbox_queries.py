@@ -43,10 +43,15 @@ def _leased_where(*where: Any) -> Select[Any]:
     return letters_where(*where).order_by(None).order_by(text("+outbox.id"))
 
 
+def _free(which: Any) -> Any:
+    """Of these letters those that nobody holds: a worker passes by what another one, or a command, is busy with."""
+    return outbox.c.id.in_(select(outbox.c.id).where(which).with_for_update(skip_locked=True))
+
+
 def fill_addresses() -> Executable:
     """The address of a role, for the letters to it that wait for one."""
     homeless = and_(_IS_PENDING, outbox.c.recipient.is_(None), outbox.c.role == bindparam("to_role"))
-    return update(outbox).where(homeless).values(recipient=bindparam("address"))
+    return update(outbox).where(_free(homeless)).values(recipient=bindparam("address"))
 
 
 def claim() -> Executable:
@@ -75,7 +80,8 @@ def release() -> Executable:
 
 def release_expired() -> Executable:
     """Back to pending, from claims whose lease has ended."""
-    return update(outbox).where(_IS_CLAIMED, outbox.c.lease_until <= bindparam("now")).values(**_FREE)
+    expired = and_(_IS_CLAIMED, outbox.c.lease_until <= bindparam("now"))
+    return update(outbox).where(_free(expired)).values(**_FREE)
 
 
 def expired_sending() -> Executable:
@@ -123,9 +129,11 @@ def readers_of_several() -> Executable:
 
 
 def reminders_of_reader() -> Executable:
-    """The reminders of one reader that are due and were never tried."""
+    """The reminders of one reader that are due and were never tried, kept from workers that would send one of them."""
     mine = and_(outbox.c.recipient == bindparam("address"), outbox.c.role == bindparam("to_role"))
-    return letters_where(text(MERGEABLE.replace("state", "outbox.state")), outbox.c.due_at <= bindparam("now"), mine)
+    mergeable = text(MERGEABLE.replace("state", "outbox.state"))
+    found = letters_where(mergeable, outbox.c.due_at <= bindparam("now"), mine)
+    return found.with_for_update(of=outbox, skip_locked=True)
 
 
 def merge() -> Executable:

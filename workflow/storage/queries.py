@@ -47,6 +47,11 @@ def case_by_id_locked() -> Executable:
     return select(cases).where(cases.c.id == bindparam("case_id")).with_for_update()
 
 
+def case_by_id_if_free() -> Executable:
+    """One case by its number, kept from other writers; none when somebody keeps it from us (PostgreSQL)."""
+    return select(cases).where(cases.c.id == bindparam("case_id")).with_for_update(skip_locked=True)
+
+
 def older_open_case() -> Executable:
     """The first older open cases that share a key; with `differing`, those whose detail is known and another."""
     differs = and_(case_keys.c.detail != "", case_keys.c.detail != bindparam("detail"))

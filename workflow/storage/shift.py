@@ -81,6 +81,11 @@ def served(store: Store, day: date) -> frozenset[str]:
     return frozenset(row["name"] for row in store.read(query))
 
 
+def try_turn(store: Store) -> bool:
+    """As `take_turn`, but without waiting; False: somebody else has the turn."""
+    return store.is_sqlite or bool(store.execute(f"SELECT pg_try_advisory_xact_lock({_TURN})").fetchone()[0])
+
+
 def take_turn(store: Store) -> None:
     """Wait until nobody else writes a letter about several cases, or erases from one; held until the transaction ends.
 

@@ -85,10 +85,11 @@ class Store(Session):
         row = next(self._prepared(by.query).rows(cursor), None)
         return (row["id"], rows.case_of(row)) if row else None
 
-    def cases_by_id(self, case_ids: Sequence[int]) -> list[tuple[int, Case]]:
-        """These cases, in order, kept from other writers."""
-        cursors = [self.run(queries.case_by_id_locked, {"case_id": case_id}) for case_id in sorted(case_ids)]
-        read = self._prepared(queries.case_by_id_locked).rows
+    def cases_by_id(self, case_ids: Sequence[int], *, if_free: bool = False) -> list[tuple[int, Case]]:
+        """These cases, in order, kept from other writers; with `if_free` without those that somebody else holds."""
+        query = queries.case_by_id_if_free if if_free else queries.case_by_id_locked
+        cursors = [self.run(query, {"case_id": case_id}) for case_id in sorted(case_ids)]
+        read = self._prepared(query).rows
         return [(row["id"], rows.case_of(row)) for cursor in cursors for row in read(cursor)]
 
     def older_open_cases(

@@ -5,30 +5,32 @@ They are forked from a nursery that has imported everything already, so a hand i
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
-
-from handiwork import labour
 
 ROOT = Path(__file__).parents[2]
 
 
 class Nursery:
-    """A process without threads that forks hands when asked, and knows how each ended; they die with it."""
+    """A process without threads that forks hands when asked, and knows how each ended; they die with it.
 
-    def __init__(self) -> None:
+    Each does one task, `module:function`, with words of its own.
+    """
+
+    def __init__(self, task: str = "handiwork:labour", environ: Mapping[str, str] | None = None) -> None:
         paths = os.pathsep.join([str(ROOT), str(Path(__file__).parent)])
         self._process = subprocess.Popen(
-            [sys.executable, __file__],
-            env=os.environ | {"PYTHONPATH": paths},
+            [sys.executable, __file__, task],
+            env=os.environ | {"PYTHONPATH": paths} | dict(environ or {}),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -36,6 +38,7 @@ class Nursery:
 
     def birth(self, words: tuple[str, ...], complaints: Path) -> Process:
         """A new hand, which writes what it complains of to a file."""
+        complaints.touch()  # it may be killed before it does anything
         return Process(self, self.ask({"words": words, "complaints": str(complaints)}), complaints)
 
     def ask(self, question: dict[str, Any]) -> Any:
@@ -136,13 +139,15 @@ def killed(process: Process) -> str:
 # -- inside the nursery ------------------------------------------------------------------------------------------------
 
 
-def _tend() -> None:
+def _tend(task: str) -> None:
     """Answer questions until nobody asks any more."""
+    module, _, name = task.partition(":")
+    work = getattr(importlib.import_module(module), name)
     children: set[int] = set()
     for line in sys.stdin:
         question = json.loads(line)
         if "words" in question:
-            children.add(answer := _fork(question["words"], question["complaints"]))
+            children.add(answer := _fork(work, question["words"], question["complaints"]))
         else:
             answer = _end_of(question["pid"], wait=question["wait"])
             if answer is not None:
@@ -154,7 +159,7 @@ def _tend() -> None:
             os.kill(child, signal.SIGKILL)
 
 
-def _fork(words: list[str], complaints: str) -> int:
+def _fork(work: Callable[..., None], words: list[str], complaints: str) -> int:
     child = os.fork()
     if child:
         return child
@@ -164,7 +169,7 @@ def _fork(words: list[str], complaints: str) -> int:
         nothing = os.open(os.devnull, os.O_RDWR)
         for number, to in enumerate((nothing, nothing, written)):
             os.dup2(to, number)
-        labour(*words)
+        work(*words)
         status = 0
     except BaseException:  # noqa: BLE001  (its end, whatever it is, is told to whoever waits for it)
         traceback.print_exc()
@@ -179,4 +184,4 @@ def _end_of(child: int, *, wait: bool) -> int | None:
 
 
 if __name__ == "__main__":
-    _tend()
+    _tend(sys.argv[1])

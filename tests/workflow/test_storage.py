@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from alembic.config import Config
@@ -332,10 +333,26 @@ def _declared(table: Any) -> dict[str, Any]:
 def test_a_process_that_stalls_in_a_transaction_does_not_keep_its_locks_for_ever(postgres_url: str) -> None:
     database = open_database(postgres_url)
     with database.writing() as store:
-        (limit,) = store.execute("SHOW idle_in_transaction_session_timeout").fetchone()
+        (idle,) = store.execute("SHOW idle_in_transaction_session_timeout").fetchone()
+        (writing,) = store.execute("SHOW transaction_timeout").fetchone()
+    with database.reading() as store:
+        (reading,) = store.execute("SHOW transaction_timeout").fetchone()
     database.dispose()
 
-    assert limit == "5min"
+    assert (idle, writing, reading) == ("5min", "5min", "0")
+
+
+def test_options_in_the_url_win_over_ours(postgres_url: str) -> None:
+    options = quote(
+        "-c transaction_timeout=7s -c idle_in_transaction_session_timeout=8s -c search_path=elsewhere,public"
+    )
+    database = open_database(f"{postgres_url}&options={options}")
+    with database.writing() as store:
+        names = ("transaction_timeout", "idle_in_transaction_session_timeout", "search_path", "TimeZone")
+        found = [store.execute(f"SHOW {name}").fetchone()[0] for name in names]
+    database.dispose()
+
+    assert found == ["7s", "8s", "elsewhere,public", "UTC"]
 
 
 def test_an_upgrade_done_twice_is_harmless(url: str, make_engine: Callable[[Database], Engine]) -> None:

@@ -39,6 +39,16 @@ _BEGIN = {
 }
 _STALLED = "5min"
 """How long a process that was stopped in a transaction may keep others from its rows; PostgreSQL then ends it."""
+_LIMIT = (
+    f"SELECT set_config('transaction_timeout', '{_STALLED}', false) "
+    "WHERE current_setting('transaction_timeout', true) = '0'"
+)
+"""For transactions that write. In a pipeline a session is not 'idle', so its own time-out does not see it; before
+PostgreSQL 17 there is no other, and this selects nothing."""
+_NO_LIMIT = (
+    "SELECT set_config('transaction_timeout', '0', true) WHERE current_setting('transaction_timeout', true) <> '0'"
+)
+"""For one that only reads, as an export or verifying everything does for hours; it keeps nobody from anything."""
 _TAKES_TURN = _BEGIN["sqlite", True]
 _PATIENCE = 30.0
 """Seconds that a writer waits for its turn in SQLite."""
@@ -111,6 +121,8 @@ class Database:
                 if store.is_sqlite:
                     _wait_by_itself(line, not writing)
                 _take_turn(store) if begin == _TAKES_TURN else store.execute(begin)
+                if not (writing or store.is_sqlite):
+                    store.execute(_NO_LIMIT)
                 yield store
                 store.execute("COMMIT")
             for remember in store.after_commit:
@@ -200,13 +212,18 @@ def parse_url(url: str) -> URL:
 
 def _engine(url: URL) -> Any:
     if url.get_backend_name() == "postgresql":
+        own = " ".join(url.normalized_query.get("options", ()))  # after ours, so that they win
         options = {
             "autocommit": True,
             "connect_timeout": 10,
-            "options": f"-c TimeZone=UTC -c idle_in_transaction_session_timeout={_STALLED}",
+            "options": f"-c TimeZone=UTC -c idle_in_transaction_session_timeout={_STALLED} {own}",
             "application_name": "schakel",
         }
-        return create_engine(url, connect_args=options, paramstyle="format", pool_reset_on_return=None, max_overflow=16)
+        engine = create_engine(
+            url, connect_args=options, paramstyle="format", pool_reset_on_return=None, max_overflow=16
+        )
+        event.listen(engine, "connect", lambda connection, _: connection.execute(_LIMIT))
+        return engine
     path = Path(str(url.database))
 
     def connect() -> sqlite3.Connection:

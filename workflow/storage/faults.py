@@ -16,10 +16,14 @@ _SAYS = (
     ("no space left", "has no room left: free disk space, then repeat the command; nothing was written."),
     ("database is locked", "stayed busy for 30 seconds: another program holds it; repeat the command."),
     ("file is not a database", "is not a SQLite database."),
-    ("disk image is malformed", "is damaged: restore a backup."),
+    (  # SQLite says this too when the disk gave EIO for a page of it
+        "disk image is malformed",
+        "is damaged, or its disk could not be read: check the disk, repeat the command; if it stays, restore a backup.",
+    ),
     ("disk i/o error", "could not be read or written (disk I/O error): check the disk."),
     ("password authentication failed", "refused the password."),
     ("does not exist", "is not there or misses something: check the name, then run: schakel init."),
+    ("transaction timeout", "ended this transaction, which took too long; nothing was written: repeat the command."),
     ("connection", "does not answer: is the server running, and are host and port right?"),
 )
 

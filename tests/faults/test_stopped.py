@@ -1,0 +1,94 @@
+"""A writer that is stopped in the middle of a transaction: others go on or are told why not, and nothing is lost."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from aftermath import LEASES, answers, check, settle
+from handiwork import FileClock
+from hands import Hands, Nursery, hands
+from looking import count
+from sink import Sink, eventually
+from stopping import holders, stop_in_transaction
+
+from states import EMPLOYER_COUPLING
+from workflow import Engine, open_database
+from workflow.ledger.signing import Signer
+
+SOON = quote("-c transaction_timeout=8s -c idle_in_transaction_session_timeout=8s")
+"""Options of a URL, by which PostgreSQL is less patient than by default."""
+pytestmark = pytest.mark.slow
+
+
+def told(crew: Hands, life: int) -> list[dict[str, object]]:
+    """What a writer was told so far."""
+    return answers(crew.told).get(f"writer-{life}", [])
+
+
+def test_postgresql_ends_a_writer_that_is_stopped_in_a_transaction_and_the_others_go_on_meanwhile(
+    postgres_url: str, nursery: Nursery, tmp_path: Path, signer: Signer, file_clock: FileClock
+) -> None:
+    url = f"{postgres_url}&options={SOON}"
+    with Sink() as sink, hands(nursery, url, tmp_path) as crew:
+        sleeper = crew.writer()
+        assert eventually(lambda: len(told(crew, 1)) > 40)
+        sessions = stop_in_transaction(sleeper, url)
+        waiting = count(postgres_url, "outbox")
+        crew.writer()
+        crew.worker(sink.port)
+        went_on = eventually(lambda: len(told(crew, 2)) > 20 and len(sink.letters) > waiting // 2)
+        kept = holders(postgres_url) >= sessions
+
+        database = open_database(url)
+        engine = Engine(database, EMPLOYER_COUPLING, clock=file_clock)
+        for case in {str(one["case"]) for one in told(crew, 1) if "case" in one}:
+            engine.note(case, "er werd op gewacht")
+        database.dispose()
+        before = len(told(crew, 1))
+        sleeper.send_signal(signal.SIGCONT)
+        woke = eventually(lambda: len(told(crew, 1)) > before + 20)
+        crew.end()
+        now = file_clock.now() + LEASES
+        settle(url, signer, sink, now)
+
+        check(url, signer, sink, now, crew.told)
+        felt = [str(one["unknown"]) for one in told(crew, 1) if "unknown" in one]
+
+    assert went_on
+    assert kept, "the others did not go on until PostgreSQL had ended it"
+    assert woke
+    assert len(felt) == 1, felt
+
+
+def test_a_writer_stopped_with_the_write_lock_of_sqlite_costs_others_one_clear_error_and_loses_nothing(
+    sqlite_url: str, nursery: Nursery, tmp_path: Path, signer: Signer, file_clock: FileClock
+) -> None:
+    database = open_database(sqlite_url)
+    engine = Engine(database, EMPLOYER_COUPLING, clock=file_clock)
+    with Sink() as sink, hands(nursery, sqlite_url, tmp_path) as crew:
+        sleeper = crew.writer()
+        assert eventually(lambda: len(told(crew, 1)) > 40)
+        stop_in_transaction(sleeper, sqlite_url)
+        crew.writer()
+        worker = crew.worker(sink.port)
+        seen = engine.case(str(told(crew, 1)[0]["case"]))
+        felt = eventually(lambda: bool(told(crew, 2)) and "busy" in worker.complaints())
+        sleeper.send_signal(signal.SIGCONT)
+        counts = [len(told(crew, life)) for life in (1, 2)]
+        went_on = eventually(lambda: all(len(told(crew, life)) > counts[life - 1] + 20 for life in (1, 2)))
+        sent = sink.wait_for(lambda: len(sink.letters) > 40)
+        crew.end()
+        now = file_clock.now() + LEASES
+        settle(sqlite_url, signer, sink, now)
+
+        check(sqlite_url, signer, sink, now, crew.told)
+        failed = [str(one["unknown"]) for life in (1, 2) for one in told(crew, life) if "unknown" in one]
+    database.dispose()
+
+    assert seen.case.version > 0
+    assert (felt, went_on, sent) == (True, True, True)
+    assert len(failed) == 1, failed
+    assert "stayed busy for 30 seconds" in failed[0]

@@ -1,0 +1,98 @@
+"""SQLite on a disk that gives EIO: one clear error and exit 1, nothing half-written, and on afterwards."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from aftermath import check, is_sound, settle
+from employers import LONG, bring, employer
+from failing import Disk, Done, broken_disk
+from hands import Nursery
+from looking import events_of
+from sink import Sink
+
+from states import EMPLOYER_COUPLING
+from workflow import Engine, open_database
+from workflow.clock import SystemClock
+from workflow.ledger.signing import Signer
+
+FAILED = 1
+STRIDE = 4 if LONG == 1 else 1
+"""Of how many calls to the disk one fails in the short run: each command begins at another one."""
+COMMANDS = {
+    # what            its words; CASE stands for a case that can be advanced    how many events it appends to it
+    "advance":        (("advance", "CASE"), 1),
+    "note":           (("note", "CASE", "gebeld"), 1),
+    "record":         (("record", "CASE", "registration", "contact_name=Iemand anders"), 1),
+    "open":           (("open", "FILE"), 0),
+    "tick":           (("tick",), 0),
+    "show":           (("show", "CASE"), 0),
+    "list":           (("list",), 0),
+    "audit verify":   (("audit", "verify"), 0),
+}  # fmt: skip
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def file(sqlite_url: str) -> Path:
+    return Path(sqlite_url.removeprefix("sqlite:///"))
+
+
+@pytest.fixture
+def disk(sqlite_url: str, file: Path, signer: Signer, tmp_path: Path) -> Iterator[Disk]:
+    (tmp_path / "schakel.toml").touch()
+    own = {
+        "DATABASE_URL": sqlite_url,
+        "SETTINGS": tmp_path / "schakel.toml",
+        "SIGNING_KEY": tmp_path / "signing.key",
+        "ACTOR": "anna",
+    }
+    nursery = Nursery("failing:command", broken_disk(tmp_path, file))
+    yield Disk(nursery, tmp_path, {f"SCHAKEL_{name}": str(value) for name, value in own.items()})
+    nursery.close()
+
+
+@pytest.mark.parametrize("lasts", [False, True], ids=["once", "from_then_on"])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_whose_disk_fails_at_any_call_says_so_and_leaves_all_or_nothing(
+    sqlite_url: str, disk: Disk, signer: Signer, tmp_path: Path, name: str, lasts: bool
+) -> None:
+    words, appends = COMMANDS[name]
+    database = open_database(sqlite_url)
+    engine = Engine(database, EMPLOYER_COUPLING, clock=SystemClock())
+    failures, failing = 0, 1 + list(COMMANDS).index(name) % STRIDE
+    while True:
+        case = bring(engine, "registered")
+        before = len(events_of(sqlite_url, case))
+        (tmp_path / "facts.json").write_text(json.dumps(employer()))
+        own = {"CASE": case, "FILE": str(tmp_path / "facts.json")}
+
+        done = disk.run(*(own.get(word, word) for word in words), failing=failing, lasts=lasts)
+
+        if not done.hits:
+            break
+        check_told(done)
+        gained = len(events_of(sqlite_url, case)) - before
+        assert gained in ({appends} if done.code == 0 else {0, appends})
+        assert engine.replay(case).matches_stored
+        assert is_sound(sqlite_url)
+        failures += done.code == FAILED
+        failing += STRIDE
+    database.dispose()
+
+    now = SystemClock().now() + timedelta(hours=1)
+    with Sink() as sink:
+        settle(sqlite_url, signer, sink, now)
+        check(sqlite_url, signer, sink, now)
+    assert failures > 0
+
+
+def check_told(done: Done) -> None:
+    """The command ended well, or said what is wrong in one message."""
+    assert done.code in {0, FAILED}, done
+    assert "Traceback" not in done.complaints, done.complaints
+    assert done.code == 0 or "disk" in done.said, done.said

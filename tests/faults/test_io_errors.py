@@ -8,12 +8,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from aftermath import check, is_sound, settle
+from aftermath import LEASES, answers, check, is_sound, settle
 from employers import LONG, bring, employer
 from failing import Disk, Done, broken_disk
-from hands import Nursery
+from handiwork import FileClock
+from hands import Nursery, hands
 from looking import events_of
-from sink import Sink
+from sink import Sink, eventually
 
 from states import EMPLOYER_COUPLING
 from workflow import Engine, open_database
@@ -34,6 +35,8 @@ COMMANDS = {
     "list":           (("list",), 0),
     "audit verify":   (("audit", "verify"), 0),
 }  # fmt: skip
+ONE_IN, ERRORS, WRITERS, CONNECTIONS = 200, 10, 2, 4
+"""One call to the disk in so many fails, until writers were told of so many errors."""
 pytestmark = pytest.mark.slow
 
 
@@ -96,3 +99,36 @@ def check_told(done: Done) -> None:
     assert done.code in {0, FAILED}, done
     assert "Traceback" not in done.complaints, done.complaints
     assert done.code == 0 or "disk" in done.said, done.said
+
+
+@pytest.mark.parametrize("seed", range(LONG))
+def test_writers_and_a_worker_on_a_disk_that_fails_now_and_then_go_on_and_lose_nothing(
+    sqlite_url: str, file: Path, tmp_path: Path, signer: Signer, file_clock: FileClock, seed: int
+) -> None:
+    chance = {"EIO_ONE_IN": str(ONE_IN), "EIO_SEED": str(seed)}
+    nursery = Nursery(environ=broken_disk(tmp_path, file) | chance)
+
+    with Sink() as sink, hands(nursery, sqlite_url, tmp_path) as crew:
+        crew_members = [crew.worker(sink.port, connections=CONNECTIONS), *(crew.writer() for _ in range(WRITERS))]
+        worker = crew_members[0]
+        felt = eventually(lambda: len(errors(crew.told)) >= ERRORS and "disk" in worker.complaints())
+        sent = len(sink.letters)
+        went_on = sink.wait_for(lambda: len(sink.letters) > sent + 20)
+        ended = [process.poll() for process in crew_members]
+        crew.end()
+        now = file_clock.now() + LEASES
+        settle(sqlite_url, signer, sink, now)
+
+        states = check(sqlite_url, signer, sink, now, crew.told)
+        said = errors(crew.told)
+    nursery.close()
+
+    assert ended == [None] * (WRITERS + 1)
+    assert (felt, went_on) == (True, True)
+    assert [words for words in said if "disk" not in words] == []
+    assert set(states) <= {"sent", "unknown"}
+
+
+def errors(told: Path) -> list[str]:
+    """What writers were told that went wrong."""
+    return [str(one["unknown"]) for given in answers(told).values() for one in given if "unknown" in one]

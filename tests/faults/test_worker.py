@@ -1,4 +1,4 @@
-"""A worker that is stopped longer than its lease, whose clock jumps, or whose mail server comes and goes."""
+"""A worker that is stopped longer than its lease, or whose clock jumps."""
 
 from __future__ import annotations
 
@@ -99,38 +99,3 @@ def test_a_worker_whose_clock_jumps_two_days_loses_no_letter_and_repeats_none(
 
     assert set(states) <= {"sent", "unknown", "merged"}
     assert states["unknown"] <= CONNECTIONS * (1 + len(JUMPS))
-
-
-class _Flapping(Sink):
-    """Refuses now, is full later, then hangs up: by turns, for each letter another way."""
-
-    turns = 0
-
-    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
-        self.turns += 1
-        if self.turns % 3 == 0:
-            return "451 not now"
-        if self.turns % 7 == 0:
-            return "421 closing"
-        return await super().handle_RCPT(server, session, envelope, address, options)
-
-
-def test_a_mail_server_that_comes_and_goes_gets_every_letter_once(
-    url: str, crew: Hands, signer: Signer, file_clock: FileClock, cases: None
-) -> None:
-    with _Flapping() as sink:
-        worker = crew.worker(sink.port, connections=CONNECTIONS)
-        for _ in range(20 * LONG):
-            if eventually(lambda: settled(url), 0.4):
-                break
-            file_clock.jump(LEASES * 4)  # longer than any pause between two tries
-        killed(worker)
-        sink.__class__ = Sink  # from here on it is well
-        now = file_clock.now() + 4 * LEASES
-        settle(url, signer, sink, now)
-
-        states = check(url, signer, sink, now)
-
-    assert sum(states.values()) == LETTERS
-    assert set(states) <= {"sent", "unknown"}
-    assert states["unknown"] <= CONNECTIONS

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP
@@ -28,7 +28,7 @@ NOBODY = Desk(sender="schakel@example.org")
 PATIENCE = 60.0
 
 
-class _AnyPort(Controller):
+class AnyPort(Controller):
     """Listens on a port that the system chose; counts the connections that are open."""
 
     opened = closed = 0
@@ -59,12 +59,13 @@ class Sink:
     answers: dict[str, str] = field(default_factory=dict)
     letters: list[tuple[str, bytes]] = field(default_factory=list)
     """Recipient and bytes of what it said 250 to, in order."""
+    controller: ClassVar[type[AnyPort]] = AnyPort
     steps: int = 0
     """How many RCPTs and letters it has seen."""
 
     def __enter__(self) -> Sink:
         self._changed = threading.Condition()
-        self._controller = _AnyPort(self, hostname=ADDRESS, port=0, ready_timeout=30)
+        self._controller = self.controller(self, hostname=ADDRESS, port=0, ready_timeout=30)
         self._controller.start()
         return self
 

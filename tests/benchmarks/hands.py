@@ -54,12 +54,12 @@ def run(place: Place, *, rounds: int = 5, moves: int = 100, sending: int = 150) 
     ]
 
 
-def together(url: str, acts: Sequence[Act]) -> Together:
-    """Each act in a process of its own, all beginning at once."""
+def together(url: str, acts: Sequence[Act], *, look_every: float = 0.01) -> Together:
+    """Each act in a process of its own, all beginning at once; every so many seconds somebody looks who waits."""
     processes = multiprocessing.get_context("spawn")
     barrier, told = processes.Barrier(len(acts)), processes.Queue()
     started = [processes.Process(target=_act, args=(act, url, barrier, told)) for act in acts]
-    with _watching(url) as waits:
+    with _watching(url, look_every) as waits:
         for process in started:
             process.start()
         answers = [told.get(timeout=600) for _ in started]
@@ -176,7 +176,7 @@ def _against_one(
 
 
 @contextmanager
-def _watching(url: str) -> Iterator[list[str]]:
+def _watching(url: str, every: float) -> Iterator[list[str]]:
     """Kinds of locks that sessions on this database were seen waiting for; a file being made longer is none of ours."""
     seen: list[str] = []
     if not url.startswith("postgresql"):
@@ -186,7 +186,7 @@ def _watching(url: str) -> Iterator[list[str]]:
 
     def look() -> None:
         with psycopg.connect(url, autocommit=True) as connection:
-            while not done.wait(0.01):
+            while not done.wait(every):
                 rows = connection.execute(
                     "SELECT wait_event FROM pg_stat_activity WHERE datname = current_database() "
                     "AND wait_event_type = 'Lock' AND wait_event <> 'extend'"

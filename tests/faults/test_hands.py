@@ -13,7 +13,10 @@ from tests.benchmarks.hands import deliver, move, remind, together
 from tests.benchmarks.moves import engine_on, open_cases, references_of
 from tests.benchmarks.sink import KINDS, running
 
-MOVES, WRITERS = 25, 4
+MOVES, SHARED = 25, 60
+"""Cases that each writer moves, and cases of which workers share the letters: three each, of which two by one move."""
+LOOK = 0.002
+"""Seconds between two looks at who waits for a lock: a wait for a commit takes longer."""
 pytestmark = pytest.mark.slow
 
 
@@ -22,24 +25,47 @@ def place(postgres_server: str) -> Server:
     return Server(postgres_server.format(name="postgres"))
 
 
-def test_writers_of_different_cases_do_not_wait_for_each_others_locks(place: Server) -> None:
-    url = open_cases(place, MOVES * WRITERS)
-    engine = engine_on(url)
-    references = references_of(engine)
-    engine.database.dispose()
-
-    done = together(url, [partial(move, references[number::WRITERS]) for number in range(WRITERS)])
-
-    assert len(done.took) == MOVES * WRITERS
-    assert done.waits == []
-
-
-def test_two_workers_share_letters_and_reminders_and_do_none_twice(place: Server) -> None:
-    url = open_cases(place, MOVES)
+def registered(place: Server, cases: int) -> str:
+    """A database with cases that have letters waiting."""
+    url = open_cases(place, cases)
     engine = engine_on(url)
     for reference in references_of(engine):
         engine.advance(reference, "register")
     engine.database.dispose()
+    return url
+
+
+@pytest.mark.parametrize("writers", [4, 8])
+def test_writers_of_different_cases_do_not_wait_for_each_others_locks(place: Server, writers: int) -> None:
+    url = open_cases(place, MOVES * writers)
+    engine = engine_on(url)
+    references = references_of(engine)
+    engine.database.dispose()
+
+    acts = [partial(move, references[number::writers]) for number in range(writers)]
+    done = together(url, acts, look_every=LOOK)
+
+    assert len(done.took) == MOVES * writers
+    assert done.waits == []
+
+
+@pytest.mark.parametrize("workers", [2, 4])
+def test_workers_that_share_letters_and_reminders_do_not_wait_for_locks_even_of_one_case(
+    place: Server, workers: int
+) -> None:
+    url = registered(place, SHARED)
+
+    with running(next(iter(KINDS))) as port:
+        sent = together(url, [partial(deliver, port)] * workers, look_every=LOOK)
+        reminded = together(url, [partial(remind, port)] * workers, look_every=LOOK)
+
+    assert len(sent.took) == 3 * SHARED
+    assert len(reminded.took) > SHARED
+    assert (sent.waits, reminded.waits) == ([], [])
+
+
+def test_two_workers_share_letters_and_reminders_and_do_none_twice(place: Server) -> None:
+    url = registered(place, MOVES)
 
     with running(next(iter(KINDS))) as port:
         sent = together(url, [partial(deliver, port)] * 2)

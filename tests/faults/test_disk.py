@@ -118,7 +118,9 @@ def test_a_disk_that_takes_no_more_gives_one_error_and_leaves_nothing_half_writt
     is_well_again(sqlite_url, environ, signer, case)
 
 
-def test_a_file_with_no_room_for_another_page_says_that_the_disk_is_full(sqlite_url: str, case: str) -> None:
+def test_a_file_with_no_room_for_another_page_says_that_the_disk_is_full(
+    sqlite_url: str, environ: dict[str, str], signer: Signer, case: str
+) -> None:
     database = open_database(sqlite_url)
     engine = Engine(database, EMPLOYER_COUPLING, clock=SystemClock())
     before = count(sqlite_url, "events")
@@ -143,6 +145,7 @@ def test_a_file_with_no_room_for_another_page_says_that_the_disk_is_full(sqlite_
     assert "no room left" in said
     assert count(sqlite_url, "cases") == stored + 1
     assert count(sqlite_url, "events") > before
+    is_well_again(sqlite_url, environ, signer, case)
 
 
 def test_a_folder_that_may_not_be_written_gives_one_error(
@@ -161,10 +164,11 @@ def test_a_folder_that_may_not_be_written_gives_one_error(
     is_well_again(sqlite_url, environ, signer, case)
 
 
-def test_a_log_that_a_reader_keeps_open_grows_and_is_emptied_when_the_reader_is_gone(sqlite_url: str) -> None:
+def test_a_log_that_a_reader_keeps_open_grows_and_is_emptied_when_the_reader_is_gone(
+    sqlite_url: str, environ: dict[str, str], signer: Signer, case: str
+) -> None:
     database = open_database(sqlite_url)
     engine = Engine(database, EMPLOYER_COUPLING, clock=SystemClock())
-    case = bring(engine, "registered")
     log = path_of(sqlite_url).with_name(path_of(sqlite_url).name + "-wal")
     connection = sqlite3.connect(path_of(sqlite_url), isolation_level=None)
     connection.execute("BEGIN")
@@ -186,3 +190,4 @@ def test_a_log_that_a_reader_keeps_open_grows_and_is_emptied_when_the_reader_is_
     assert freed < held * 1.1
     assert matches
     assert not log.exists()
+    is_well_again(sqlite_url, environ, signer, case)

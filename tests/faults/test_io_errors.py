@@ -102,7 +102,7 @@ def filled_in(words: tuple[str, ...], case: str, number: int, folder: Path) -> t
     """The words of a command, about this case or with the facts of a new one; the number makes a value another one."""
     (folder / "facts.json").write_text(json.dumps(employer()))
     own = {"CASE": case, "FILE": str(folder / "facts.json")}
-    return tuple(own.get(word, word).replace("NR", str(number)) for word in words)
+    return tuple(own.get(word, word.replace("NR", str(number))) for word in words)
 
 
 def check_told(done: Done) -> None:

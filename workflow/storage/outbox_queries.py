@@ -43,7 +43,7 @@ def _leased_where(*where: Any) -> Select[Any]:
     return letters_where(*where).order_by(None).order_by(text("+outbox.id"))
 
 
-def _free(which: Any) -> Any:
+def _if_free(which: Any) -> Any:
     """Of these letters those that nobody holds: a worker passes by what another one, or a command, is busy with."""
     return outbox.c.id.in_(select(outbox.c.id).where(which).with_for_update(skip_locked=True))
 
@@ -51,7 +51,7 @@ def _free(which: Any) -> Any:
 def fill_addresses() -> Executable:
     """The address of a role, for the letters to it that wait for one."""
     homeless = and_(_IS_PENDING, outbox.c.recipient.is_(None), outbox.c.role == bindparam("to_role"))
-    return update(outbox).where(_free(homeless)).values(recipient=bindparam("address"))
+    return update(outbox).where(_if_free(homeless)).values(recipient=bindparam("address"))
 
 
 def claim() -> Executable:
@@ -81,7 +81,7 @@ def release() -> Executable:
 def release_expired() -> Executable:
     """Back to pending, from claims whose lease has ended."""
     expired = and_(_IS_CLAIMED, outbox.c.lease_until <= bindparam("now"))
-    return update(outbox).where(_free(expired)).values(**_FREE)
+    return update(outbox).where(_if_free(expired)).values(**_FREE)
 
 
 def expired_sending() -> Executable:

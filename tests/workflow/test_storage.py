@@ -213,6 +213,17 @@ def test_every_connection_has_the_pragmas_that_promises_rest_on(sqlite_url: str,
     assert found == [by_writers, WANTED[name]]
 
 
+def test_a_connection_that_is_in_use_when_the_others_are_closed_is_closed_after_it(database: Database) -> None:
+    reading = database.reading()
+    connection = reading.__enter__()._connection
+
+    database.dispose()
+    reading.__exit__(None, None, None)
+
+    with pytest.raises(Exception, match="closed"):
+        connection.execute("SELECT 1")
+
+
 def test_a_new_database_can_be_read_by_its_owner_only(tmp_path: Path) -> None:
     before = os.umask(0)
     try:

@@ -107,9 +107,10 @@ class Database:
             return compact(line.connection, self.failpoint or (lambda _: None))
 
     def dispose(self) -> None:
-        """Close the connections."""
-        while self._kept:
-            self._kept.pop().proxy.close()
+        """Close the connections; one that is in use, when it is used no more."""
+        kept, self._kept = self._kept, []
+        for line in kept:
+            line.proxy.close()
         self._engine.dispose()
 
     @contextmanager
@@ -131,28 +132,25 @@ class Database:
     @contextmanager
     def _line(self) -> Iterator[_Line]:
         """A connection of one's own; SQLAlchemy's pool makes and ends them, but handing one over costs 40 µs there."""
-        if self._kept:
-            line = self._kept.pop()
-        else:
+        kept = self._kept
+        try:
+            line = kept.pop()
+        except IndexError:
             proxy = self._engine.raw_connection()
             line = _Line(proxy, proxy.dbapi_connection)
+        is_of_use = True
         try:
             yield line
         except BaseException:
             # outside the pipeline: what went wrong in it may only show when it ends
-            if not _abandoned(line.connection):
+            is_of_use = _abandoned(line.connection)
+            raise
+        finally:
+            if is_of_use and kept is self._kept and len(kept) < _MOST_KEPT:
+                kept.append(line)
+            else:
                 line.proxy.invalidate()
                 line.proxy.close()
-                raise
-            self._keep(line)
-            raise
-        self._keep(line)
-
-    def _keep(self, line: _Line) -> None:
-        if len(self._kept) < _MOST_KEPT:
-            self._kept.append(line)
-        else:
-            line.proxy.close()
 
     def _pipeline(self, connection: Any) -> AbstractContextManager[Any]:
         """PostgreSQL: statements leave without waiting for the answer to the one before."""

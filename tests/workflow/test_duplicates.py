@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,8 @@ from workflow.calendar import WorkingDays
 from workflow.clock import local_day
 from workflow.definition import Context, Other
 from workflow.events import Origin
+from workflow.finding import find_case_among
+from workflow.history import merge
 from workflow.storage import queries
 from workflow.storage.statement import Statement
 from workflow.work import Rules, Work
@@ -233,3 +236,34 @@ def test_what_a_validator_may_know_follows_the_day_and_the_cases_that_were_found
         Context(today, calendar, older),
         Context(today + timedelta(days=1), calendar, older),
     ]
+
+
+def test_a_case_that_is_asked_for_brings_the_same_neighbours_as_its_keys_do(engine: Engine, database: Database) -> None:
+    names, numbers = ("Bakkerij De Test", "Slagerij De Test", None), ("501", "502", None)
+    tax_numbers = ("999900122L01", "999900134L01")
+    made = [
+        opened(engine, company_name=name, loket_employer_id=number, wage_tax_number=tax)
+        for name, number, tax in itertools.product(names, numbers, tax_numbers)
+    ]
+    for ended in made[::5]:
+        engine.advance(ended, "withdraw", reason="op verzoek")
+
+    with database.reading() as store:
+        for reference in made:
+            case_id, case, beside = find_case_among(store, reference)
+            keys = EMPLOYER_COUPLING.domain.keys(case.facts)
+            assert beside.others(keys) == store.older_open_cases([(case_id, keys)])[0]
+
+
+def test_a_case_whose_keys_were_others_is_looked_up_again(engine: Engine, database: Database) -> None:
+    opened(engine, company_name="Bakkerij De Test", loket_employer_id="501")
+    younger = opened(engine, company_name="Slagerij De Test", loket_employer_id="502")
+
+    with database.reading() as store:
+        _, case, beside = find_case_among(store, younger)
+        renamed = EMPLOYER_COUPLING.domain.keys(
+            merge(case.facts, {"registration": {"company_name": "Bakkerij De Test"}})
+        )
+
+    assert beside.others(EMPLOYER_COUPLING.domain.keys(case.facts)) == ()
+    assert beside.others(renamed) is None

@@ -8,9 +8,10 @@ from urllib.parse import quote
 
 import pytest
 from aftermath import LEASES, answers, check, settle
+from employers import bring
 from handiwork import FileClock
-from hands import Hands, Nursery, hands
-from looking import count
+from hands import Hands, Nursery, hands, killed
+from looking import count, look
 from sink import Sink, eventually
 from stopping import holders, stop_in_transaction
 
@@ -20,6 +21,8 @@ from workflow.ledger.signing import Signer
 
 SOON = quote("-c transaction_timeout=8s -c idle_in_transaction_session_timeout=8s")
 """Options of a URL, by which PostgreSQL is less patient than by default."""
+LETTERS, CONNECTIONS = 200, 4
+WAITING = "SELECT id FROM outbox WHERE state IN ('pending', 'claimed', 'sending')"
 pytestmark = pytest.mark.slow
 
 
@@ -61,6 +64,44 @@ def test_postgresql_ends_a_writer_that_is_stopped_in_a_transaction_and_the_other
     assert kept, "the others did not go on until PostgreSQL had ended it"
     assert woke
     assert len(felt) == 1, felt
+
+
+def test_a_worker_that_postgresql_ended_in_a_transaction_repeats_nothing_when_it_wakes(
+    postgres_url: str, nursery: Nursery, tmp_path: Path, signer: Signer, file_clock: FileClock
+) -> None:
+    url = f"{postgres_url}&options={SOON}"
+    database = open_database(url)
+    engine = Engine(database, EMPLOYER_COUPLING, clock=file_clock)
+    for _ in range(LETTERS):
+        bring(engine, "rights_pending")
+    with Sink() as sink, hands(nursery, url, tmp_path) as crew:
+        sleeper = crew.worker(sink.port, connections=CONNECTIONS)
+        assert sink.wait_for(lambda: len(sink.letters) > 5)
+        sessions = stop_in_transaction(sleeper, url)
+        before = len(sink.letters)
+        second = crew.worker(sink.port, connections=CONNECTIONS)
+        for _ in range(5):
+            bring(engine, "rights_pending")
+        went_on = sink.wait_for(lambda: len(sink.letters) >= before + 5)
+        kept = holders(postgres_url) >= sessions
+        ended = eventually(lambda: not holders(postgres_url) & sessions)
+        file_clock.jump(LEASES)
+        taken_over = eventually(lambda: not look(url, WAITING))
+        sleeper.send_signal(signal.SIGCONT)
+        bring(engine, "rights_pending")
+        settled = eventually(lambda: not look(url, WAITING))
+        for worker in (sleeper, second):
+            killed(worker)
+        now = file_clock.now() + LEASES
+        settle(url, signer, sink, now)
+
+        states = check(url, signer, sink, now)
+    database.dispose()
+
+    assert (went_on, kept, ended, taken_over, settled) == (True,) * 5
+    assert sum(states.values()) == LETTERS + 6
+    assert set(states) <= {"sent", "unknown"}
+    assert states["unknown"] <= CONNECTIONS
 
 
 def test_a_writer_stopped_with_the_write_lock_of_sqlite_costs_others_one_clear_error_and_loses_nothing(

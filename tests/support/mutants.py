@@ -1,0 +1,86 @@
+"""What mutmut found, as a table by module, and each survivor as the lines it changed (scripts/mutate).
+
+python tests/support/mutants.py [MODULE …]     the table; survivors go to mutants/survivors.txt
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from mutmut.stats import status_by_exit_code
+
+MADE = Path("mutants")
+HEADS = ("mutants", "covered", "killed", "timed out", "survived", "killed of covered")
+KILLED, SURVIVED, TIMED_OUT, NOT_COVERED, NOT_TRIED = "killed", "survived", "timeout", "no tests", "not checked"
+WAYS_TO_END = {1: KILLED, 33: NOT_COVERED, None: NOT_TRIED}
+
+
+def main(modules: list[str]) -> int:
+    """Print the table and write the survivors."""
+    rows, survivors = {}, list[str]()
+    for meta in sorted(MADE.rglob("*.py.meta")):
+        source = meta.with_suffix("")
+        module = ".".join(source.relative_to(MADE).with_suffix("").parts)
+        if modules and not any(module == wanted or module.startswith(f"{wanted}.") for wanted in modules):
+            continue
+        ended = {name: state_of(code) for name, code in json.loads(meta.read_text())["exit_code_by_key"].items()}
+        if ended:
+            rows[module] = Counter(ended.values())
+            survivors += changes(source, [name for name, state in ended.items() if state == SURVIVED])
+    (MADE / "survivors.txt").write_text("\n".join(survivors), "utf-8")
+    rows["together"] = sum(rows.values(), Counter[str]())
+    sys.stdout.write(f"| module | {' | '.join(HEADS)} |\n|---|{'---:|' * len(HEADS)}\n")
+    for module, row in rows.items():
+        sys.stdout.write(f"| {module} | {' | '.join(figures(row))} |\n")
+    if rows["together"][NOT_TRIED]:
+        sys.stdout.write(f"\nNot tried yet: {rows['together'][NOT_TRIED]}\n")
+    return 0
+
+
+def state_of(code: int | None) -> str:
+    """How a mutant ended. Killed by a test that failed, that is: pytest breaks in other ways too."""
+    return WAYS_TO_END.get(code, TIMED_OUT if status_by_exit_code[code] == TIMED_OUT else SURVIVED)
+
+
+def figures(row: Counter[str]) -> list[str]:
+    """Those of one row of the table; a mutant that never ends was noticed, so it is one of the killed."""
+    covered = row[KILLED] + row[TIMED_OUT] + row[SURVIVED]
+    share = f"{100 * (row[KILLED] + row[TIMED_OUT]) / covered:.1f}%" if covered else "–"
+    counts = (row.total(), covered, row[KILLED] + row[TIMED_OUT], row[TIMED_OUT], row[SURVIVED])
+    return [*(f"{count:,}" for count in counts), share]
+
+
+def changes(source: Path, names: list[str]) -> Iterator[str]:
+    """Per mutant its name, and the lines that it takes away and puts in their place."""
+    if not names:
+        return
+    text = source.read_text("utf-8")
+    functions = {
+        node.name: node
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    for name in names:
+        short = name.rpartition(".")[2]
+        original = functions[short.rpartition("__mutmut_")[0] + "__mutmut_orig"]
+        before, after = (ast.unparse(body_of(node)).splitlines() for node in (original, functions[short]))
+        yield name
+        yield from (line for line in difflib.unified_diff(before, after, lineterm="", n=0) if line[:3] not in MARKS)
+
+
+MARKS = ("---", "+++")
+
+
+def body_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.Module:
+    """Without its name, which differs anyway."""
+    return ast.Module([ast.Expr(function.args), *function.body], [])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

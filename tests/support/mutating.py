@@ -1,0 +1,149 @@
+"""How pytest runs below mutmut (scripts/mutate): on SQLite, the tests that know most of a function first, not for long.
+
+mutmut writes down which tests call which function, and gives each mutant all that call its own. For what every command
+goes through that is all of them, so here they are put in order, those that call fewest functions first, and cut off
+after as many seconds as they took unmutated. What survives a part counts as a survivor: the figures can only be low.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import sys
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from mutmut.state import state
+
+SECONDS = float(os.environ.get("SCHAKEL_MUTANT_SECONDS", "3"))
+"""How long the tests of one mutant may take together, as they were measured without it."""
+PATIENCE = 4 * SECONDS + 20
+"""After so many seconds a mutant counts as one that never ends."""
+TIMED_OUT = 36
+"""What mutmut takes an exit for when time ran out."""
+NOT_A_MUTANT = {"", "fail", "stats", "list_all_tests", "mutant_generation"}
+HOUSES = {"workflow", "states", "notifications"}
+POSTGRESQL = {"postgres_url", "postgres_server", "postgresql"}
+
+_called_by_fixture: dict[str, set[str]] = {}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Few examples, always the same; and, when there is a mutant, only its best tests and not for ever."""
+    settings.register_profile(
+        "mutants",
+        parent=settings.get_profile("schakel"),
+        max_examples=20,
+        stateful_step_count=20,
+        derandomize=True,
+        database=None,
+        phases=(Phase.explicit, Phase.generate),
+        suppress_health_check=list(HealthCheck),
+    )
+    settings.load_profile("mutants")
+    if has_mutant():
+        forget()
+        config.args[:] = best(config.args)
+        config.option.basetemp = os.environ["SCHAKEL_MUTANT_FOLDER"] = tempfile.mkdtemp(prefix="mutant-")
+        clock = threading.Timer(PATIENCE, os._exit, (TIMED_OUT,))
+        clock.daemon = True
+        clock.start()
+    # what pytest escapes in the name of a parameter it may escape again in the next session of a process
+    config.args[:] = dict.fromkeys(test.partition("[")[0] if "\\" in test else test for test in config.args)
+
+
+def has_mutant() -> bool:
+    """Whether this process was forked to try one."""
+    return os.environ.get("MUTANT_UNDER_TEST", "") not in NOT_A_MUTANT
+
+
+def forget() -> None:
+    """Empty what our modules keep from the runs before: it was made without the mutant."""
+    for name in [name for name in sys.modules if name.partition(".")[0] in HOUSES]:
+        for value in vars(sys.modules[name]).values():
+            if callable(clear := getattr(value, "cache_clear", None)):
+                clear()
+            for attribute, means in vars(type(value)).items():
+                if isinstance(means, functools.cached_property):
+                    vars(value).pop(attribute, None)
+
+
+def best(tests: list[str]) -> list[str]:
+    """Those that call fewest functions first, as many as fit in the time there is, at least one."""
+    spent, chosen = 0.0, list[str]()
+    for test in sorted(tests, key=lambda test: (calls()[test], duration(test), test)):
+        spent += duration(test)
+        if chosen and spent > SECONDS:
+            break
+        chosen.append(test)
+    return chosen
+
+
+@functools.cache
+def calls() -> Counter[str]:
+    """How many functions each test calls."""
+    return Counter(test for tests in state().tests_by_mangled_function_name.values() for test in tests)
+
+
+def duration(test: str) -> float:
+    """How many seconds it took unmutated, with something for making a database."""
+    return float(state().duration_by_test.get(test, 0)) + 0.01
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """A test that fails has killed the mutant: no more to do."""
+    if has_mutant() and report.failed:
+        end(pytest.ExitCode.TESTS_FAILED)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Count before the process is forked, so that no mutant has to; a mutant ends here, without cleaning up memory."""
+    calls()
+    if has_mutant():
+        end(exitstatus)
+
+
+def end(status: int) -> None:
+    """Leave nothing but the answer."""
+    shutil.rmtree(os.environ["SCHAKEL_MUTANT_FOLDER"], ignore_errors=True)
+    os._exit(status)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Only SQLite, and nothing slow."""
+    kept = [item for item in items if not (needs_postgresql(item) or item.get_closest_marker("slow"))]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
+
+
+def needs_postgresql(item: pytest.Item) -> bool:
+    """By what it asks for, or by its parameter."""
+    asked = set(getattr(item, "fixturenames", ())) | set(item.name.partition("[")[2].rstrip("]").split("-"))
+    return bool(asked & POSTGRESQL)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object]) -> Iterator[None]:
+    """Remember what a fixture called that more than one test uses."""
+    before = set(state()._stats)
+    state()._stats.clear()
+    try:
+        return (yield)
+    finally:
+        if fixturedef.scope != "function":
+            _called_by_fixture.setdefault(fixturedef.argname, set()).update(state()._stats)
+        state()._stats |= before
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """What the fixtures of a test called, it called too, also when another test had them made."""
+    for name in getattr(item, "fixturenames", ()):
+        state()._stats.update(_called_by_fixture.get(name, ()))

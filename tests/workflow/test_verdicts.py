@@ -374,6 +374,12 @@ def test_a_reason_that_today_s_rules_would_refuse_says_no() -> None:
     assert answers(rulings_now(RULES, history))[1] == (2, NO, ["BSN_IN_TEXT"])
 
 
+def test_an_external_reference_that_today_s_rules_would_refuse_says_no() -> None:
+    (event,) = forge([opened(body={"facts": {}, "external_reference": "klant 123456782"})])
+
+    assert answers(rulings_now(RULES, [(event, {})])) == [(1, NO, ["BSN_IN_TEXT"])]
+
+
 def test_a_move_that_today_s_table_leads_elsewhere_says_no(told: Told) -> None:
     moves = tuple(
         replace(move, target="keylane_configuring") if move.trigger == "enrich" else move

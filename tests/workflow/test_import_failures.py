@@ -1,0 +1,67 @@
+"""What a row that came to nothing says: its line, whose it was, every reason; and who hears of the others."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from employers import employer
+from looking import look
+
+from workflow import Engine
+from workflow.answers import Row
+
+WITH_A_BSN = "klant 123456782"
+
+
+def lacking(facts: dict[str, Any], right: str) -> dict[str, Any]:
+    """The same employer, whose user lost a right."""
+    made = copy.deepcopy(facts)
+    made["loket_user"]["rights"].remove(right)
+    return made
+
+
+def test_a_row_that_cannot_be_read_names_its_line_and_its_reference_and_has_no_case(sqlite_engine: Engine) -> None:
+    (result,) = sqlite_engine.import_rows([Row(7, "E7", {"registration": {"mail": "x"}})])
+
+    assert (result.row, result.external_reference, result.result) == (7, "E7", "error")
+    assert (result.case, result.state, result.problems) == (None, None, ())
+    assert "mail" in str(result.message)
+
+
+def test_a_row_that_may_not_be_opened_names_its_problems(sqlite_engine: Engine) -> None:
+    (result,) = sqlite_engine.import_rows([Row(7, WITH_A_BSN, employer("registration"))])
+
+    assert (result.row, result.external_reference, result.result, result.case) == (7, WITH_A_BSN, "error", None)
+    assert [problem.field for problem in result.problems] == ["external_reference"]
+    assert "external reference" in str(result.message)
+
+
+def test_a_row_that_would_change_an_ended_case_names_the_case_and_why(sqlite_engine: Engine) -> None:
+    facts = employer("loket_user", "registration")
+    case = sqlite_engine.open_case(facts, external_reference="E7").case.reference
+    sqlite_engine.advance(case, "withdraw", reason="op verzoek")
+    facts["registration"]["contact_name"] = "Iemand anders"
+
+    (result,) = sqlite_engine.import_rows([Row(9, "E7", facts)])
+
+    assert (result.row, result.external_reference, result.case, result.state) == (9, "E7", case, "withdrawn")
+    assert (result.problems, result.message) == ((), f"{case} is withdrawn: its facts are closed.")
+    assert {step.event.kind for step in sqlite_engine.history(case)} >= {"refused"}
+
+
+def test_a_row_that_takes_a_right_away_tells_the_applicant_unless_without_letters(
+    sqlite_engine: Engine, sqlite_url: str
+) -> None:
+    first, second = employer("loket_user", "registration"), employer("loket_user", "registration")
+    list(sqlite_engine.import_rows([Row(2, "E2", first), Row(3, "E3", second)]))
+    right = first["loket_user"]["rights"][0]
+
+    list(sqlite_engine.import_rows([Row(2, "E2", lacking(first, right))]))
+    list(sqlite_engine.import_rows([Row(3, "E3", lacking(second, right))], letters=False))
+
+    told = look(
+        sqlite_url,
+        "SELECT external_reference AS who FROM outbox o JOIN cases c ON c.id = case_id WHERE letter = 'rights_missing'",
+    )
+    assert [row["who"] for row in told] == ["E2"]

@@ -1,20 +1,26 @@
-"""How pytest runs below mutmut (scripts/mutate): on SQLite, the tests that know most of a function first, not for long.
+"""How pytest runs below mutmut (scripts/mutate): on SQLite, the tests that know most of a module first, not for long.
 
 mutmut writes down which tests call which function, and gives each mutant all that call its own. For what every command
-goes through that is all of them, so here they are put in order, those that call fewest functions first, and cut off
-after as many seconds as they took unmutated. What survives a part counts as a survivor: the figures can only be low.
+goes through that is all of them, so they are put in order, by turns those that call fewest functions and those that
+call most of the module of the mutant, and cut off after as many seconds of a processor as they took without it. What
+survives a part counts as a survivor: the figures can only be low.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import gc
+import itertools
 import os
 import shutil
 import sys
 import tempfile
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -23,7 +29,7 @@ from mutmut.state import state
 SECONDS = float(os.environ.get("SCHAKEL_MUTANT_SECONDS", "3"))
 """How long the tests of one mutant may take together, as they were measured without it."""
 PATIENCE = 4 * SECONDS + 20
-"""After so many seconds a mutant counts as one that never ends."""
+"""After so many seconds that were not spent waiting for a processor a mutant counts as one that never ends."""
 TIMED_OUT = 36
 """What mutmut takes an exit for when time ran out."""
 NOT_A_MUTANT = {"", "fail", "stats", "list_all_tests", "mutant_generation"}
@@ -48,12 +54,11 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     settings.load_profile("mutants")
     if has_mutant():
+        gc.disable()
         forget()
         config.args[:] = best(config.args)
         config.option.basetemp = os.environ["SCHAKEL_MUTANT_FOLDER"] = tempfile.mkdtemp(prefix="mutant-")
-        clock = threading.Timer(PATIENCE, os._exit, (TIMED_OUT,))
-        clock.daemon = True
-        clock.start()
+        threading.Thread(target=lose_patience, daemon=True).start()
     # what pytest escapes in the name of a parameter it may escape again in the next session of a process
     config.args[:] = dict.fromkeys(test.partition("[")[0] if "\\" in test else test for test in config.args)
 
@@ -61,6 +66,21 @@ def pytest_configure(config: pytest.Config) -> None:
 def has_mutant() -> bool:
     """Whether this process was forked to try one."""
     return os.environ.get("MUTANT_UNDER_TEST", "") not in NOT_A_MUTANT
+
+
+def lose_patience() -> None:
+    """End what does not end, on a machine that is busy with other things too."""
+    began = time.monotonic()
+    while time.monotonic() - began - hindered() < PATIENCE:
+        time.sleep(1)
+    os._exit(TIMED_OUT)
+
+
+def hindered() -> float:
+    """How many seconds this process was kept from a processor by others, as far as Linux tells."""
+    with contextlib.suppress(OSError, IndexError):
+        return int(Path("/proc/self/schedstat").read_text("ascii").split()[1]) / 1e9
+    return 0
 
 
 def forget() -> None:
@@ -75,9 +95,18 @@ def forget() -> None:
 
 
 def best(tests: list[str]) -> list[str]:
-    """Those that call fewest functions first, as many as fit in the time there is, at least one."""
+    """As many as fit in the time there is, at least one: by turns those that call least, and most of its module."""
+    module = os.environ["MUTANT_UNDER_TEST"].rpartition(".")[0]
+    of_module = Counter(
+        test
+        for function, callers in state().tests_by_mangled_function_name.items()
+        if function.rpartition(".")[0] == module
+        for test in callers
+    )
+    least = sorted(tests, key=lambda test: (calls()[test], duration(test), test))
+    most = sorted(tests, key=lambda test: (-of_module[test], duration(test), test))
     spent, chosen = 0.0, list[str]()
-    for test in sorted(tests, key=lambda test: (calls()[test], duration(test), test)):
+    for test in dict.fromkeys(itertools.chain.from_iterable(zip(least, most, strict=True))):
         spent += duration(test)
         if chosen and spent > SECONDS:
             break
@@ -92,7 +121,7 @@ def calls() -> Counter[str]:
 
 
 def duration(test: str) -> float:
-    """How many seconds it took unmutated, with something for making a database."""
+    """How many seconds it took unmutated, with something for collecting it."""
     return float(state().duration_by_test.get(test, 0)) + 0.01
 
 
@@ -127,6 +156,16 @@ def needs_postgresql(item: pytest.Item) -> bool:
     """By what it asks for, or by its parameter."""
     asked = set(getattr(item, "fixturenames", ())) | set(item.name.partition("[")[2].rstrip("]").split("-"))
     return bool(asked & POSTGRESQL)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Remember how long a processor was busy with it, which says more than the clock."""
+    began = time.process_time()
+    answer = yield
+    if os.environ.get("MUTANT_UNDER_TEST") == "stats":
+        state().duration_by_test[item.nodeid] = time.process_time() - began
+    return answer
 
 
 @pytest.hookimpl(wrapper=True)

@@ -95,6 +95,15 @@ def test_years_outside_the_table_are_right_too(year: int) -> None:
     assert [day for day in free if calendar.is_working_day(day)] == []
 
 
+@pytest.mark.parametrize("year", [2015, 2065])
+def test_5_may_outside_the_table_is_off_by_the_setting_only_although_the_library_has_it(year: int) -> None:
+    fifth = date(year, 5, 5)
+
+    assert fifth in set(holidays.country_holidays("NL", years=[year]))
+    assert WorkingDays("never").is_working_day(fifth)
+    assert not WorkingDays("lustrum").is_working_day(fifth)
+
+
 @pytest.mark.parametrize("year", [year for year in YEARS if date(year, 4, 27).weekday() == 6])
 def test_koningsdag_is_on_saturday_the_26th_when_the_27th_is_a_sunday(year: int) -> None:
     calendar = WorkingDays()

@@ -1,0 +1,72 @@
+"""Free text: what a person types is kept as it is, what could play tricks is refused with its place."""
+
+from __future__ import annotations
+
+import pytest
+
+from workflow.errors import UsageError
+from workflow.text import MAX_LENGTH, check_reference, check_text, is_storable
+
+
+@pytest.mark.parametrize("text", ["", "één regel", "twee\r\nregels\tmet tab", "☎ 日本 🙂", "x" * MAX_LENGTH, None])
+def test_what_a_person_types_may_stay(text: str | None) -> None:
+    check_text("note", text)
+
+
+def test_one_character_too_many_is_refused_with_both_lengths() -> None:
+    with pytest.raises(UsageError, match=r"^note is 4001 characters long; at most 4000 are kept\.$"):
+        check_text("note", "x" * (MAX_LENGTH + 1))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("ab\x00", "(U+0000) at position 3"),
+        ("\x1b[31m", "(U+001B) at position 1"),
+        ("a\x7fb", "(U+007F) at position 2"),
+        ("\u0085", "(U+0085) at position 1"),
+        ("x\ud800", "(U+D800) at position 2"),
+    ],
+)
+def test_a_character_that_could_play_tricks_is_refused_with_its_number_and_place(text: str, said: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        check_text("note", text)
+
+    assert str(refused.value) == f"note holds a control character {said}."
+
+
+def test_what_must_stand_on_one_line_may_hold_a_tab_and_no_other_line() -> None:
+    check_text("key", "a\tb", lines=1)
+
+    for text in ("a\nb", "a\rb"):
+        with pytest.raises(UsageError, match="position 2"):
+            check_text("key", text, lines=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [("", True), ("é\n\x01", True), ("a\0", False), ("\ud800", False), ("a\udfff", False), ("\ue000\ud7ff", True)],
+)
+def test_a_database_can_hold_all_but_nul_and_half_characters(text: str, fits: bool) -> None:
+    assert is_storable(text) is fits
+
+
+def test_an_external_reference_is_trimmed() -> None:
+    assert check_reference("  E 07\t") == "E 07"
+
+
+@pytest.mark.parametrize("text", ["", "  ", "\t"])
+def test_an_empty_external_reference_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="external_reference is empty"):
+        check_reference(text)
+
+
+@pytest.mark.parametrize("text", ["K-7QDM-4XTR", " k7qdm4xtr "])
+def test_an_external_reference_that_looks_like_one_of_ours_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match=f"'{text.strip()}' has the form of Schakel's own"):
+        check_reference(text)
+
+
+def test_an_external_reference_stands_on_one_line() -> None:
+    with pytest.raises(UsageError, match="external_reference holds a control character"):
+        check_reference("E\n07")

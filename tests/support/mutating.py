@@ -107,10 +107,9 @@ def best(tests: list[str]) -> list[str]:
     most = sorted(tests, key=lambda test: (-of_module[test], duration(test), test))
     spent, chosen = 0.0, list[str]()
     for test in dict.fromkeys(itertools.chain.from_iterable(zip(least, most, strict=True))):
-        spent += duration(test)
-        if chosen and spent > SECONDS:
-            break
-        chosen.append(test)
+        if not chosen or spent + duration(test) <= SECONDS:
+            spent += duration(test)
+            chosen.append(test)
     return chosen
 
 

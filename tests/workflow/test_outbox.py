@@ -384,7 +384,7 @@ def reminders(engine: Engine, url: str) -> list[int]:
 def test_reminders_are_grouped_where_one_reader_would_get_several(
     database: Database, now: datetime, reminders: list[int]
 ) -> None:
-    with database.reading() as store:
+    with database.writing() as store:
         groups = merging.mergeable(store, now)
         early = merging.mergeable(store, now - MINUTE)
 
@@ -398,7 +398,7 @@ def test_a_reminder_that_was_tried_or_is_no_reminder_is_not_grouped(
     with bare(url) as connection:
         connection.execute(f"UPDATE outbox SET attempts = 1 WHERE id = {reminders[0]}")
 
-    with database.reading() as store:
+    with database.writing() as store:
         assert merging.mergeable(store, now) == []
 
 

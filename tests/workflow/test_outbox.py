@@ -392,6 +392,24 @@ def test_reminders_are_grouped_where_one_reader_would_get_several(
     assert early == []
 
 
+def test_only_reminders_to_one_role_that_are_due_are_grouped(
+    database: Database, now: datetime, reminders: list[int], engine: Engine, url: str
+) -> None:
+    for _ in range(2):
+        engine.open_case({"registration": {"email": "a@example.org"}})
+    with bare(url) as connection:
+        connection.execute("UPDATE outbox SET is_reminder = true")
+        connection.execute(f"UPDATE outbox SET role = 'asr' WHERE id > {reminders[2] + 1}")
+    not_due = row_of(database, reminders[2] + 1)
+    with database.writing() as store:
+        letters.settle(store, not_due, PENDING, expected=[PENDING], now=now, due_at=now + MINUTE)
+
+    with database.reading() as store:
+        groups = merging.mergeable(store, now)
+
+    assert [[row.id for row in group] for group in groups] == [reminders[:2]]
+
+
 def test_a_reminder_that_was_tried_or_is_no_reminder_is_not_grouped(
     database: Database, now: datetime, reminders: list[int], url: str
 ) -> None:

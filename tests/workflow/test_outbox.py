@@ -80,7 +80,7 @@ def test_a_claim_says_who_holds_the_letter_and_until_when(database: Database, no
     claimed(database, now, token="mine")
 
     row = row_of(database, number)
-    assert (row.state, row.token, row.lease_until) == (CLAIMED, "mine", now + 5 * MINUTE)
+    assert (row.state, row.token, row.lease_until, row.attempts) == (CLAIMED, "mine", now + 5 * MINUTE, 0)
 
 
 def test_what_one_has_claimed_nobody_else_gets(database: Database, now: datetime) -> None:

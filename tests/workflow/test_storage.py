@@ -27,7 +27,7 @@ from workflow import Database, Engine, StoreError, open_database
 from workflow.clock import SetClock
 from workflow.storage import tables
 from workflow.storage.database import parse_url
-from workflow.storage.upgrade import upgrade
+from workflow.storage.upgrade import migrating, upgrade
 
 MIGRATIONS = Path(tables.__file__).parent / "migrations"
 
@@ -222,6 +222,16 @@ def test_a_connection_that_is_in_use_when_the_others_are_closed_is_closed_after_
 
     with pytest.raises(Exception, match="closed"):
         connection.execute("SELECT 1")
+
+
+def test_an_upgrade_waits_for_other_writers_as_long_as_it_says(sqlite_url: str) -> None:
+    engine = migrating(parse_url(sqlite_url))
+
+    with engine.connect() as connection:
+        waits = connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one()
+    engine.dispose()
+
+    assert waits == WANTED["busy_timeout"]
 
 
 def test_a_new_database_can_be_read_by_its_owner_only(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ _NO_LIMIT = (
 )
 """For one that only reads, as an export or verifying everything does for hours; it keeps nobody from anything."""
 _TAKES_TURN = _BEGIN["sqlite", True]
-_PATIENCE = 30.0
+PATIENCE = 30.0
 """Seconds that a writer waits for its turn in SQLite."""
 _LOOKS_AGAIN = (0.0005, 0.002)
 """Seconds, at least and at most, between two looks whether it is its turn."""
@@ -252,7 +252,7 @@ def _wait_by_itself(line: _Line, wanted: bool) -> None:
 
 def _take_turn(store: Store) -> None:
     """Begin to write, when nobody else does any more. Whoever writes then waits for nothing."""
-    until = monotonic() + _PATIENCE
+    until = monotonic() + PATIENCE
     while True:
         try:
             store.execute(_TAKES_TURN)

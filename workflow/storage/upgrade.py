@@ -9,12 +9,12 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import URL, Connection, create_engine, event, pool, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, pool, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from workflow.errors import StoreError
 from workflow.storage import tables
-from workflow.storage.database import parse_url, shown_url
+from workflow.storage.database import PATIENCE, parse_url, shown_url
 from workflow.storage.faults import explain
 
 _ONE_AT_A_TIME = 5_230_417
@@ -29,9 +29,7 @@ def upgrade(url: str) -> str | None:
     parsed = parse_url(url)
     if parsed.get_backend_name() == "sqlite":
         _make_file(Path(str(parsed.database)))
-    engine = create_engine(parsed, poolclass=pool.NullPool)
-    if engine.dialect.name == "sqlite":
-        _take_over_transactions(engine)
+    engine = migrating(parsed)
     try:
         with engine.begin() as connection:
             return _migrate(connection, parsed)
@@ -39,6 +37,15 @@ def upgrade(url: str) -> str | None:
         raise explain(getattr(error, "orig", None) or error, shown_url(parsed)) from error
     finally:
         engine.dispose()
+
+
+def migrating(url: URL) -> Engine:
+    """What the migrations run on; on SQLite it waits for other writers as long as everything else does."""
+    if url.get_backend_name() != "sqlite":
+        return create_engine(url, poolclass=pool.NullPool)
+    engine = create_engine(url, poolclass=pool.NullPool, connect_args={"timeout": PATIENCE})
+    _take_over_transactions(engine)
+    return engine
 
 
 def _migrate(connection: Connection, url: URL) -> str | None:
@@ -65,14 +72,14 @@ def _make_file(path: Path) -> None:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        with sqlite3.connect(path) as connection:
+        with sqlite3.connect(path, timeout=PATIENCE) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
         connection.close()
     except (OSError, sqlite3.Error) as error:
         raise explain(error, str(path)) from error
 
 
-def _take_over_transactions(engine: object) -> None:
+def _take_over_transactions(engine: Engine) -> None:
     """Python's own SQLite transactions do not roll DDL back; ours do."""
 
     @event.listens_for(engine, "connect")

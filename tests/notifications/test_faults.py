@@ -62,9 +62,7 @@ def test_a_worker_whose_database_went_away_goes_on_when_it_is_back(
 def test_letters_whose_outcomes_could_not_be_recorded_together_are_recorded_one_by_one(
     engine: Engine, url: str, clock: SetClock
 ) -> None:
-    for _ in range(LETTERS):
-        bring(engine, "rights_pending")
-    together, broken = 0, False
+    together, broken, rounds = 0, False, 0
 
     def failpoint(sql: str) -> None:
         nonlocal together, broken
@@ -73,10 +71,16 @@ def test_letters_whose_outcomes_could_not_be_recorded_together_are_recorded_one_
             broken = True
             raise OSError("the database is gone")
 
-    engine.database.failpoint = failpoint
     with Sink() as sink:
-        done = delivery(engine, sink).run_once()
+        while not broken and rounds < 20:  # how many are recorded together is a matter of time
+            rounds += 1
+            engine.database.failpoint = None
+            for _ in range(LETTERS):
+                bring(engine, "rights_pending")
+            engine.database.failpoint = failpoint
+            done = delivery(engine, sink).run_once()
+            assert (done.sent, done.unknown) == (LETTERS, 0)
 
-    assert (broken, done.sent, done.unknown) == (True, LETTERS, 0)
-    assert Counter(row["state"] for row in look(url, "SELECT state FROM outbox")) == {"sent": LETTERS}
+    assert broken
+    assert Counter(row["state"] for row in look(url, "SELECT state FROM outbox")) == {"sent": LETTERS * rounds}
     assert max(sink.copies().values()) == 1

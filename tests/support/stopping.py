@@ -12,6 +12,8 @@ from hands import Process
 from looking import look
 from sink import eventually
 
+_LOOKS = 10
+"""How often one must be seen to hold something, each time over a connection of its own."""
 HOLDERS = (
     "SELECT pid FROM pg_stat_activity WHERE application_name = 'schakel' AND datname = current_database() "
     "AND backend_xid IS NOT NULL AND wait_event = 'ClientRead'"
@@ -40,7 +42,7 @@ def holders(url: str) -> set[int]:
 def _caught(process: Process, holds: Callable[[], bool]) -> bool:
     process.send_signal(signal.SIGSTOP)
     assert eventually(lambda: _is_stopped(process))
-    if eventually(holds, 0.05):
+    if eventually(holds, 0.05) and all(holds() for _ in range(_LOOKS)):  # what was sent before may still be read
         return True
     process.send_signal(signal.SIGCONT)
     return False

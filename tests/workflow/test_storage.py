@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import psycopg
 import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
@@ -222,6 +223,30 @@ def test_a_connection_that_is_in_use_when_the_others_are_closed_is_closed_after_
 
     with pytest.raises(Exception, match="closed"):
         connection.execute("SELECT 1")
+
+
+def test_after_a_server_ended_every_connection_one_command_fails_and_the_next_does_not(
+    postgres_url: str, make_engine: Callable[[Database], Engine]
+) -> None:
+    database = open_database(postgres_url)
+    engine = make_engine(database)
+    case = engine.open_case({}).case.reference
+    with database.reading(), database.reading(), database.reading():
+        pass
+    with psycopg.connect(postgres_url, autocommit=True) as other:
+        other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    other.close()
+
+    with pytest.raises(StoreError):
+        engine.note(case, "eerste")
+    engine.note(case, "tweede")
+    kinds = [step.event.kind for step in engine.history(case)]
+    database.dispose()
+
+    assert kinds == ["opened", "noted"]
 
 
 def test_an_upgrade_waits_for_other_writers_as_long_as_it_says(sqlite_url: str) -> None:

@@ -6,12 +6,11 @@ import random
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
-from sqlalchemy import URL, PoolProxiedConnection, QueuePool, create_engine, event, make_url
+from sqlalchemy import URL, QueuePool, create_engine, event, make_url
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 
@@ -19,6 +18,7 @@ from workflow.errors import SchakelError, StoreError
 from workflow.storage import tables
 from workflow.storage.compacting import compact
 from workflow.storage.faults import explain
+from workflow.storage.line import PATIENCE_MS, Line
 from workflow.storage.store import Store
 
 PRAGMAS = {
@@ -27,7 +27,7 @@ PRAGMAS = {
     "synchronous": ("FULL", 2),
     "foreign_keys": ("ON", 1),
     "secure_delete": ("ON", 1),
-    "busy_timeout": ("30000", 30_000),
+    "busy_timeout": (str(PATIENCE_MS), PATIENCE_MS),
     "wal_autocheckpoint": ("10000", 10_000),
     "journal_size_limit": ("67108864", 67_108_864),
 }
@@ -50,27 +50,14 @@ _NO_LIMIT = (
 )
 """For one that only reads, as an export or verifying everything does for hours; it keeps nobody from anything."""
 _TAKES_TURN = _BEGIN["sqlite", True]
-PATIENCE = 30.0
+PATIENCE = PATIENCE_MS / 1000
 """Seconds that a writer waits for its turn in SQLite."""
 _LOOKS_AGAIN = (0.0005, 0.002)
 """Seconds, at least and at most, between two looks whether it is its turn."""
 _MOST_KEPT = 5
 """Connections that are kept open while nobody uses them."""
-_IDLE = 0
-"""libpq's number for a connection outside any transaction."""
 Failpoint = Callable[[str], None]
 """Called before each statement of a writing transaction, with its SQL: tests end the process there."""
-
-
-@dataclass(slots=True)
-class _Line:
-    """A connection in use, or kept for the next one."""
-
-    proxy: PoolProxiedConnection
-    connection: Any
-    """The driver's own."""
-    is_patient: bool = True
-    """Whether SQLite waits by itself for its turn on it."""
 
 
 class Database:
@@ -79,7 +66,7 @@ class Database:
     def __init__(self, url: URL) -> None:
         self.url = url
         self._engine = _engine(url)
-        self._kept: list[_Line] = []
+        self._kept: list[Line] = []
         self.failpoint: Failpoint | None = None
 
     @property
@@ -108,10 +95,13 @@ class Database:
 
     def dispose(self) -> None:
         """Close the connections; one that is in use, when it is used no more."""
+        self._let_go()
+        self._engine.dispose()
+
+    def _let_go(self) -> None:
         kept, self._kept = self._kept, []
         for line in kept:
-            line.proxy.close()
-        self._engine.dispose()
+            line.end()
 
     @contextmanager
     def _transaction(self, *, writing: bool) -> Iterator[Store]:
@@ -120,7 +110,7 @@ class Database:
             with self._pipeline(line.connection):
                 begin = _BEGIN[self.dialect.name, writing]
                 if store.is_sqlite:
-                    _wait_by_itself(line, not writing)
+                    line.wait_by_itself(not writing)
                 _take_turn(store) if begin == _TAKES_TURN else store.execute(begin)
                 if not (writing or store.is_sqlite):
                     store.execute(_NO_LIMIT)
@@ -130,27 +120,28 @@ class Database:
                 remember()
 
     @contextmanager
-    def _line(self) -> Iterator[_Line]:
+    def _line(self) -> Iterator[Line]:
         """A connection of one's own; SQLAlchemy's pool makes and ends them, but handing one over costs 40 µs there."""
         kept = self._kept
         try:
             line = kept.pop()
         except IndexError:
             proxy = self._engine.raw_connection()
-            line = _Line(proxy, proxy.dbapi_connection)
+            line = Line(proxy, proxy.dbapi_connection)
         is_of_use = True
         try:
             yield line
         except BaseException:
             # outside the pipeline: what went wrong in it may only show when it ends
-            is_of_use = _abandoned(line.connection)
+            is_of_use = line.roll_back()
+            if not is_of_use:  # what ended this one, a server that restarted, has ended the others too
+                self._let_go()
             raise
         finally:
             if is_of_use and kept is self._kept and len(kept) < _MOST_KEPT:
                 kept.append(line)
             else:
-                line.proxy.invalidate()
-                line.proxy.close()
+                line.end()
 
     def _pipeline(self, connection: Any) -> AbstractContextManager[Any]:
         """PostgreSQL: statements leave without waiting for the answer to the one before."""
@@ -243,13 +234,6 @@ def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
             raise StoreError(f"SQLite did not take 'PRAGMA {name}={value}': it says {found!r}. Is this a network disk?")
 
 
-def _wait_by_itself(line: _Line, wanted: bool) -> None:
-    """SQLite's own waiting sleeps up to 100 ms between two looks, and whoever just came overtakes: not for writers."""
-    if line.is_patient != wanted:
-        line.connection.execute(f"PRAGMA busy_timeout={PRAGMAS['busy_timeout'][0] if wanted else 0}")
-        line.is_patient = wanted
-
-
 def _take_turn(store: Store) -> None:
     """Begin to write, when nobody else does any more. Whoever writes then waits for nothing."""
     until = monotonic() + PATIENCE
@@ -261,20 +245,6 @@ def _take_turn(store: Store) -> None:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() > until:
                 raise
         sleep(random.uniform(*_LOOKS_AGAIN))
-
-
-def _abandoned(connection: Any) -> bool:
-    """Roll back what is open; False: the connection is of no more use."""
-    try:
-        if isinstance(connection, sqlite3.Connection):
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            return True
-        if connection.info.transaction_status != _IDLE:
-            connection.execute("ROLLBACK")
-        return bool(connection.info.transaction_status == _IDLE)
-    except Exception:  # noqa: BLE001  (whatever it is, the connection is thrown away)
-        return False
 
 
 @contextmanager

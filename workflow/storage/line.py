@@ -1,0 +1,49 @@
+"""One connection, in use or kept for the next who wants one."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import PoolProxiedConnection
+
+PATIENCE_MS = 30_000
+"""Milliseconds that SQLite waits by itself for another connection."""
+_IDLE = 0
+"""libpq's number for a connection outside any transaction."""
+
+
+@dataclass(slots=True)
+class Line:
+    """A connection as SQLAlchemy's pool handed it over, and what is known of it."""
+
+    proxy: PoolProxiedConnection
+    connection: Any
+    """The driver's own."""
+    is_patient: bool = True
+    """Whether SQLite waits by itself for its turn on it."""
+
+    def wait_by_itself(self, wanted: bool) -> None:
+        """SQLite sleeps up to 100 ms between two looks, and whoever just came overtakes: not for writers."""
+        if self.is_patient != wanted:
+            self.connection.execute(f"PRAGMA busy_timeout={PATIENCE_MS if wanted else 0}")
+            self.is_patient = wanted
+
+    def roll_back(self) -> bool:
+        """Roll back what is open; False: the connection is of no more use."""
+        try:
+            if isinstance(self.connection, sqlite3.Connection):
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
+                return True
+            if self.connection.info.transaction_status != _IDLE:
+                self.connection.execute("ROLLBACK")
+            return bool(self.connection.info.transaction_status == _IDLE)
+        except Exception:  # noqa: BLE001  (whatever it is, the connection is thrown away)
+            return False
+
+    def end(self) -> None:
+        """Close it for good."""
+        self.proxy.invalidate()
+        self.proxy.close()

@@ -71,10 +71,9 @@ def record(work: Work, facts: Facts, *, letters: bool = True) -> tuple[Event | N
         _refuse_unfit_amendment(work, merge(case.facts, changes))
     sent, told = _notices(work, merge(case.facts, changes), changed) if letters else ((), {})
     body, personal = _split(work, changes)
-    before = case.told
-    body |= _told(work, before, sent, letters=letters, values=told)
+    body |= _told(work, case.told, sent, letters=letters, values=told)
     event = work.append(Kind.RECORDED, body | seen.body, personal=personal | seen.personal)
-    work.write_letters(event, sent, told=before)
+    work.write_letters(event, sent, told=case.told)
     return event, changed
 
 

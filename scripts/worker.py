@@ -8,9 +8,10 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import structlog
@@ -31,6 +32,10 @@ INTERVALS = (
     ("ledger",     2),
     ("loket",     60),
 )  # fmt: skip
+
+
+_LOOKS_UP = 0.5
+"""Seconds between two looks whether it was asked to stop."""
 
 
 class Worker:
@@ -72,11 +77,18 @@ class Worker:
             if self._asked_to_stop.empty():
                 self._guarded(name)
             scheduler.add_job(self._guarded, "interval", seconds=seconds, args=[name], id=name)
-        self._asked_to_stop.get()
+        self._wait_until_asked()
         scheduler.shutdown(wait=True)
         with database.writing() as store:
             shift.beat(store, self.name, clock.now(), stopped=True)
         self._log.info("stopped")
+
+    def _wait_until_asked(self) -> None:
+        """Looks up now and then: a signal that another thread got, or that came just before waiting, wakes nobody."""
+        while self._asked_to_stop.empty():
+            with suppress(Empty):
+                self._asked_to_stop.get(timeout=_LOOKS_UP)
+                return
 
     def _on_signal(self, number: int, _frame: object) -> None:
         """Runs in the middle of anything, so it may only do what cannot fail, wait or import."""

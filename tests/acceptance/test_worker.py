@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -265,6 +266,31 @@ def signals() -> Iterator[None]:
     yield
     for wanted, handler in before.items():
         signal.signal(wanted, handler)
+
+
+def test_a_signal_that_another_thread_gets_stops_it_too(
+    url: str, environ: dict[str, str], signals: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session, main = Session(environ), threading.main_thread().ident
+    assert main is not None
+    late = threading.Timer(PATIENCE, signal.pthread_kill, (main, signal.SIGTERM))
+    late.start()
+
+    def ask() -> None:
+        eventually(lambda: has(url, "SELECT * FROM workers"))
+        threading.Event().wait(1)  # the main thread waits by now
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    Worker(session, "nr-1").run()
+    in_time = late.is_alive()
+    late.cancel()
+    asking.join()
+    session.close()
+
+    assert in_time
+    assert log(capsys.readouterr().err)[-1]["event"] == "stopped"
 
 
 def test_asked_to_stop_before_any_statement_of_its_first_pass_it_says_that_it_stopped(

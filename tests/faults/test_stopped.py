@@ -19,7 +19,7 @@ from states import EMPLOYER_COUPLING
 from workflow import Engine, open_database
 from workflow.ledger.signing import Signer
 
-SOON = quote("-c transaction_timeout=8s -c idle_in_transaction_session_timeout=8s")
+SOON = quote("-c transaction_timeout=20s -c idle_in_transaction_session_timeout=20s")
 """Options of a URL, by which PostgreSQL is less patient than by default."""
 LETTERS, CONNECTIONS = 200, 4
 WAITING = "SELECT id FROM outbox WHERE state IN ('pending', 'claimed', 'sending')"

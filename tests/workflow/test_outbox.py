@@ -404,7 +404,7 @@ def test_only_reminders_to_one_role_that_are_due_are_grouped(
     with database.writing() as store:
         letters.settle(store, not_due, PENDING, expected=[PENDING], now=now, due_at=now + MINUTE)
 
-    with database.reading() as store:
+    with database.writing() as store:
         groups = merging.mergeable(store, now)
 
     assert [[row.id for row in group] for group in groups] == [reminders[:2]]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import random
 import sqlite3
+from contextlib import closing
 from importlib import resources
 from pathlib import Path
+from time import monotonic, sleep
 
 from alembic import command
 from alembic.config import Config
@@ -72,11 +75,23 @@ def _make_file(path: Path) -> None:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        with sqlite3.connect(path, timeout=PATIENCE) as connection:
-            connection.execute("PRAGMA journal_mode=WAL")
-        connection.close()
+        with closing(sqlite3.connect(path, timeout=PATIENCE)) as connection:
+            _write_ahead(connection)
     except (OSError, sqlite3.Error) as error:
         raise explain(error, str(path)) from error
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Of several at once that want a new file for themselves, SQLite refuses some without waiting."""
+    until = monotonic() + PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() > until:
+                raise
+        sleep(random.uniform(0.001, 0.02))
 
 
 def _take_over_transactions(engine: Engine) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import random
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any
 
 from sqlalchemy import URL, QueuePool, create_engine, event, make_url
@@ -18,7 +17,7 @@ from workflow.errors import SchakelError, StoreError
 from workflow.storage import tables
 from workflow.storage.compacting import compact
 from workflow.storage.faults import explain
-from workflow.storage.line import PATIENCE_MS, Line
+from workflow.storage.line import PATIENCE_MS, Line, when_free
 from workflow.storage.store import Store
 
 PRAGMAS = {
@@ -50,10 +49,6 @@ _NO_LIMIT = (
 )
 """For one that only reads, as an export or verifying everything does for hours; it keeps nobody from anything."""
 _TAKES_TURN = _BEGIN["sqlite", True]
-PATIENCE = PATIENCE_MS / 1000
-"""Seconds that a writer waits for its turn in SQLite."""
-_LOOKS_AGAIN = (0.0005, 0.002)
-"""Seconds, at least and at most, between two looks whether it is its turn."""
 _MOST_KEPT = 5
 """Connections that are kept open while nobody uses them."""
 Failpoint = Callable[[str], None]
@@ -111,7 +106,7 @@ class Database:
                 begin = _BEGIN[self.dialect.name, writing]
                 if store.is_sqlite:
                     line.wait_by_itself(not writing)
-                _take_turn(store) if begin == _TAKES_TURN else store.execute(begin)
+                when_free(partial(store.execute, begin)) if begin == _TAKES_TURN else store.execute(begin)
                 if not (writing or store.is_sqlite):
                     store.execute(_NO_LIMIT)
                 yield store
@@ -232,19 +227,6 @@ def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
         (found,) = connection.execute(f"PRAGMA {name}").fetchone()
         if found != expected:
             raise StoreError(f"SQLite did not take 'PRAGMA {name}={value}': it says {found!r}. Is this a network disk?")
-
-
-def _take_turn(store: Store) -> None:
-    """Begin to write, when nobody else does any more. Whoever writes then waits for nothing."""
-    until = monotonic() + PATIENCE
-    while True:
-        try:
-            store.execute(_TAKES_TURN)
-            return
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() > until:
-                raise
-        sleep(random.uniform(*_LOOKS_AGAIN))
 
 
 @contextmanager

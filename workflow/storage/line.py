@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
+from time import monotonic, sleep
 from typing import Any
 
 from sqlalchemy import PoolProxiedConnection
 
 PATIENCE_MS = 30_000
 """Milliseconds that SQLite waits by itself for another connection."""
+_LOOKS_AGAIN = (0.0005, 0.002)
+"""Seconds, at least and at most, between two looks whether SQLite is free."""
 _IDLE = 0
 """libpq's number for a connection outside any transaction."""
 
@@ -47,3 +52,16 @@ class Line:
         """Close it for good."""
         self.proxy.invalidate()
         self.proxy.close()
+
+
+def when_free(act: Callable[[], object]) -> None:
+    """Do this as soon as SQLite is not busy with others any more. Raises OperationalError when that takes too long."""
+    until = monotonic() + PATIENCE_MS / 1000
+    while True:
+        try:
+            act()
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() > until:
+                raise
+        sleep(random.uniform(*_LOOKS_AGAIN))

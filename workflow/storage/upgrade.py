@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import random
 import sqlite3
 from contextlib import closing
+from functools import partial
 from importlib import resources
 from pathlib import Path
-from time import monotonic, sleep
 
 from alembic import command
 from alembic.config import Config
@@ -17,8 +16,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from workflow.errors import StoreError
 from workflow.storage import tables
-from workflow.storage.database import PATIENCE, parse_url, shown_url
+from workflow.storage.database import parse_url, shown_url
 from workflow.storage.faults import explain
+from workflow.storage.line import PATIENCE_MS, when_free
 
 _ONE_AT_A_TIME = 5_230_417
 """Number of the advisory lock that keeps two upgrades of one PostgreSQL database apart."""
@@ -46,7 +46,7 @@ def migrating(url: URL) -> Engine:
     """What the migrations run on; on SQLite it waits for other writers as long as everything else does."""
     if url.get_backend_name() != "sqlite":
         return create_engine(url, poolclass=pool.NullPool)
-    engine = create_engine(url, poolclass=pool.NullPool, connect_args={"timeout": PATIENCE})
+    engine = create_engine(url, poolclass=pool.NullPool, connect_args={"timeout": PATIENCE_MS / 1000})
     _take_over_transactions(engine)
     return engine
 
@@ -75,23 +75,11 @@ def _make_file(path: Path) -> None:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        with closing(sqlite3.connect(path, timeout=PATIENCE)) as connection:
-            _write_ahead(connection)
+        with closing(sqlite3.connect(path, timeout=PATIENCE_MS / 1000)) as connection:
+            # of several at once that want a new file for themselves, SQLite refuses some without waiting
+            when_free(partial(connection.execute, "PRAGMA journal_mode=WAL"))
     except (OSError, sqlite3.Error) as error:
         raise explain(error, str(path)) from error
-
-
-def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Of several at once that want a new file for themselves, SQLite refuses some without waiting."""
-    until = monotonic() + PATIENCE
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() > until:
-                raise
-        sleep(random.uniform(0.001, 0.02))
 
 
 def _take_over_transactions(engine: Engine) -> None:

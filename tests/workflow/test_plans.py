@@ -9,11 +9,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from looking import look
 from sink import Sink
 
-from tests.benchmarks import population, scale
+from states import EMPLOYER_COUPLING
+from tests.benchmarks import employers, population, scale
 from tests.benchmarks.scale import Desk
-from workflow import Database, open_database
+from workflow import Database, Engine, Origin, open_database
+from workflow.clock import SystemClock
 from workflow.storage.store import Store
 from workflow.storage.tables import metadata
 
@@ -145,3 +148,18 @@ def test_no_pass_of_the_worker_does_when_much_is_due(desk: Desk, monkeypatch: py
 
     assert len(seen) > 20
     assert scans(desk, seen) == {}
+
+
+def test_a_change_of_an_old_case_stays_on_its_page_so_that_postgresql_touches_no_index(postgres_url: str) -> None:
+    database = open_database(postgres_url)
+    engine = Engine(database, EMPLOYER_COUPLING, clock=SystemClock(), origin=Origin("test", "os", "import"))
+    opened = [row.case for row in engine.import_rows(employers.rows(1, 100)) if row.case]
+    pages = "SELECT id, (ctid::text::point)[0] AS page FROM cases ORDER BY id"
+    before = look(postgres_url, pages)
+
+    for case in opened[::5]:
+        engine.note(case, "Gezien.")
+    database.dispose()
+
+    assert len({row["page"] for row in before}) > 5
+    assert look(postgres_url, pages) == before

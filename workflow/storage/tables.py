@@ -28,7 +28,7 @@ from sqlalchemy.types import TypeEngine
 
 from workflow.clock import format_time, parse_time
 
-HEAD = "0005"
+HEAD = "0006"
 """The migration this program is written for; a test holds it against the migrations themselves."""
 
 

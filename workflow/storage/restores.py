@@ -15,6 +15,9 @@ from workflow.storage.letters import LetterState, OutboxRow
 from workflow.storage.store import Store
 from workflow.storage.tables import cases, checkpoints, outbox, restores, timers, workers
 
+PAGE = 1_000
+"""Held reminders that are read at a time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Restore:
@@ -68,7 +71,7 @@ def doubt(store: Store, number: int, reason: str, now: datetime) -> None:
 def held_reminders(store: Store, until: datetime) -> Iterator[tuple[Case, int, datetime]]:
     """The cases with a rung that was due by then, which rung, and when; longest due first, a page at a time."""
     last = {"due": None, "case_id": 0}
-    values = {"until": until, "most": 1000}
+    values = {"until": until, "most": PAGE}
     while page := list(store.select(_held if last["due"] else _first_held, values | last)):
         for row in page:
             yield rows.case_of(row), row["rung"], row["rung_due_at"]

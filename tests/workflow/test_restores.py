@@ -1,0 +1,100 @@
+"""What is kept about a copy that was put back: the newest trace in it, letters in doubt, reminders that are held."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from employers import bring
+from sqlalchemy import Insert, insert
+
+from workflow import Engine
+from workflow.clock import SetClock
+from workflow.schedule import TimerKind
+from workflow.storage import restores
+from workflow.storage.restores import Restore
+from workflow.storage.tables import checkpoints, workers
+
+
+def rungs(engine: Engine, until: datetime) -> list[tuple[datetime, str, int]]:
+    """What is held until then: when it was due, of which case, and which rung."""
+    with engine.database.reading() as store:
+        return [(at, case.reference, rung) for case, rung, at in restores.held_reminders(store, until)]
+
+
+def test_held_reminders_come_longest_due_first_each_once_however_they_are_cut_into_pages(
+    engine: Engine, clock: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):  # five at one moment, and five at another
+        for _ in range(5):
+            bring(engine, "rights_pending")
+        clock.moment += timedelta(days=1)
+    with engine.database.reading() as store:
+        known = "SELECT reference, rung FROM timers JOIN cases ON cases.id = case_id WHERE kind = 'rung'"
+        waiting = sorted((row[0], row[1]) for row in store.execute(known).fetchall())
+    whole = rungs(engine, clock.moment + timedelta(days=30))
+
+    for page in (1, 2, 3, 5, 10, 11):
+        monkeypatch.setattr(restores, "PAGE", page)
+        assert rungs(engine, clock.moment + timedelta(days=30)) == whole
+        assert rungs(engine, whole[4][0]) == whole[:5]
+
+    assert sorted((case, rung) for _, case, rung in whole) == waiting
+    assert len(waiting) == 10
+    assert [case[0] for case in whole] == sorted(case[0] for case in whole)
+    assert whole[4][0] < whole[5][0]
+    assert rungs(engine, whole[0][0] - timedelta(microseconds=1)) == []
+
+
+def test_only_reminders_are_held_not_what_ends_a_hold(engine: Engine, clock: SetClock) -> None:
+    held = bring(engine, "rights_pending")
+    engine.hold(held, (clock.moment + timedelta(days=2)).date(), "wacht")
+    with engine.database.reading() as store:
+        kinds = {row[0] for row in store.execute("SELECT kind FROM timers").fetchall()}
+
+    assert kinds == {TimerKind.HOLD, TimerKind.RUNG}
+    assert [(case, rung) for _, case, rung in rungs(engine, clock.moment + timedelta(days=30))] == [(held, 0)]
+
+
+def test_a_restore_is_open_until_it_is_released_and_the_newest_one_counts(engine: Engine, clock: SetClock) -> None:
+    first = Restore(clock.moment, clock.moment - timedelta(days=1), 3, None)
+    second = Restore(clock.moment + timedelta(hours=1), None, 0, None)
+    with engine.database.writing() as store:
+        before = restores.open_restore(store)
+        restores.begin(store, first)
+        one = restores.open_restore(store)
+        restores.begin(store, second)
+        two = restores.open_restore(store)
+        restores.release(store, clock.moment + timedelta(hours=2))
+        after = restores.open_restore(store)
+        released = store.execute("SELECT count(*) FROM restores WHERE released_at IS NOT NULL").fetchone()
+
+    assert (before, one, two, after) == (None, first, second, None)
+    assert tuple(released) == (2,)
+
+
+def test_the_newest_trace_is_the_latest_of_an_event_a_checkpoint_and_a_heartbeat(
+    engine: Engine, clock: SetClock
+) -> None:
+    def written(what: Insert | None = None) -> datetime | None:
+        with engine.database.writing() as store:
+            if what is not None:
+                store.change(what)
+            return restores.newest_trace(store)
+
+    def checkpoint(minute: int) -> Insert:
+        values = {"size": minute, "root": "00" * 32, "note": "note", "at": clock.moment + timedelta(minutes=minute)}
+        return insert(checkpoints).values(**values)
+
+    def heartbeat(name: str, minute: int) -> Insert:
+        at = clock.moment + timedelta(minutes=minute)
+        return insert(workers).values(name=name, started_at=clock.moment - timedelta(days=9), seen_at=at)
+
+    seen = [written()]
+    bring(engine, "rights_pending")
+    seen.append(written())
+    seen += [written(checkpoint(minute)) for minute in (3, 5)]
+    seen += [written(heartbeat(name, minute)) for name, minute in (("b", 4), ("c", 7), ("a", 6))]
+
+    minutes = [at and (at - clock.moment) // timedelta(minutes=1) for at in seen]
+    assert minutes == [None, 0, 3, 5, 5, 7, 7]

@@ -1,6 +1,7 @@
 """What mutmut found, as a table by module, and each survivor as the lines it changed (scripts/mutate).
 
 python tests/support/mutants.py [MODULE …]     the table; survivors go to mutants/survivors.txt
+python tests/support/mutants.py --names        the names of all survivors
 """
 
 from __future__ import annotations
@@ -18,29 +19,39 @@ from mutmut.stats import status_by_exit_code
 MADE = Path("mutants")
 HEADS = ("mutants", "covered", "killed", "timed out", "survived", "killed of covered")
 KILLED, SURVIVED, TIMED_OUT, NOT_COVERED, NOT_TRIED = "killed", "survived", "timeout", "no tests", "not checked"
-WAYS_TO_END = {1: KILLED, 33: NOT_COVERED, None: NOT_TRIED}
+FAILED_UNCHANGED = "failed unchanged"
+WAYS_TO_END = {1: KILLED, 33: NOT_COVERED, 38: FAILED_UNCHANGED, None: NOT_TRIED}
 
 
 def main(modules: list[str]) -> int:
-    """Print the table and write the survivors."""
+    """Print the table and write the survivors; or their names only."""
+    if modules == ["--names"]:
+        names = [name for _, _, ended in found([]) for name, state in ended.items() if state == SURVIVED]
+        sys.stdout.write("\n".join(names))
+        return 0
     rows, survivors = {}, list[str]()
-    for meta in sorted(MADE.rglob("*.py.meta")):
-        source = meta.with_suffix("")
-        module = ".".join(source.relative_to(MADE).with_suffix("").parts)
-        if modules and not any(module == wanted or module.startswith(f"{wanted}.") for wanted in modules):
-            continue
-        ended = {name: state_of(code) for name, code in json.loads(meta.read_text())["exit_code_by_key"].items()}
-        if ended:
-            rows[module] = Counter(ended.values())
-            survivors += changes(source, [name for name, state in ended.items() if state == SURVIVED])
+    for module, source, ended in found(modules):
+        rows[module] = Counter(ended.values())
+        survivors += changes(source, [name for name, state in ended.items() if state == SURVIVED])
     (MADE / "survivors.txt").write_text("\n".join(survivors), "utf-8")
     rows["together"] = sum(rows.values(), Counter[str]())
     sys.stdout.write(f"| module | {' | '.join(HEADS)} |\n|---|{'---:|' * len(HEADS)}\n")
     for module, row in rows.items():
         sys.stdout.write(f"| {module} | {' | '.join(figures(row))} |\n")
-    if rows["together"][NOT_TRIED]:
-        sys.stdout.write(f"\nNot tried yet: {rows['together'][NOT_TRIED]}\n")
+    for state, means in REMARKS.items():
+        if rows["together"][state]:
+            sys.stdout.write(f"\n{means}: {rows['together'][state]}\n")
     return 0
+
+
+def found(modules: list[str]) -> Iterator[tuple[str, Path, dict[str, str]]]:
+    """Per module that has mutants: its name, the file with them, and how each ended."""
+    for meta in sorted(MADE.rglob("*.py.meta")):
+        source = meta.with_suffix("")
+        module = ".".join(source.relative_to(MADE).with_suffix("").parts)
+        ended = {name: state_of(code) for name, code in json.loads(meta.read_text())["exit_code_by_key"].items()}
+        if ended and (not modules or any(f"{module}.".startswith(f"{wanted}.") for wanted in modules)):
+            yield module, source, ended
 
 
 def state_of(code: int | None) -> str:
@@ -74,6 +85,10 @@ def changes(source: Path, names: list[str]) -> Iterator[str]:
         yield from (line for line in difflib.unified_diff(before, after, lineterm="", n=0) if line[:3] not in MARKS)
 
 
+REMARKS = {
+    NOT_TRIED: "Not tried yet",
+    FAILED_UNCHANGED: "Not counted, because their tests fail without a change too (a test that depends on another?)",
+}
 MARKS = ("---", "+++")
 
 

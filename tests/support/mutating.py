@@ -17,30 +17,39 @@ import sys
 import tempfile
 import threading
 import time
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
+from mutmut.mutation.trampoline import set_mutant_under_test
 from mutmut.state import state
 
 SECONDS = float(os.environ.get("SCHAKEL_MUTANT_SECONDS", "3"))
 """How long the tests of one mutant may take together, as they were measured without it."""
-PATIENCE = 4 * SECONDS + 20
-"""After so many seconds that were not spent waiting for a processor a mutant counts as one that never ends."""
+MOST = 2 * SECONDS + 3
+"""After so many seconds of a processor a mutant counts as one that never ends,"""
+PATIENCE = 2 * SECONDS + 6
+"""and after so many by the clock that were not spent waiting for a processor."""
 TIMED_OUT = 36
 """What mutmut takes an exit for when time ran out."""
+FAILED_UNCHANGED = 38
+"""The tests of a mutant failed without it, so what they say of it means nothing."""
+TRIED_UNCHANGED = 50
+"""One mutant in so many has its tests run without it first: a mutant that changes nothing has to survive."""
 NOT_A_MUTANT = {"", "fail", "stats", "list_all_tests", "mutant_generation"}
 HOUSES = {"workflow", "states", "notifications"}
 POSTGRESQL = {"postgres_url", "postgres_server", "postgresql"}
 
+_collected: dict[str, pytest.Item] = {}
 _called_by_fixture: dict[str, set[str]] = {}
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Few examples, always the same; and, when there is a mutant, only its best tests and not for ever."""
+    """Few examples, always the same."""
     settings.register_profile(
         "mutants",
         parent=settings.get_profile("schakel"),
@@ -52,14 +61,40 @@ def pytest_configure(config: pytest.Config) -> None:
         suppress_health_check=list(HealthCheck),
     )
     settings.load_profile("mutants")
-    if has_mutant():
-        gc.disable()
-        forget()
-        config.args[:] = best(config.args)
-        config.option.basetemp = os.environ["SCHAKEL_MUTANT_FOLDER"] = tempfile.mkdtemp(prefix="mutant-")
-        threading.Thread(target=lose_patience, daemon=True).start()
     # what pytest escapes in the name of a parameter it may escape again in the next session of a process
     config.args[:] = dict.fromkeys(test.partition("[")[0] if "\\" in test else test for test in config.args)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Keep the tests that are run without a mutant, and all that pytest has ready for them, for its forks."""
+    if os.environ["MUTANT_UNDER_TEST"] == "":
+        _collected.update({item.nodeid: item for item in session.items})
+        session.config._ensure_unconfigure = lambda: None  # type: ignore[method-assign]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests() -> None:
+    """When this is a fork with a mutant, try it and end: to collect its tests again would take longer than they do."""
+    if not has_mutant():
+        return
+    gc.disable()
+    forget()
+    items = [_collected[test] for test in best(tests_of_mutant())]
+    if zlib.crc32(os.environ["MUTANT_UNDER_TEST"].encode()) % TRIED_UNCHANGED == 0:
+        try_unchanged()
+    os.environ["SCHAKEL_MUTANT_FOLDER"] = folder = tempfile.mkdtemp(prefix="mutant-")
+    threading.Thread(target=lose_patience, daemon=True).start()
+    for item, following in zip(items, [*items[1:], None], strict=True):
+        item.config._tmp_path_factory._basetemp = Path(folder)  # type: ignore[attr-defined]
+        item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
+    end(pytest.ExitCode.OK)
+
+
+def tests_of_mutant() -> list[str]:
+    """Those that call its function."""
+    function = os.environ["MUTANT_UNDER_TEST"].rpartition("__mutmut_")[0]
+    return [test for test in state().tests_by_mangled_function_name[function] if test in _collected]
 
 
 def has_mutant() -> bool:
@@ -67,10 +102,19 @@ def has_mutant() -> bool:
     return os.environ.get("MUTANT_UNDER_TEST", "") not in NOT_A_MUTANT
 
 
+def try_unchanged() -> None:
+    """Run the tests in a fork of this process that has no mutant, and end when they fail there."""
+    if fork := os.fork():
+        if os.waitpid(fork, 0)[1]:
+            os._exit(FAILED_UNCHANGED)
+    else:
+        set_mutant_under_test("unchanged")
+
+
 def lose_patience() -> None:
     """End what does not end, on a machine that is busy with other things too."""
-    began = time.monotonic()
-    while time.monotonic() - began - hindered() < PATIENCE:
+    began, busy = time.monotonic(), time.process_time()
+    while time.monotonic() - began - hindered() < PATIENCE and time.process_time() - busy < MOST:
         time.sleep(1)
     os._exit(TIMED_OUT)
 
@@ -136,11 +180,9 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Count before the process is forked, so that no mutant has to; a mutant ends here, without cleaning up memory."""
+def pytest_sessionfinish() -> None:
+    """Count before the process is forked, so that no mutant has to."""
     calls()
-    if has_mutant():
-        end(exitstatus)
 
 
 def end(status: int) -> None:

@@ -2,8 +2,8 @@
 
 Three cases, here FIRST, SECOND and THIRD, were confirmed, enriched and withdrawn, under checkpoints over 0, 5, 5 and 11
 leaves; `whole.zip` and `part.zip` (the second case) show that. Then the first case got a note (`fresh.zip`), the third
-was erased, a checkpoint over 13 leaves was signed and `revealed.zip` made; after one over 15 `revealed_part.zip`, of the
-second and third case. What is for people was left out: report, lists, README.txt and verify.py.
+was erased, a checkpoint over 13 leaves was signed and `revealed.zip` made; after one over 15 `revealed_part.zip`, of
+the second and third case. What is for people was left out: report, lists, README.txt and verify.py.
 They are signed with a key whose private half is published, so that a test can sign as they are signed.
 """
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,11 +12,11 @@ import rfc8785
 from examples import RIGHTS
 from hypothesis import given
 from hypothesis import strategies as st
+from telling import FORM, STAMP, START, Told
 
-from states import EMPLOYER_COUPLING
 from workflow.clock import format_time
-from workflow.digest import canonical_form, digest_of
-from workflow.events import GENESIS, Kind, Origin, canonical_bytes, commit, seal
+from workflow.digest import digest_of
+from workflow.events import GENESIS, Kind, Origin, canonical_bytes, seal
 from workflow.ledger.verify import (
     UNREADABLE,
     Chain,
@@ -30,9 +30,6 @@ from workflow.ledger.verify import (
     read_event,
 )
 
-FORM: dict[str, Any] = json.loads(canonical_form(EMPLOYER_COUPLING))
-STAMP = (FORM["name"], FORM["version"], digest_of(canonical_form(EMPLOYER_COUPLING)))
-START = datetime(2026, 4, 20, 8, 0, tzinfo=UTC)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
@@ -100,64 +97,6 @@ def test_only_moments_that_sort_as_text_are_moments(text: str, expected: bool) -
 
 
 # -- events ------------------------------------------------------------------------------------------------------------
-
-
-class Told:
-    """A history told event by event, as the engine would seal it, without the engine's judgement."""
-
-    def __init__(self) -> None:
-        self.events: list[Any] = []
-        self.openings: list[list[Opening]] = []
-        self.state: str | None = None
-
-    def tell(
-        self,
-        kind: str,
-        body: dict[str, Any] | None = None,
-        *,
-        to: str | None = None,
-        trigger: str | None = None,
-        personal: dict[str, Any] | None = None,
-        definition: tuple[str, str, str] = STAMP,
-        source: str | None = "as it is",
-    ) -> Told:
-        """One more event; `source` only to claim another state than the one the case is in."""
-        values = [Opening(path, value, path.encode()) for path, value in (personal or {}).items()]
-        self.events.append(
-            seal(
-                case="K-0000-0000",
-                seq=len(self.events) + 1,
-                at=START + timedelta(hours=len(self.events)),
-                origin=Origin("anna", "anna-os", "python"),
-                kind=Kind(kind),
-                trigger=trigger,
-                source=self.state if source == "as it is" else source,
-                target=to or self.state or "",
-                definition=definition,
-                body=body or {},
-                commitments={one.path: commit(one.value, one.salt) for one in values},
-                previous=self.events[-1].hash if self.events else GENESIS,
-            )
-        )
-        self.openings.append(values)
-        self.state = to or self.state
-        return self
-
-    def opened(self, *sheets: str) -> Told:
-        facts = {sheet: {"field": "value"} for sheet in sheets}
-        return self.tell("opened", {"facts": facts, "letters": []}, to="rights_pending")
-
-    def moved(self, trigger: str, to: str, **more: Any) -> Told:
-        return self.tell("moved", {"letters": []} | more.pop("body", {}), to=to, trigger=trigger, **more)
-
-    def registered(self) -> Told:
-        return self.opened("loket_user", "registration").moved("register", "registered")
-
-    def withdrawn(self) -> Told:
-        return self.opened().moved("withdraw", "withdrawn", personal={"reason": "op verzoek"})
-
-    def says(self) -> Iterator[dict[str, Any]]:
-        return (json.loads(event.canonical) for event in self.events)
 
 
 def codes_of(told: Told, form: dict[str, Any] | None = FORM) -> list[tuple[int, str]]:

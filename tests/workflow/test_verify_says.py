@@ -81,6 +81,18 @@ def test_the_checkpoints_one_holds_are_counted(run: Run, tmp_path: Path) -> None
     assert run(specimen("whole"), "--against", tmp_path / "notes.txt") == (0, WHOLE + NOTHING + ITS_OWN, "")
 
 
+def test_a_checkpoint_one_holds_of_another_history_is_told(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_text(signer().checkpoint(11, bytes(32), "2026-04-21T08:24:00.000000Z"), "utf-8")
+    told = (
+        "  FORK  The checkpoint of 2026-04-21T08:24:00.000000Z over 11 leaves, which you hold, "
+        "was signed over another history than the one that is here now.\n"
+    )
+
+    code, out, _ = run(specimen("whole"), "--key", VKEY, "--against", tmp_path / "note.txt")
+
+    assert (code, out) == (8, f"{WHOLE}{told}1 finding: this is not the history as it was.\n")
+
+
 def test_events_that_wait_for_a_leaf_are_told(run: Run) -> None:
     code, out, err = run(specimen("fresh"), "--key", VKEY)
 

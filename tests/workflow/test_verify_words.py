@@ -308,6 +308,10 @@ FAULTS: dict[str, tuple[str, Change]] = {
         "revealed",
         records("openings.jsonl", lambda rows: rows.append({**rows[-1], "case": "x" * 41, "path": "y" * 81})),
     ),
+    "two values of nobody": (
+        "revealed",
+        records("openings.jsonl", lambda rows: rows.extend({**rows[-1], "case": case} for case in "xy")),
+    ),
     "a value of an event that does not exist": (
         "revealed",
         records("openings.jsonl", lambda rows: rows.append({**rows[-1], "seq": 9})),
@@ -350,6 +354,10 @@ FAULTS: dict[str, tuple[str, Change]] = {
         manifest(checkpoint=signer().checkpoint(11, bytes(32), "2026-04-21T08:24:00.000000Z")),
     ),
     "nonsense for the checkpoint in the manifest": ("whole", manifest(checkpoint="x")),
+    "nonsense for a checkpoint in the manifest where none is": (
+        "whole",
+        both(records("checkpoints.jsonl", lambda rows: rows.clear()), manifest(checkpoint="x")),
+    ),
     "a number for the checkpoint in the manifest": ("whole", manifest(checkpoint=11)),
     "a file without its end": ("whole", cut("checkpoints.jsonl", 1)),
     "a file with an empty line": ("whole", appended("proofs.jsonl", b"\n")),

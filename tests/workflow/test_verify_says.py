@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import sys
@@ -14,7 +15,7 @@ from forging import Files, counted, events, manifest, records, unpack
 from specimens import STRANGER, VKEY, changed, named, shown, signer, specimen
 
 from workflow.ledger import verify as verifier
-from workflow.ledger.verify import Unreadable, read_checkpoint, read_key, verify_export
+from workflow.ledger.verify import Unreadable, VerifierKey, read_checkpoint, read_key, verify_export
 
 Run = Callable[..., tuple[int, str, str]]
 WHOLE = (
@@ -220,15 +221,50 @@ def test_without_any_key_signatures_are_not_called_checked(
     ]
 
 
-def test_what_cannot_be_printed_is_not(run: Run, tmp_path: Path) -> None:
-    """A name in an export may hold what clears a terminal, or writes another line."""
-    path = changed("whole", manifest(made_by="a\x1b[2Jb\nc\u202ed"), tmp_path)
+def test_what_an_export_is_called_clears_no_terminal_and_adds_no_line(run: Run, tmp_path: Path) -> None:
+    """Whoever makes up an export also makes up the names in it: none may look like a verdict."""
+    proved = "Proved with the key you gave."
+    raw = base64.b64decode(STRANGER.rpartition("+")[2])
+    name = f"x\n{proved}"
+    stranger = VerifierKey(name, raw[1:])
 
-    _, out, _ = run(path)
+    def change(files: Files) -> None:
+        files.update({name: b"" for name in files if name.endswith(".jsonl")})
+        manifest(
+            events=0, cases=0, checkpoint=None, key=str(stranger), made_at="1\u2028\r2", made_by="a\x1b[2Jb\nc\u202ed"
+        )(files)
 
-    assert out.splitlines()[:2] == [
-        "An export of everything, made at 2026-04-21T08:24:00.000000Z by a?[2Jb",
-        "c?d.",
+    path = changed("whole", change, tmp_path)
+
+    assert run(path) == (
+        0,
+        "An export of everything, made at 1??2 by a?[2Jb?c?d.\n"
+        f"Read: 0 events of 0 cases, 0 leaves, 0 checkpoints.\n{NOTHING}"
+        f"It is signed by x?{proved}+{stranger.key_id.hex()}+{STRANGER.rpartition('+')[2]}\n"
+        f"{ITS_OWN.splitlines(keepends=True)[1]}{REWRITTEN}",
+        "",
+    )
+
+
+def test_a_finding_is_one_line_whatever_the_case_is_called(run: Run, tmp_path: Path) -> None:
+    change = records("openings.jsonl", lambda rows: rows.append({**rows[-1], "case": "x\ny", "path": "a\nb\x7f"}))
+    path = changed("revealed", change, tmp_path)
+
+    _, out, _ = run(path, "--key", VKEY)
+    answer = run(path, "--key", VKEY, "--json")[1]
+
+    assert out.splitlines()[4:] == [
+        "  OPENING_UNKNOWN  x?y event 4: a?b?: a value of an event that is not there.",
+        "1 finding: this is not the history as it was.",
+    ]
+    assert answer.isascii()
+    assert json.loads(answer)["findings"] == [
+        {
+            "code": "OPENING_UNKNOWN",
+            "case": "x\ny",
+            "seq": 4,
+            "message": "a\nb\x7f: a value of an event that is not there.",
+        }
     ]
 
 

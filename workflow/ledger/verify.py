@@ -1476,7 +1476,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     shown = archive.key if key is None else key
     if asked.json:
         said = {**report.document(), "key": str(shown) if shown else None, "key_given": key is not None}
-        _say(json.dumps(said, indent=2))
+        sys.stdout.write(json.dumps(said, indent=2) + "\n")  # JSON escapes what cannot be printed
     else:
         for line in _describe(report, archive, shown, key_given=key is not None, held=len(held)):
             _say(line)
@@ -1535,8 +1535,9 @@ def _cannot(reason: str, *, as_json: bool) -> int:
     return UNREADABLE_INPUT
 
 
-def _say(text: str) -> None:
-    sys.stdout.write("\n".join(map(_plain, text.split("\n"))) + "\n")
+def _say(line: str) -> None:
+    """One line, whatever the names in it hold: an export that somebody made up must not add a verdict of its own."""
+    sys.stdout.write(f"{_plain(line)}\n")
 
 
 def _plain(text: str) -> str:

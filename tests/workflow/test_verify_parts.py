@@ -509,6 +509,12 @@ def test_a_chain_says_whether_all_of_them_follow_and_how_far_it_came() -> None:
     assert chain.seq == 5
 
 
+def test_words_with_a_q_before_the_link_are_followed_at_once() -> None:
+    history = Told().opened().tell("noted", {"quality": "quite"}, personal={"question": "quo"})
+
+    assert Chain().follows([(event.canonical, event.hash) for event in history.events]) is True
+
+
 def test_bytes_that_only_contain_an_event_do_not_follow() -> None:
     chain = Chain()
     says = json.loads(ONE[0])

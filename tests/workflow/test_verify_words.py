@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from forging import Files, counted, cut, definition, events, manifest, records
+from forging import Files, counted, cut, definition, events, manifest, records, unpack
 from specimens import FOLDER, changed, heard, signer, specimen
 
 from workflow.events import canonical_bytes
@@ -52,6 +52,11 @@ def emptied(name: str) -> Change:
 
 def dropped(name: str) -> Change:
     return lambda files: files.__delitem__(name)
+
+
+def kept(name: str, number: int) -> Any:
+    """One of the checkpoints of an export, as it is kept there."""
+    return json.loads(unpack(specimen(name))["checkpoints.jsonl"].splitlines()[number])
 
 
 def renoted(edit: Callable[[list[Any]], Any]) -> Change:
@@ -166,6 +171,10 @@ FAULTS: dict[str, tuple[str, Change]] = {
     "the heartbeat before its checkpoint": (
         "whole",
         records("checkpoints.jsonl", lambda rows: rows.insert(1, rows.pop(2))),
+    ),
+    "a checkpoint more in a selection": (
+        "part",
+        records("checkpoints.jsonl", lambda rows: rows.insert(0, kept("whole", 1))),
     ),
     "a checkpoint twice": ("whole", records("checkpoints.jsonl", lambda rows: rows.insert(1, rows[1]))),
     "a checkpoint that is none": ("whole", records("checkpoints.jsonl", lambda rows: rows[1].update(note="x"))),

@@ -339,6 +339,20 @@ def test_what_one_holds_is_compared_with_a_selection(notes: list[str], expected:
     assert found("part", *notes) == expected
 
 
+@pytest.mark.parametrize("which", ["whole", "part"])
+def test_without_any_key_what_one_holds_is_compared_all_the_same(tmp_path: Path, which: str) -> None:
+    path = changed(which, manifest(key=None), tmp_path)
+
+    report, _ = verify_export(path, None, [read_checkpoint(held(11)), read_checkpoint(held(0))])
+
+    assert sorted(shown(report.findings)) == [
+        "CHECKPOINT_KEY [ 0] There is no key to check the signatures of checkpoints by; "
+        "give the one you hold with --key.",
+        "FORK [ 0] " + of(0, FORK),
+        "FORK [ 0] " + of(11, FORK),
+    ]
+
+
 def test_a_selection_that_was_never_signed_is_behind_everything_one_holds(tmp_path: Path) -> None:
     path = changed("part", records("checkpoints.jsonl", lambda rows: rows.clear()), tmp_path)
 

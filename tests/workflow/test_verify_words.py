@@ -215,6 +215,10 @@ FAULTS: dict[str, tuple[str, Change]] = {
         ),
     ),
     "a root, with the stolen key": ("whole", checkpoint(1, lambda one: signer().checkpoint(5, bytes(32), one.at))),
+    "the root of nothing, with the stolen key": (
+        "whole",
+        checkpoint(0, lambda one: signer().checkpoint(0, bytes(32), one.at)),
+    ),
     "roots that differ one after another, with the stolen key": (
         "whole",
         checkpoint(1, lambda one: signer().checkpoint(5, bytes(32), one.at), 2),
@@ -392,3 +396,27 @@ def test_each_thing_that_was_changed_is_told_in_full(tmp_path: Path, name: str) 
     which, change = FAULTS[name]
 
     assert heard(changed(which, change, tmp_path)) == expected()[name]
+
+
+@pytest.mark.parametrize(
+    ("which", "name", "field", "value"),
+    [
+        *(("whole", "checkpoints", field, 7) for field in ("at", "root", "note")),
+        ("whole", "checkpoints", "size", "7"),
+        *(("whole", "leaves", field, 7) for field in ("case", "hash")),
+        *(("whole", "leaves", field, "7") for field in ("leaf", "seq")),
+        *(("whole", "proofs", field, "7") for field in ("leaf", "size", "path")),
+        ("whole", "proofs", "hash", 7),
+        *(("part", "consistency", field, "7") for field in ("from", "to", "path")),
+        *(("revealed", "openings", field, 7) for field in ("case", "path", "salt")),
+        ("revealed", "openings", "seq", "7"),
+    ],
+)
+def test_each_field_of_each_line_is_of_its_type(
+    tmp_path: Path, which: str, name: str, field: str, value: object
+) -> None:
+    change = records(f"{name}.jsonl", lambda rows: rows[0].update({field: value}))
+
+    found = heard(changed(which, change, tmp_path))
+
+    assert found[0] == f"MANIFEST [ 0] {name}.jsonl: line 1 is not what such a line holds."

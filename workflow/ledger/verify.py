@@ -694,7 +694,6 @@ class Legality:
         """Forget the case so far: another one follows."""
         self.state: str | None = None
         self._sheets: set[str] = set()
-        self._touched: set[str] = set()
         self._rung = 0
         self._is_held = self._is_erased = False
 
@@ -729,7 +728,7 @@ class Legality:
 
     def _take_facts(self, says: Says) -> None:
         """The fields an event sets or commits to, and the sheets of which something was recorded by now."""
-        self._touched = set()
+        self._touched: set[str] = set()
         if says["kind"] in _SETS_FACTS:
             for sheet, fields in _mapping(says["body"].get("facts")).items():
                 self._touched.update(f"{sheet}.{name}" for name in _mapping(fields))

@@ -37,7 +37,7 @@ LAWFUL: dict[str, Callable[[], Told]] = {
         Told().opened("loket_user").tell("recorded", {"facts": {"registration": {"a": None, "b": 0}}})
     ).moved("register", "registered"),
     "a sheet of committed values only": lambda: (
-        Told().opened("loket_user").tell("recorded", personal={"registration.email": "x"})
+        Told().opened("loket_user").tell("recorded", personal={"registration.dgas.name": "x"})
     ).moved("register", "registered"),
     "a sheet that comes with the move": lambda: (
         Told().opened("loket_user").moved("register", "registered", body={"facts": {"registration": {"a": False}}})

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 from forging import Files, counted, events, manifest, records, unpack
+from rfc9162 import mth, subproof
 from specimens import STRANGER, VKEY, changed, named, shown, signer, specimen
 
 from workflow.ledger import verify as verifier
-from workflow.ledger.verify import Unreadable, VerifierKey, read_checkpoint, read_key, verify_export
+from workflow.ledger.verify import Unreadable, VerifierKey, leaf_hash, read_checkpoint, read_key, verify_export
 
 Run = Callable[..., tuple[int, str, str]]
 WHOLE = (
@@ -351,6 +352,25 @@ def test_without_any_key_what_one_holds_is_compared_all_the_same(tmp_path: Path,
         "FORK [ 0] " + of(0, FORK),
         "FORK [ 0] " + of(11, FORK),
     ]
+
+
+def test_a_selection_is_consistent_with_every_checkpoint_from_before(tmp_path: Path) -> None:
+    """As if it had been made with --against each of them; 1, 2, 4 and 8 leaves are trees without a gap."""
+    hashes = [
+        bytes.fromhex(json.loads(line)["hash"]) for line in unpack(specimen("whole"))["leaves.jsonl"].splitlines()
+    ]
+    leaves = [leaf_hash(entry) for entry in hashes]
+    proofs = [
+        {"from": size, "to": 11, "path": [step.hex() for step in subproof(size, leaves)]} for size in range(1, 12)
+    ]
+    path = changed("part", records("consistency.jsonl", lambda rows: rows.__setitem__(slice(None), proofs)), tmp_path)
+    honest = [read_checkpoint(held(size, mth(leaves[:size]))) for size in range(12)]
+    forged = [read_checkpoint(held(size, mth(leaves[:size][::-1]))) for size in range(2, 12)]
+
+    report, _ = verify_export(path, read_key(VKEY), honest)
+    assert shown(report.findings) == []
+    report, _ = verify_export(path, read_key(VKEY), forged)
+    assert shown(report.findings) == ["FORK [ 0] " + of(size, FORK) for size in range(2, 12)]
 
 
 def test_a_selection_that_was_never_signed_is_behind_everything_one_holds(tmp_path: Path) -> None:

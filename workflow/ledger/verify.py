@@ -519,7 +519,7 @@ class Chain:
         real = sha256(canonical).hexdigest()
         if real != digest:
             yield "EVENT_HASH", "The stored hash is not that of its bytes: one of them was changed."
-        link, heads, expected = _LINK.match(canonical, max(canonical.rfind(_LINK_BEGINS), 0)), self._heads, self.seq + 1
+        link, heads, expected = _LINK.match(canonical, canonical.rfind(_LINK_BEGINS)), self._heads, self.seq + 1
         self._heads, self.seq = (digest, real), int(link[2]) if link else expected
         if link is None:
             yield "EVENT_UNREADABLE", "Its bytes do not say which number it has and which event it follows."

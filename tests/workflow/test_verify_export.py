@@ -1,4 +1,7 @@
-"""An export is verified by one lone file: honest ones hold, each planted fault is found, and nonsense is refused."""
+"""An export is verified by one lone file: honest ones hold, others' files and checkpoints show, nonsense is refused.
+
+What was planted in a history, and what is said of it, stands in test_verify_words.py.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from pathlib import Path
 
 import pytest
 from employers import LONG, bring
-from forging import Files, counted, cut, definition, events, manifest, pack, records, unpack
+from forging import Files, counted, definition, events, manifest, pack, records, unpack
 from histories import Life
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -148,96 +151,7 @@ def test_random_honest_exports_hold_and_agree_with_the_audit(desk: Desk, number:
     assert whole.events <= audit.events
 
 
-# -- one planted fault -------------------------------------------------------------------------------------------------
-
-FAULTS: dict[str, tuple[str, Callable[[Files], None], set[str]]] = {
-    # what was done                     to which      how                                   and the codes that are found
-    "an actor": ("all", events(lambda rows: rows[1]["event"].update(actor="eve"), rehash=False),
-                 {"EVENT_HASH"}),
-    "an actor, hashed": ("all", events(lambda rows: rows[1]["event"].update(actor="eve")),
-                         {"CHAIN", "LEAF_DIFFERS"}),
-    "an actor of a selection": ("some", events(lambda rows: rows[-1]["event"].update(actor="eve")),
-                                {"LEAF_DIFFERS", "PROOF"}),
-    "an event dropped": ("all", counted(events(lambda rows: rows.pop(2)), events=10),
-                         {"SEQUENCE", "LEAF_WITHOUT_EVENT", "ILLEGAL"}),
-    "a tail cut": ("all", counted(events(lambda rows: rows.pop()), events=10), {"LEAF_WITHOUT_EVENT"}),
-    "a tail cut of a selection": ("some", counted(events(lambda rows: rows.pop()), events=3), {"LEAF_WITHOUT_EVENT"}),
-    "an event twice": ("all", counted(events(lambda rows: rows.insert(2, rows[1])), events=12),
-                       {"SEQUENCE", "LEAF_DIFFERS", "ILLEGAL"}),
-    "events in another order": ("all", events(lambda rows: rows.insert(2, rows.pop(1))), {"SEQUENCE", "ILLEGAL"}),
-    "an event among another case's": ("all", events(lambda rows: rows.insert(7, rows.pop(4))),
-                                      {"SEQUENCE", "ILLEGAL", "MISSING_SHEETS"}),
-    "a case told twice": ("all", counted(events(lambda rows: rows.extend(rows[:5])), events=16),
-                          {"SEQUENCE", "LEAF_DIFFERS"}),
-    "a line that is no event": ("all", lambda files: files.update({"events.jsonl": files["events.jsonl"] + b"{}\n"}),
-                                {"EVENT_UNREADABLE", "MANIFEST"}),
-    "a leaf denied": ("all", events(lambda rows: rows[0].update(leaf=None)),
-                      {"EVENT_NOT_SEQUENCED", "LEAF_WITHOUT_EVENT"}),
-    "a leaf claimed twice": ("all", events(lambda rows: rows[1].update(leaf=0)),
-                             {"LEAF_DIFFERS", "LEAF_WITHOUT_EVENT"}),
-    "a leaf that is not there": ("all", events(lambda rows: rows[1].update(leaf=99)),
-                                 {"LEAF_DIFFERS", "LEAF_WITHOUT_EVENT"}),
-    "leaves in another order": ("all", records("leaves.jsonl", lambda rows: rows.reverse()),
-                                {"LEAF_GAP", "CHECKPOINT_BEYOND", "LEAF_DIFFERS"}),
-    "a leaf dropped": ("all", records("leaves.jsonl", lambda rows: rows.pop()), {"CHECKPOINT_BEYOND", "LEAF_DIFFERS"}),
-    "a leaf changed": ("all", records("leaves.jsonl", lambda rows: rows[0].update(hash="0" * 64)),
-                       {"ROOT_DIFFERS", "LEAF_DIFFERS"}),
-    "a leaf that is none": ("all", records("leaves.jsonl", lambda rows: rows[-1].update(hash="x")),
-                            {"LEAF_GAP", "CHECKPOINT_BEYOND", "LEAF_DIFFERS"}),
-    "a leaf of another shape": ("all", records("leaves.jsonl", lambda rows: rows[-1].update(more=1)),
-                                {"MANIFEST", "CHECKPOINT_BEYOND", "LEAF_DIFFERS"}),
-    "no leaves": ("all", lambda files: files.update({"leaves.jsonl": b""}), {"CHECKPOINT_BEYOND", "LEAF_DIFFERS"}),
-    "the last checkpoint": ("all", records("checkpoints.jsonl", lambda rows: rows.pop()),
-                            {"NO_CHECKPOINT", "MANIFEST", "PROOF"}),
-    "checkpoints in another order": ("all", records("checkpoints.jsonl", lambda rows: rows.reverse()),
-                                     {"CHECKPOINT_ORDER"}),
-    "a checkpoint that is none": ("all", records("checkpoints.jsonl", lambda rows: rows[0].update(note="x")),
-                                  {"CHECKPOINT_UNREADABLE"}),
-    "beside a checkpoint": ("all", records("checkpoints.jsonl", lambda rows: rows[0].update(size=1)),
-                            {"CHECKPOINT_COLUMN"}),
-    "an inclusion proof": ("some", records("proofs.jsonl", lambda rows: rows[0].update(path=["0" * 64])), {"PROOF"}),
-    "a proof of all": ("all", records("proofs.jsonl", lambda rows: rows[0].update(hash="0" * 64)), {"PROOF"}),
-    "an inclusion proof less": ("some", records("proofs.jsonl", lambda rows: rows.pop()), {"PROOF"}),
-    "a consistency proof": ("some", records("consistency.jsonl", lambda rows: rows[0].update(path=["0" * 64])),
-                            {"PROOF"}),
-    "a consistency proof less": ("some", records("consistency.jsonl", lambda rows: rows.clear()), {"PROOF"}),
-    "nonsense for a path": ("some", records("consistency.jsonl", lambda rows: rows[0].update(path=[7])), {"PROOF"}),
-    "a value": ("revealed", records("openings.jsonl", lambda rows: rows[0].update(value="anders")),
-                {"OPENING_DIFFERS"}),
-    "a salt": ("revealed", records("openings.jsonl", lambda rows: rows[0].update(salt="no hex")), {"OPENING_DIFFERS"}),
-    "a value less": ("revealed", records("openings.jsonl", lambda rows: rows.pop(0)), {"OPENING_MISSING"}),
-    "a value more": ("revealed", records("openings.jsonl", lambda rows: rows.append({**rows[-1], "path": "x"})),
-                     {"OPENING_UNKNOWN"}),
-    "a value of nobody": ("revealed", records("openings.jsonl", lambda rows: rows.append({**rows[-1], "case": "x"})),
-                          {"OPENING_UNKNOWN"}),
-    "values in another order": ("revealed", records("openings.jsonl", lambda rows: rows.append(rows.pop(0))),
-                                {"OPENING_UNKNOWN", "OPENING_MISSING"}),
-    "a definition": ("all", definition(lambda data: data.replace(b'"final":true', b'"final":null')),
-                     {"DEFINITION_DIFFERS"}),
-    "a definition spelt otherwise": ("all", definition(lambda data: data + b" "), {"DEFINITION_DIFFERS"}),
-    "a definition that is none": ("all", definition(lambda data: b"{"), {"DEFINITION_DIFFERS", "DEFINITION_UNKNOWN"}),
-    "no definitions": ("all", lambda files: [files.pop(n) for n in list(files) if n.startswith("def")] and None,
-                       {"DEFINITION_UNKNOWN"}),
-    "how many events": ("all", manifest(events=12), {"MANIFEST"}),
-    "how many cases": ("all", manifest(cases="3"), {"MANIFEST"}),
-    "the checkpoint of the manifest": ("all", manifest(checkpoint=None), {"MANIFEST"}),
-    "a file without its end": ("all", cut("checkpoints.jsonl", 1), {"MANIFEST", "PROOF", "NO_CHECKPOINT"}),
-    "a selection called whole": ("some", manifest(complete=True),
-                                 {"LEAF_GAP", "CHECKPOINT_BEYOND", "LEAF_DIFFERS"}),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", FAULTS)
-def test_each_thing_that_was_changed_in_an_export_is_found(desk: Desk, cases: list[str], name: str) -> None:
-    """The manifest was made to fit, so that not its hashes but the history itself shows it."""
-    which, change, expected = FAULTS[name]
-    made = {"all": {}, "some": {}, "revealed": {"reveal": True}}[which]
-    files = unpack(desk.export(*([cases[1]] if which == "some" else []), **made))
-    change(files)
-
-    report = desk.verify(pack(files, desk.folder / "forged.zip"))
-
-    assert {finding.code for finding in report.findings} == expected
+# -- its files ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -343,7 +257,7 @@ def test_without_a_key_it_names_the_key_and_never_says_proved(desk: Desk, cases:
 
 def test_the_lone_file_says_what_is_wrong(desk: Desk, cases: list[str]) -> None:
     files = unpack(desk.export())
-    FAULTS["a tail cut"][1](files)
+    counted(events(lambda rows: rows.pop()), events=10)(files)
     path = pack(files, desk.folder / "forged.zip")
 
     text, document = lone(desk, str(path)), lone(desk, str(path), "--json")

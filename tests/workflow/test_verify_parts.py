@@ -518,7 +518,7 @@ def test_words_with_a_q_before_the_link_are_followed_at_once() -> None:
 def test_bytes_that_only_contain_an_event_do_not_follow() -> None:
     chain = Chain()
     says = json.loads(ONE[0])
-    hidden = canonical_bytes({**says, "body": {"x": {"prev_hash": "0" * 64, "seq": 1, "to": "z"}}, "seq": 9})
+    hidden = canonical_bytes({**says, "body": {"x": {"a": 0, "prev_hash": "0" * 64, "seq": 1, "to": "z"}}, "seq": 9})
 
     said = chain.take(hidden, digest_of(hidden))
 

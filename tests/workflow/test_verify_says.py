@@ -363,7 +363,13 @@ def test_a_selection_is_consistent_with_every_checkpoint_from_before(tmp_path: P
     proofs = [
         {"from": size, "to": 11, "path": [step.hex() for step in subproof(size, leaves)]} for size in range(1, 12)
     ]
-    path = changed("part", records("consistency.jsonl", lambda rows: rows.__setitem__(slice(None), proofs)), tmp_path)
+
+    def change(files: Files) -> None:
+        records("consistency.jsonl", lambda rows: rows.__setitem__(slice(None), proofs))(files)
+        earlier = unpack(specimen("whole"))["checkpoints.jsonl"].splitlines(keepends=True)[1]
+        files["checkpoints.jsonl"] = earlier + files["checkpoints.jsonl"]
+
+    path = changed("part", change, tmp_path)
     honest = [read_checkpoint(held(size, mth(leaves[:size]))) for size in range(12)]
     forged = [read_checkpoint(held(size, mth(leaves[:size][::-1]))) for size in range(2, 12)]
 
@@ -371,6 +377,19 @@ def test_a_selection_is_consistent_with_every_checkpoint_from_before(tmp_path: P
     assert shown(report.findings) == []
     report, _ = verify_export(path, read_key(VKEY), forged)
     assert shown(report.findings) == ["FORK [ 0] " + of(size, FORK) for size in range(2, 12)]
+
+
+def test_a_checkpoint_of_a_size_that_a_selection_has_needs_no_proof(tmp_path: Path) -> None:
+    path = changed("part", records("consistency.jsonl", lambda rows: rows.clear()), tmp_path)
+    unproved = (
+        "PROOF [ 0] The checkpoint of 2026-04-20T08:22:00.000000Z over 5 leaves "
+        "is not proved to be a beginning of the last one."
+    )
+
+    report, _ = verify_export(path, read_key(VKEY), [read_checkpoint(kept("whole", number)) for number in (1, 3)])
+    assert shown(report.findings) == [unproved]
+    report, _ = verify_export(path, read_key(VKEY), [read_checkpoint(held(size)) for size in (5, 11)])
+    assert shown(report.findings) == [unproved, "FORK [ 0] " + of(5, FORK), "FORK [ 0] " + of(11, FORK)]
 
 
 def test_a_selection_that_was_never_signed_is_behind_everything_one_holds(tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ from workflow.events import canonical_bytes
 from workflow.ledger.verify import Checkpoint, read_checkpoint
 
 Change = Callable[[Files], None]
+LATER = "2026-04-21T08:39:00.000000Z"
+"""A quarter of an hour after the last checkpoint."""
 
 
 @pytest.mark.parametrize("name", ["whole", "part", "fresh", "revealed", "revealed_part"])
@@ -172,6 +174,12 @@ FAULTS: dict[str, dict[str, tuple[str, Change]]] = {
             "whole",
             records("leaves.jsonl", lambda rows: rows.append({**rows[0], "leaf": 11, "case": "x" * 41})),
         ),
+        "a leaf in the middle dropped, and an event before it": (
+            "whole",
+            both(
+                counted(events(lambda rows: rows.pop(4)), events=10), records("leaves.jsonl", lambda rows: rows.pop(5))
+            ),
+        ),
     },
     "checkpoints": {
         "the last checkpoint dropped": ("whole", records("checkpoints.jsonl", lambda rows: rows.pop())),
@@ -187,6 +195,14 @@ FAULTS: dict[str, dict[str, tuple[str, Change]]] = {
         "a checkpoint more in a selection": (
             "part",
             records("checkpoints.jsonl", lambda rows: rows.insert(0, kept("whole", 1))),
+        ),
+        "a heartbeat more in a selection": (
+            "part",
+            renoted(
+                lambda rows: rows.append(
+                    {**rows[1], "at": LATER, "note": signer().checkpoint(11, bytes.fromhex(rows[1]["root"]), LATER)}
+                )
+            ),
         ),
         "a checkpoint twice": ("whole", records("checkpoints.jsonl", lambda rows: rows.insert(1, rows[1]))),
         "a checkpoint that is none": ("whole", records("checkpoints.jsonl", lambda rows: rows[1].update(note="x"))),

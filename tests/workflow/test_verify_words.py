@@ -120,6 +120,10 @@ FAULTS: dict[str, dict[str, tuple[str, Change]]] = {
             "whole",
             events(lambda rows: rows[8]["event"].update(at="2026-04-21T08:24:00.000001Z"), rehash=False),
         ),
+        "a note of a selection dated after the checkpoint over it": (
+            "part",
+            events(lambda rows: rows[3]["event"].update(at="2026-04-21T08:24:00.000001Z"), rehash=False),
+        ),
         "an event dated after its checkpoint, to the letter": ("whole", relinked(4, at="2026-04-20T08:22:00.000001Z")),
         "an event dated at its checkpoint": ("whole", relinked(4, at="2026-04-20T08:02:00.000000Z")),
         "a line that is no event": ("whole", appended("events.jsonl", b"{}\n")),

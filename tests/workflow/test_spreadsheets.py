@@ -72,6 +72,31 @@ def test_numbers_and_moments_stay_numbers_and_moments_in_the_workbook() -> None:
     assert row == (7, TEN, None)
 
 
+def test_a_sheet_opens_with_bold_titles_that_stay_in_sight_columns_that_fit_and_a_filter() -> None:
+    file = io.BytesIO()
+
+    write_xlsx(file, "cases", ("n", "registration.email", "0123456789"), [("x", "y", "z")] * 3)
+
+    sheet = openpyxl.load_workbook(file)["cases"]
+    assert [(cell.value, cell.font.bold) for cell in sheet[1]] == [
+        ("n", True),
+        ("registration.email", True),
+        ("0123456789", True),
+    ]
+    assert [bool(cell.font.bold) for cell in sheet[2]] == [False] * 3
+    assert {name: column.width for name, column in sheet.column_dimensions.items()} == {"A": 12, "B": 20, "C": 12}
+    assert sheet.freeze_panes == "B2"
+    assert sheet.auto_filter.ref == "A1:C4"
+
+
+def test_a_sheet_without_rows_has_a_filter_over_its_titles() -> None:
+    file = io.BytesIO()
+
+    write_xlsx(file, "cases", ("a", "b"), [])
+
+    assert openpyxl.load_workbook(file)["cases"].auto_filter.ref == "A1:B1"
+
+
 @pytest.mark.parametrize(("rows", "sheets"), [(0, [1]), (1, [2]), (3, [4]), (4, [4, 2]), (6, [4, 4]), (7, [4, 4, 2])])
 def test_more_rows_than_a_sheet_holds_go_on_to_the_next(rows: int, sheets: list[int]) -> None:
     file = io.BytesIO()

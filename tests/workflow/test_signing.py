@@ -94,7 +94,7 @@ def test_a_key_is_refused_whatever_part_of_it_was_changed(tmp_path: Path) -> Non
 
 
 def test_a_key_may_have_any_base64_in_it(tmp_path: Path) -> None:
-    path, raw = tmp_path / "signing.key", b"\xfb\xef\xbe" * 10 + b"\xfb\xef"
+    path, raw = tmp_path / "signing.key", bytes(2) + b"\xfb\xef\xbe" * 10
     key = VerifierKey("schakel/test", Ed25519PrivateKey.from_private_bytes(raw).public_key().public_bytes_raw())
     secret = base64.b64encode(ED25519 + raw).decode()
     path.write_text(f"PRIVATE+KEY+{key.name}+{key.key_id.hex()}+{secret}\n")

@@ -91,7 +91,9 @@ def test_cases_are_chosen_by_name_by_day_and_by_lot(sqlite_engine: Engine, clock
         clock.moment += timedelta(days=1)
     first = local_day(clock.moment) - timedelta(days=3)
     second = first + timedelta(days=1)
-    by_lot = sorted(range(1, 7), key=lambda number: lot("7", names[number - 1]))
+
+    def by_lot(seed: str) -> list[int]:
+        return sorted(range(1, 7), key=lambda number: lot(seed, names[number - 1]))
 
     def numbers(**asked: Any) -> list[int]:
         chosen = choose(store, Asked(**asked))
@@ -102,6 +104,7 @@ def test_cases_are_chosen_by_name_by_day_and_by_lot(sqlite_engine: Engine, clock
     assert numbers(since=second) == [3, 4, 5, 6]
     assert numbers(until=second) == [1, 2, 3, 4]
     assert numbers(since=second, until=second) == [3, 4]
-    assert numbers(sample=3, seed="7") == sorted(by_lot[:3])
-    assert numbers(since=second, sample=1, seed="7") == [number for number in by_lot if number > 2][:1]
+    for seed in "abcdef":
+        assert numbers(sample=3, seed=seed) == sorted(by_lot(seed)[:3])
+        assert numbers(since=second, sample=1, seed=seed) == [number for number in by_lot(seed) if number > 2][:1]
     assert numbers(sample=9, seed="7") == [1, 2, 3, 4, 5, 6]

@@ -83,13 +83,13 @@ class Retelling:
             row = read()
             stored = case_of(row)
         except _FORGED:
-            self._report.add("STATE_DIFFERS", "The row of the case cannot be read.", folded.reference)
+            self._add("STATE_DIFFERS", "The row of the case cannot be read.", 0)
             return
         if differing := list(_differences(stored, folded)):
             said = f"The row of the case is not what its history gives: {', '.join(differing[:5])}."
-            self._report.add("STATE_DIFFERS", said, folded.reference, folded.seq)
+            self._add("STATE_DIFFERS", said, folded.seq)
         if row["definition"] != self._definition:
-            self._report.add("STATE_DIFFERS", "Its row names another definition than its history.", folded.reference)
+            self._add("STATE_DIFFERS", "Its row names another definition than its history.", 0)
 
     # -- events ------------------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import random
 import zipfile
@@ -9,9 +10,11 @@ from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 from employers import bring, employer
 from exports import AUDITOR, Unzipped, make
@@ -23,7 +26,7 @@ from states import EMPLOYER_COUPLING
 from workflow import Engine, Origin
 from workflow.clock import SetClock
 from workflow.erasure import Wish, erase
-from workflow.ledger import files, revealing
+from workflow.ledger import files, revealing, verify
 from workflow.ledger.archive import Archive, new_archive
 from workflow.ledger.export import FORMAT, Order, export
 from workflow.ledger.files import Counted
@@ -269,7 +272,7 @@ def test_the_manifest_and_the_readme_are_texts_that_people_can_read(
 ) -> None:
     out = tmp_path / "é\udcff.zip"
     asked = Asked(since=clock.now().date())
-    order = Order(out, asked, Origin("zoë", "x", "cli"), clock.now(), key="the key")
+    order = Order(out, asked, Origin("zoë\udcff", "x", "cli"), clock.now(), key="the key")
 
     done = export(engine.database, engine.rules, order, lambda _: iter(["page \ud800"]), lambda *_: None)
 
@@ -283,7 +286,7 @@ def test_the_manifest_and_the_readme_are_texts_that_people_can_read(
     said = {
         "format": FORMAT,
         "made_at": "2026-04-20T11:00:00.000000Z",
-        "made_by": "zoë",
+        "made_by": "zoë\udcff",
         "complete": False,
         "selection": {"from": "2026-04-20"},
         "revealed": False,
@@ -293,9 +296,62 @@ def test_the_manifest_and_the_readme_are_texts_that_people_can_read(
         "checkpoint": done.checkpoint.note,
         "files": found.manifest["files"],
     }
-    assert found.files["manifest.json"].decode() == json.dumps(said, ensure_ascii=False, indent=2) + "\n"
+    text = json.dumps(said, ensure_ascii=False, indent=2) + "\n"
+    assert found.files["manifest.json"] == text.encode("utf-8", "backslashreplace")
+    assert found.manifest == said
     assert found.files["report.html"] == b"page \\ud800"
     assert [line["from"] for line in found.lines("consistency.jsonl")] == [6]
+
+
+def test_lists_hold_the_chosen_cases_only_and_masked_unless_they_are_revealed(
+    engine: Engine, sqlite_url: str, tmp_path: Path
+) -> None:
+    cases = [row["reference"] for row in look(sqlite_url, "SELECT reference FROM cases ORDER BY id")]
+    name = engine.case(cases[2]).case.facts["registration"]["company_name"]
+
+    for given, company in (({}, "•••••"), ({"reveal": True}, name)):
+        make(engine, tmp_path / "a.zip", force=True, cases=(cases[0], cases[2]), **given)
+
+        found = Unzipped(tmp_path / "a.zip").files
+        rows = list(csv.DictReader(found["lists/cases.csv"].decode("utf-8-sig").splitlines(), delimiter=";"))
+        events = list(csv.DictReader(found["lists/events.csv"].decode("utf-8-sig").splitlines(), delimiter=";"))
+        book = openpyxl.load_workbook(BytesIO(found["lists/cases.xlsx"]))
+        sheet = [list(row) for row in book["cases"].iter_rows(values_only=True)]
+        assert book.sheetnames == ["cases"]
+        assert [row["case"] for row in rows] == [row[0] for row in sheet[1:]] == [cases[0], cases[2]]
+        assert list(rows[0]) == sheet[0]
+        assert rows[1]["registration.company_name"] == company
+        assert sheet[2][sheet[0].index("registration.company_name")] == company
+        assert [row["kind"] for row in events] == [
+            *("opened", "noted", *["revealed"] * bool(given)),
+            *("opened", "noted", "noted", *["revealed"] * bool(given)),
+        ]
+
+
+def test_leaves_that_no_checkpoint_covers_are_not_proved(engine: Engine, sqlite_url: str, tmp_path: Path) -> None:
+    put(sqlite_url, "DELETE FROM checkpoints")
+
+    make(engine, tmp_path / "a.zip")
+
+    found = Unzipped(tmp_path / "a.zip")
+    assert found.files["proofs.jsonl"] == found.files["checkpoints.jsonl"] == b""
+    assert [line["leaf"] for line in found.lines("leaves.jsonl")] == [0, 1, 2, 3, 4, 5]
+    assert found.manifest["checkpoint"] is None
+    assert list(found.files) == [
+        "README.txt",
+        "events.jsonl",
+        "leaves.jsonl",
+        "checkpoints.jsonl",
+        "proofs.jsonl",
+        "lists/cases.csv",
+        "lists/events.csv",
+        "lists/cases.xlsx",
+        f"definitions/employer_coupling-{EMPLOYER_COUPLING.version}.json",
+        "report.html",
+        "verify.py",
+        "manifest.json",
+    ]
+    assert found.files["verify.py"] == Path(verify.__file__).read_bytes()
 
 
 def test_a_selection_proves_the_checkpoints_it_holds_and_those_that_somebody_else_does(

@@ -51,10 +51,12 @@ def test_a_tree_without_leaves_has_the_empty_root_and_no_proofs(tmp_path: Path) 
     with TreeFile(tmp_path) as tree:
         assert tree.root() == EMPTY_ROOT
         assert tree.consistency_path(0) == []
-        with pytest.raises(IndexError):
-            tree.inclusion_path(0)
-        with pytest.raises(ValueError, match="no beginning"):
-            tree.consistency_path(1)
+        for index in (-1, 0):
+            with pytest.raises(IndexError, match=f"^leaf {index} does not stand in a tree of 0$"):
+                tree.inclusion_path(index)
+        for size in (-1, 1):
+            with pytest.raises(ValueError, match=f"^a tree of {size} leaves is no beginning of one of 0$"):
+                tree.consistency_path(size)
 
 
 def test_nothing_of_the_file_can_be_found(tmp_path: Path) -> None:

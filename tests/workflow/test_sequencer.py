@@ -95,6 +95,37 @@ def test_nothing_new_writes_nothing_until_a_quarter_of_an_hour_has_passed(
     assert read_checkpoint(first["note"]).at < read_checkpoint(second["note"]).at
 
 
+def test_a_pass_with_nothing_to_do_keeps_no_writer_off(
+    sqlite_engine: Engine, clock: SetClock, signer: Signer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bring(sqlite_engine, "registered")
+    run_once(sqlite_engine.database, signer, clock.now())
+
+    monkeypatch.setattr(sqlite_engine.database, "writing", None)
+
+    clock.moment += timedelta(minutes=14)
+    assert run_once(sqlite_engine.database, signer, clock.now()) == Sequenced()
+    clock.moment += timedelta(days=1)
+    assert run_once(sqlite_engine.database, None, clock.now()) == Sequenced()
+
+
+def test_each_pass_goes_on_where_the_one_before_stopped(
+    sqlite_engine: Engine, sqlite_url: str, clock: SetClock, signer: Signer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sequencer, "BATCH", 2)
+    engine, passes = sqlite_engine, []
+    for states in ([], ["rights_pending"], ["registered"], ["registered", "rights_pending"], []):
+        for state in states:
+            bring(engine, state)
+        passes.append(run_once(engine.database, signer, clock.now()))
+
+    assert passes == [Sequenced(0, 1), Sequenced(1, 1), Sequenced(2, 1), Sequenced(3, 2), Sequenced()]
+    is_whole(sqlite_url)
+    assert [row["size"] for row in checkpoints(sqlite_url)] == [0, 1, 3, 5, 6]
+    (progress,) = look(sqlite_url, "SELECT size, last_event, skipped FROM sequencer")
+    assert progress == {"size": 6, "last_event": 6, "skipped": "[]"}
+
+
 def test_without_a_key_leaves_grow_and_the_first_key_signs_them_all(
     engine: Engine, clock: SetClock, url: str, signer: Signer
 ) -> None:

@@ -22,7 +22,7 @@ from workflow.clock import SetClock
 from workflow.ledger.audit import verify_database
 from workflow.ledger.sequencer import run_once
 from workflow.ledger.signing import Signer, make_key, read_signer
-from workflow.ledger.verify import Report
+from workflow.ledger.verify import Report, read_checkpoint
 from workflow.storage import evidence
 from workflow.storage.tables import metadata
 
@@ -267,6 +267,23 @@ def test_an_event_after_the_checkpoint_over_it_is_told_with_both_times(town: Tow
         "TIME_AFTER_CHECKPOINT A/1: It says it happened at 2026-04-20T10:30:00.000000Z, but the checkpoint that covers"
         " it was signed at 2026-04-20T10:00:00.000000Z already.",
         *(f"EVENT_COLUMN A/{seq}: Its columns say something else than its bytes: at." for seq in (1, 2, 3)),
+    ]
+
+
+def test_a_checkpoint_that_somebody_holds_is_held_against_the_ledger(town: Town) -> None:
+    town.settle(2)
+    at = "2026-04-20T08:30:00.000000Z"
+    notes = (town.signer.checkpoint(size, bytes(32), at) for size in (6, 3))
+
+    report = verify_database(
+        town.engine.database, EMPLOYER_COUPLING, town.signer.key, [read_checkpoint(note) for note in notes]
+    )
+
+    assert town.lines(report) == [
+        f"FORK /0: The checkpoint of {at} over 3 leaves, which you hold, was signed over another history than the one"
+        " that is here now.",
+        f"ROLLED_BACK /0: The checkpoint of {at} over 6 leaves, which you hold, names more than the 4 leaves there are."
+        " The ledger was cut off or put back to an older state: the last 2 events of it are missing here.",
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -50,6 +51,38 @@ def test_a_reading_is_one_event_with_its_way_and_its_evidence_apart(engine: Engi
     (kept,) = look(url, "SELECT path, value FROM private_values WHERE seq = 2")
     assert kept["path"] == "evidence"
     assert "Raadplegen HRM" in kept["value"]
+
+
+def test_a_reading_is_decided_on_the_case_as_it_is_beside_the_older_ones_and_answered_whole(
+    sqlite_engine: Engine, sqlite_url: str
+) -> None:
+    older = sqlite_engine.open_case(facts := employer()).case.reference
+    case = sqlite_engine.open_case(facts | {"registration": facts["registration"] | {"kvk_number": "12"}}).case
+    asked = []
+
+    def decide(found: Case, context: Context) -> tuple[Facts, Observation]:
+        asked.append((found, context.today, {other.reference for other in context.others}))
+        return {"loket_user": {"rights": []}}, Observation({"observation": {"checks": {}}})
+
+    now = sqlite_engine.clock.now() + timedelta(days=1)
+    recorded = observe(
+        sqlite_engine.database,
+        sqlite_engine.rules,
+        case.reference.lower(),
+        decide,
+        now=now,
+        origin=LOKET,
+        version=1,
+    )
+
+    assert asked == [(case, date(2026, 4, 21), {older})]
+    stored = sqlite_engine.case(case.reference)
+    event = recorded.event
+    assert event is not None
+    assert (event.at, event.origin, event.case) == (now, LOKET, case.reference)
+    assert recorded == Recorded(stored.case, event, ("loket_user.rights",), ("rights_missing",), stored.problems)
+    assert {"CASE_DUPLICATE", "KVK_FORMAT", "RIGHTS_MISSING"} <= {one.code for one in recorded.problems}
+    assert events_of(sqlite_url, case.reference)[-1]["hash"] == event.hash
 
 
 def test_a_reading_that_changes_nothing_is_in_the_history_all_the_same(engine: Engine, url: str) -> None:

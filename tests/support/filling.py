@@ -31,7 +31,8 @@ _ALWAYS: dict[str, dict[str, Any]] = {
         "definition_version": "1",
         "prev_hash": "",
     },
-    "outbox": {"letter": "overview", "role": "asr", "language": "nl", "state": "pending", "context": "{}"},
+    "outbox": {"letter": "overview", "role": "asr", "language": "nl", "state": "pending", "context": "{}"}
+    | {"attempts": 0, "is_reminder": False},
 }
 _MOMENTS = {"cases": ("at", "opened_at", "entered_at"), "events": ("at",), "outbox": ("created_at", "due_at")}
 

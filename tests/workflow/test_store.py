@@ -332,7 +332,7 @@ LETTER_COLUMNS = ("id", "state", "context", "recipient", "reason", "subject", "t
 
 @pytest.fixture
 def posted(store: Store) -> Store:
-    """Letters of two cases and about both: 1-3 of case 1, 4-5 of case 2, 10-13 about several, 14 about none of them."""
+    """Letters of two cases and about several: 1, 2, 3 and 7 are of case 1, 4, 5 and 6 of case 2, 11 was erased."""
     put_cases(store, cases, 1, 2)
     built = {"recipient": "a@b.nl", "subject": "Over", "message": b"bytes", "sha256": "00", "token": "t"}
     for number, case_id, state, more in [
@@ -343,6 +343,8 @@ def posted(store: Store) -> Store:
         (1, 1, "sent", {}),
         (5, 2, "merged", {"merged_into": 10, "reason": "part", "finished_at": minute(1)}),
         (4, 2, "pending", {}),
+        (6, 2, "merged", {"merged_into": 13}),
+        (7, 1, "merged", {"merged_into": 11}),
         (10, None, "claimed", {"context": '["C-2"]'}),
         (13, None, "pending", {"context": '["C-2"]'}),
         (14, None, "failed", {"context": '["C-9"]'}),
@@ -361,10 +363,11 @@ def test_letters_that_hold_something_of_a_case_are_its_own_and_then_those_about_
         Mention(1, 1, LetterState.SENT, "{}", None),
         Mention(2, 1, LetterState.CLAIMED, "{}", None),
         Mention(3, 1, LetterState.MERGED, "{}", 10),
+        Mention(7, 1, LetterState.MERGED, "{}", 11),
         Mention(10, None, LetterState.CLAIMED, '["C-2"]', None),
         Mention(12, None, LetterState.PENDING, '["C-1"]', None),
     ]
-    assert [letter.is_unsent for letter in found] == [False, True, False, True, True]
+    assert [letter.is_unsent for letter in found] == [False, True, False, False, True, True]
 
 
 def test_what_is_erased_of_letters_is_theirs_alone(posted: Store) -> None:

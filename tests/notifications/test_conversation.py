@@ -16,7 +16,7 @@ from notifications import delivery as delivering
 from notifications.delivery import Delivered, Delivery
 from notifications.smtp import Outcome, Phase, Reply, Server
 from workflow import Engine
-from workflow.clock import SetClock
+from workflow.clock import SetClock, format_time
 
 SERVER = Server(ADDRESS, 25, "none", hello_name="tests.example.org")
 SENT = Reply(Outcome.SENT, Phase.DATA, 250, "OK")
@@ -190,6 +190,33 @@ def test_before_a_letter_leaves_its_bytes_and_a_lease_of_fifteen_minutes_are_com
     assert len(set(script.bytes)) == 3
     rows = look(sqlite_url, "SELECT state, token, lease_until, message FROM outbox ORDER BY id")
     assert [tuple(row.values()) for row in rows] == [("sent", None, None, message) for message in script.bytes]
+
+
+def test_a_pass_that_is_stopped_finishes_the_letter_in_hand_and_gives_back_the_rest(
+    engine: Engine, script: Script, sqlite_url: str
+) -> None:
+    worker = Delivery(engine.database, engine.rules, engine.clock, WORKER, DESK, SERVER, connections=1)
+    script.on_data = worker.stop
+
+    assert worker.run_once() == Delivered(sent=1, pending=2)
+
+    assert script.said == ["open", A, "data", "close"]
+    rows = look(sqlite_url, "SELECT state, token FROM outbox ORDER BY id")
+    assert [tuple(row.values()) for row in rows] == [("sent", None), ("pending", None), ("pending", None)]
+
+
+def test_first_ended_claims_are_put_back_and_letters_get_the_address_of_their_role(
+    engine: Engine, script: Script, sqlite_url: str, clock: SetClock
+) -> None:
+    ended, running = (repr(format_time(clock.now() + timedelta(minutes=minutes))) for minutes in (0, 1))
+    with bare(sqlite_url) as connection:
+        connection.execute(f"UPDATE outbox SET state = 'claimed', token = 'x', lease_until = {ended} WHERE id = 1")
+        connection.execute(f"UPDATE outbox SET state = 'claimed', token = 'x', lease_until = {running} WHERE id = 2")
+        connection.execute("UPDATE outbox SET role = 'asr', recipient = NULL WHERE id = 3")
+
+    assert run(engine) == Delivered(sent=2)
+
+    assert script.said == ["open", A, "data", "offer asr@example.org", "data", "close"]
 
 
 def test_a_letter_that_somebody_else_has_meanwhile_is_not_sent(engine: Engine, script: Script, sqlite_url: str) -> None:

@@ -296,6 +296,39 @@ def test_compacting_an_open_database_does_all_its_steps(sqlite: Database, sqlite
     assert look(sqlite_url, "PRAGMA user_version") == [{"user_version": 0}]
 
 
+def test_a_reader_who_comes_while_the_file_is_rewritten_keeps_it_from_being_done(
+    sqlite: Database, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compacting, "PATIENCE", 1)
+    reader = sqlite3.connect(path, isolation_level=None)
+    with sqlite.writing() as store:
+        expect_leftovers(store)
+
+    def begin_reading(step: str) -> None:
+        if step == "VACUUM":
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM cases").fetchone()
+
+    sqlite.failpoint = begin_reading
+    done = sqlite.compact()
+    reader.close()
+
+    assert not done
+    with sqlite.reading() as store:
+        assert has_leftovers(store)
+
+
+def test_a_disk_that_fails_while_compacting_is_told_as_any_other(sqlite: Database, path: Path) -> None:
+    def fail(_step: str) -> None:
+        raise sqlite3.OperationalError("the disk is on fire")
+
+    sqlite.failpoint = fail
+    with pytest.raises(StoreError) as refused:
+        sqlite.compact()
+
+    assert str(refused.value) == f"The database {path} failed: the disk is on fire"
+
+
 # -- waiting -----------------------------------------------------------------------------------------------------------
 
 

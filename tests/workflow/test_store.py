@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import pytest
 from filling import minute, put, put_cases
 
+from states import EMPLOYER_COUPLING
 from workflow import Database
 from workflow.answers import Case
 from workflow.definition import Key, Other
@@ -322,6 +323,24 @@ def test_cases_that_have_not_ended_are_read_in_pages_in_the_order_they_were_open
     assert listing.count_live(store) == 4
     assert [case.reference for case in listing.drifted_cases(store, "old_name", 9)] == ["C-1", "C-4", "C-5"]
     assert [case.reference for case in listing.drifted_cases(store, "old_name", 2)] == ["C-1", "C-4"]
+
+
+def test_a_list_holds_what_its_filter_asks_for_up_to_a_number(store: Store) -> None:
+    put_cases(store, cases, 3, 1, due_at=minute(5))
+    put_cases(store, cases, 2, 4, state="enriched", due_at=minute(4))
+    put_cases(store, cases, 5, state="confirmed")
+
+    def found(state: str | None, holder: str | None, overdue_at: datetime | None, limit: int | None) -> list[str]:
+        wanted = listing.Filter.of(EMPLOYER_COUPLING, state, holder, overdue_at, None, limit)
+        return [case.reference for case in listing.list_cases(store, wanted)]
+
+    assert found(None, None, None, None) == ["C-1", "C-2", "C-3", "C-4", "C-5"]
+    assert found(None, None, None, 1) == ["C-1"]
+    assert found("enriched", None, None, None) == ["C-2", "C-4"]
+    assert found("enriched", "keylane", None, 1) == ["C-2"]
+    assert found("enriched", "asr", None, None) == []
+    assert found(None, None, minute(5), None) == ["C-2", "C-4", "C-1", "C-3"]
+    assert found(None, None, minute(4), 1) == ["C-2"]
 
 
 # -- erasing -----------------------------------------------------------------------------------------------------------

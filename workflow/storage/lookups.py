@@ -38,7 +38,7 @@ def _on_postgresql(element: _Rows, compiler: Any, **options: Any) -> str:
     return f"json_array_elements(CAST({compiler.process(element.clauses, **options)} AS json))"
 
 
-def find_external(store: Store, externals: Sequence[str], *, lock: bool = False) -> dict[str, tuple[int, Case]]:
+def find_external(store: Store, externals: Sequence[str], *, lock: bool) -> dict[str, tuple[int, Case]]:
     """The cases that have one of these external references; with `lock`, kept from other writers."""
     query = _by_external_locked if lock else _by_external
     found = store.select(query, {"wanted": compact_json([[external] for external in externals])})

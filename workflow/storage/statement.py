@@ -72,10 +72,6 @@ class Statement:
             bound[place] = convert(bound[place])
         return bound
 
-    def run(self, cursor: Cursor, values: Row | None = None) -> None:
-        """Execute once; a select's rows are then read with `rows`."""
-        cursor.execute(self.sql, self.bind(values or {}))
-
     def run_many(self, cursor: Cursor, rows: Iterable[Row]) -> None:
         """Execute for every row at once."""
         bound = [self.bind(row) for row in rows]

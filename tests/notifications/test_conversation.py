@@ -219,6 +219,20 @@ def test_first_ended_claims_are_put_back_and_letters_get_the_address_of_their_ro
     assert script.said == ["open", A, "data", "offer asr@example.org", "data", "close"]
 
 
+def test_while_another_worker_puts_letters_in_order_new_reminders_and_all_that_is_left_behind_wait_for_it(
+    engine: Engine, script: Script, sqlite_url: str, clock: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivering, "try_turn", lambda _store: False)
+    ended = format_time(clock.now())
+    with bare(sqlite_url) as connection:
+        connection.execute(f"UPDATE outbox SET state = 'claimed', token = 'x', lease_until = '{ended}' WHERE id = 2")
+        connection.execute("UPDATE outbox SET is_reminder = 1 WHERE id = 1")
+
+    assert run(engine) == Delivered(sent=1, merged=0, pending=1)
+
+    assert script.said == ["open", C, "data", "close"]
+
+
 def test_a_letter_that_somebody_else_has_meanwhile_is_not_sent(engine: Engine, script: Script, sqlite_url: str) -> None:
     def steal() -> None:
         with bare(sqlite_url) as connection:

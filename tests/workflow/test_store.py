@@ -354,7 +354,7 @@ def posted(store: Store) -> Store:
     """Letters of two cases and about several: 1, 2, 3 and 7 are of case 1, 4, 5 and 6 of case 2, 11 was erased."""
     put_cases(store, cases, 1, 2)
     built = {"recipient": "a@b.nl", "subject": "Over", "message": b"bytes", "sha256": "00", "token": "t"}
-    for number, case_id, state, more in [
+    rows: list[tuple[int, int | None, str, dict[str, Any]]] = [
         (12, None, "pending", {"context": '["C-1"]'}),
         (11, None, "pending", {"context": ""}),
         (3, 1, "merged", {"merged_into": 10, "reason": "part", "finished_at": minute(1)}),
@@ -367,7 +367,8 @@ def posted(store: Store) -> Store:
         (10, None, "claimed", {"context": '["C-2"]'}),
         (13, None, "pending", {"context": '["C-2"]'}),
         (14, None, "failed", {"context": '["C-9"]'}),
-    ]:
+    ]
+    for number, case_id, state, more in rows:
         put(store, outbox, {"id": number, "case_id": case_id, "state": state, **built, **more})
     for letter in (1, 2, 4):
         tried = {"outbox_id": letter, "at": minute(0), "phase": "data", "outcome": "retry", "words": f"to {letter}"}

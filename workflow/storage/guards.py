@@ -9,6 +9,12 @@ from typing import Any
 from workflow.storage import tables
 from workflow.storage.store import Store
 
+_COLUMNS: Mapping[str, str] = {
+    "sqlite": "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table'",
+    "postgresql": "SELECT table_name, column_name FROM information_schema.columns"
+    " WHERE table_schema = current_schema()",
+}
+"""Every table with each of its columns, by dialect."""
 _GUARDED = ("events", "leaves", "checkpoints")
 _REPLACED: Mapping[str, str] = {
     "events": "EXISTS (SELECT 1 FROM events WHERE id = NEW.id)"
@@ -42,12 +48,8 @@ def fallen(store: Store) -> list[str]:
 
 
 def _columns(store: Store) -> dict[str, set[str]]:
-    if store.is_sqlite:
-        sql = "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table'"
-    else:
-        sql = "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = current_schema()"
     found: dict[str, set[str]] = {}
-    for table, column in store.execute(sql).fetchall():
+    for table, column in store.execute(_COLUMNS[store.dialect.name]).fetchall():
         found.setdefault(table, set()).add(column)
     return found
 

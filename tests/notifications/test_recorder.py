@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 from employers import bring, employer
 
 from notifications.recorder import Act, Recorder
 from workflow import Engine, Origin
+from workflow.answers import Case
 from workflow.clock import SetClock
 from workflow.events import Kind
 from workflow.storage.store import Store
@@ -156,3 +157,43 @@ def test_an_act_that_fails_leaves_nothing_of_what_it_appended(recorder: Recorder
         recorder.run_now(note_and_fail, [case_id(sqlite_engine, case)])
 
     assert [step.event.kind for step in sqlite_engine.history(case)] == [Kind.OPENED]
+
+
+def test_an_act_whose_case_is_in_other_hands_waits_for_it_and_keeps_no_other_waiting(
+    recorder: Recorder, sqlite_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, free = (case_id(sqlite_engine, bring(sqlite_engine, "rights_pending")) for _ in range(2))
+    tries, done, pauses = [0], list[str](), list[float]()
+    find, sleep = Store.cases_by_id, asyncio.sleep
+
+    def find_if_free(store: Store, wanted: Sequence[int], *, if_free: bool = False) -> list[tuple[int, Case]]:
+        """As on PostgreSQL, while somebody else holds a case for the first five tries."""
+        tries[0] += held in wanted
+        is_held = if_free and tries[0] <= 5
+        return [found for found in find(store, wanted) if not (is_held and found[0] == held)]
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        await sleep(0)
+
+    def doing(name: str) -> Act[str]:
+        def act(_store: Store, works: Mapping[int, Work]) -> Callable[[], str]:
+            done.append(f"{name} {sorted(works)}")
+            return lambda: name
+
+        return act
+
+    async def ask() -> list[str]:
+        acts = (recorder.submit(doing("held"), [held, free]), recorder.submit(doing("free"), [free]))
+        return await asyncio.gather(*acts)
+
+    monkeypatch.setattr(Store, "cases_by_id", find_if_free)
+    monkeypatch.setattr("notifications.recorder._PAUSES", (1, 5))
+    monkeypatch.setattr(asyncio, "sleep", pause)
+
+    assert asyncio.run(ask()) == ["held", "free"]
+
+    assert done == [f"free {[free]}", f"held {[held, free]}"]
+    assert [seconds for seconds in pauses if seconds] == [1, 2, 4, 5]
+    tries[0] = 0
+    assert recorder.run_now(doing("now"), [held]) == "now"

@@ -394,6 +394,21 @@ def test_only_who_reads_waits_by_itself(sqlite: Database) -> None:
     assert (reading, writing, again) == (30_000, 0, 30_000)
 
 
+def test_what_went_wrong_is_rolled_back_and_a_connection_that_was_closed_is_of_no_more_use(path: Path) -> None:
+    connection = sqlite3.connect(path, isolation_level=None)
+    kept = line.Line(None, connection)  # type: ignore[arg-type]
+    idle = kept.roll_back()
+    connection.execute("BEGIN")
+    connection.execute("INSERT INTO slots VALUES ('a', '2026-04-20', 'x')")
+
+    begun = kept.roll_back()
+    left = connection.in_transaction, connection.execute("SELECT count(*) FROM slots").fetchone()
+    connection.close()
+
+    assert (idle, begun, kept.roll_back()) == (True, True, False)
+    assert left == (False, (0,))
+
+
 # -- guards ------------------------------------------------------------------------------------------------------------
 
 

@@ -343,6 +343,38 @@ def test_a_list_holds_what_its_filter_asks_for_up_to_a_number(store: Store) -> N
     assert found(None, None, minute(4), 1) == ["C-2"]
 
 
+@pytest.mark.parametrize("page", [1, 2, 3, 1000])
+def test_a_list_is_the_same_however_it_is_cut_into_pages(
+    store: Store, page: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "PAGE", page)
+    states = ("enriched", "registered", "registered", "enriched", "keylane_configuring", "enriched", "registered")
+    for number, (state, due) in enumerate(zip(states, (5, 9, 5, 7, 5, 5, None), strict=True), 1):
+        put_cases(store, cases, number, state=state, due_at=due and minute(due))
+        put(store, case_keys, {"case_id": number, "kind": "name", "value": f"zon {number % 2}% b.v.", "detail": ""})
+    put(store, case_keys, {"case_id": 7, "kind": "tax", "value": "zon 0% b.v.", "detail": ""})
+    put_cases(store, cases, 88, due_at=minute(6))
+
+    def found(*, limit: int | None = None, search: str | None = None, **more: Any) -> list[int]:
+        given = {"state": None, "holder": None, "overdue_at": None, **more}
+        wanted = listing.Filter.of(EMPLOYER_COUPLING, search=search, limit=limit, **given)
+        return [int(case.reference.removeprefix("C-")) for case in listing.list_cases(store, wanted)]
+
+    everything = [1, 2, 3, 4, 5, 6, 7, 88]
+    overdue = [1, 3, 5, 6, 88, 4]
+    for limit in range(1, 9):
+        assert found(limit=limit) == everything[:limit]
+        assert found(limit=limit, overdue_at=minute(7)) == overdue[:limit]
+        assert found(limit=limit, holder="keylane") == [1, 4, 5, 6][:limit]
+        assert found(limit=limit, holder="keylane", overdue_at=minute(7)) == [1, 5, 6, 4][:limit]
+    assert found() == everything
+    assert found(holder="keylane") == [1, 4, 5, 6]
+    assert found(search=" ZON  0%") == [2, 4, 6]
+    assert found(search="%") == [1, 2, 3, 4, 5, 6, 7]
+    assert found(search=" c-8 ") == found(search=" e-8 ") == [88]
+    assert found(search="c_8") == found(search="e_8") == found(search="_") == []
+
+
 # -- erasing -----------------------------------------------------------------------------------------------------------
 
 

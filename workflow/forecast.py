@@ -59,9 +59,7 @@ def _unsorted(store: Store, rules: Rules, now: datetime, until: datetime) -> Ite
             why = _waiting(row.recipient, row.role)
             yield Expected(max(row.due_at, now), row.case, row.letter, row.role, why)
     for case_id, case in store.cases_due_by(until):
-        keys = rules.definition.domain.keys(case.facts)
-        (others,) = store.older_open_cases([(case_id, keys)])
-        yield from simulate(Work(rules, _NOBODY, now, case_id, case, others), until)
+        yield from simulate(Work(rules, _NOBODY, now, case_id, case), until)
 
 
 def _sorted_parts(found: Iterator[Expected], files: ExitStack) -> Iterator[Iterable[Expected]]:
@@ -109,8 +107,7 @@ def _moment(calendar: WorkingDays, timer: Timer, now: datetime) -> datetime:
     moment = max(timer.due_at, now)
     if timer.kind in kinds_at(calendar, moment):
         return moment
-    today = at_reminder_hour(calendar.next_working_day(local_day(moment)))
-    return today if today >= moment else at_reminder_hour(calendar.add(local_day(moment), 1))
+    return at_reminder_hour(calendar.next_working_day(local_day(moment)))  # too early in the day, or a day off
 
 
 def _reason(event: Event) -> str:

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from employers import bring
-from looking import look
+from looking import bare, look
 
 from workflow import Engine, Origin, reminders
 from workflow.clock import AMSTERDAM, SetClock
@@ -118,6 +118,38 @@ def test_it_is_in_order(sqlite_engine: Engine) -> None:
     moments = [one.at for one in ahead(sqlite_engine)]
 
     assert moments == sorted(moments)
+
+
+def test_letters_of_one_moment_come_by_case_those_about_several_first_and_only_what_waits(
+    sqlite_engine: Engine, sqlite_url: str
+) -> None:
+    first, second = sorted(bring(sqlite_engine, "registered") for _ in range(2))
+    with bare(sqlite_url) as connection:
+        number = "SELECT id FROM cases WHERE reference = "
+        connection.execute("UPDATE outbox SET state = 'sent' WHERE letter = 'invitation'")
+        connection.execute(
+            f"UPDATE outbox SET case_id = NULL WHERE letter = 'enrichment_requested' AND case_id = ({number}'{second}')"
+        )
+
+    now = sqlite_engine.clock.now()
+    assert ahead(sqlite_engine, 0) == [
+        Expected(now, None, "enrichment_requested", "asr", "no address for asr"),
+        Expected(now, first, "enrichment_requested", "asr", "no address for asr"),
+        Expected(now, first, "registration_received", "applicant", "waits to be sent"),
+        Expected(now, second, "registration_received", "applicant", "waits to be sent"),
+    ]
+
+
+def test_the_last_moment_belongs_to_it_and_says_which_rung_it_is(sqlite_engine: Engine, clock: SetClock) -> None:
+    case = bring(sqlite_engine, "registered")
+    first = Expected(local("2026-04-23T09:00"), case, "reminder_asr", "asr", "reminder_1 of registered")
+    second = Expected(local("2026-04-28T09:00"), case, "reminder_asr", "asr", "reminder_2 of registered")
+    clock.moment = local("2026-04-22T09:00")
+
+    def of_rungs(days: int) -> list[Expected]:
+        return [one for one in ahead(sqlite_engine, days) if not one.reason.startswith(WAITING)]
+
+    assert [of_rungs(days) for days in (0, 1, 5, 6)] == [[], [first], [first], [first, second]]
 
 
 def test_looking_ahead_writes_nothing(engine: Engine, url: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -17,6 +17,7 @@ from workflow.answers import Stuck
 from workflow.calendar import WorkingDays
 from workflow.clock import SetClock, local_day
 from workflow.definition import Context, Definition, Facts, Problem, Severity, Validator
+from workflow.errors import HistoryBroken
 from workflow.impact import stuck_cases
 from workflow.storage import listing
 from workflow.work import Rules
@@ -248,3 +249,119 @@ def test_the_rules_of_then_may_be_gone(engine: Engine, url: str, clock: SetClock
         connection.execute("DELETE FROM definitions")
 
     assert impact(engine, asking(a_prefix("B"))) == {case: ["NEW_RULE"]}
+
+
+# -- what exactly is compared ------------------------------------------------------------------------------------------
+
+
+def a_rule(field: str, *about: str, when: Callable[[Facts, Context], object], code: str = "RW_MISSING") -> Validator:
+    """A stricter rule under a code that there was, so that it only counts for what was never judged by the old one."""
+
+    def asks(facts: Facts, context: Context) -> Iterator[Problem]:
+        if when(facts, context):
+            yield Problem(code, Severity.ERROR, field, "applicant", about)
+
+    return asks
+
+
+def named(facts: Facts, *words: str) -> bool:
+    """Whether the first director and major shareholder has one of these names."""
+    return any(word in str(facts["registration"]["dgas"]) for word in words)
+
+
+@pytest.mark.parametrize(
+    ("field", "about", "stuck"),
+    [
+        ("registration.dgas", (), True),
+        ("registration.dgas[0].name", (), True),
+        ("registration.email", (), False),
+        ("registration.email[0].dgas", (), False),
+        ("registration.email", ("registration.dgas",), True),
+        ("registration.dgas", ("registration.email",), False),
+        ("registration.email", ("realisation.realised_on", "registration.dgas"), True),  # a sheet that is not there
+        ("registration.email", ("realisation.realised_on",), False),
+    ],
+)
+def test_what_changed_since_is_looked_for_in_what_the_problem_is_about_or_else_in_its_field(
+    sqlite_engine: Engine, field: str, about: tuple[str, ...], stuck: bool
+) -> None:
+    case = bring(sqlite_engine, "registered", employer("loket_user", "registration"))
+    sqlite_engine.record(case, {"registration": {"dgas": [{"name": "X. Ander", "employee_number": "1"}]}})
+
+    rule = a_rule(field, *about, when=lambda facts, _: named(facts, "X. Ander"))
+
+    assert impact(sqlite_engine, asking(rule)) == ({case: ["RW_MISSING"]} if stuck else {})
+
+
+def test_the_answer_holds_the_case_who_has_the_ball_and_the_whole_problem(sqlite_engine: Engine) -> None:
+    case = sqlite_engine.case(opened(sqlite_engine, "registered", "B1")).case
+    kept = tuple(state for state in EMPLOYER_COUPLING.states if state.name != "registered")
+    ways = tuple(move for move in EMPLOYER_COUPLING.moves if "registered" not in (*move.sources, move.target))
+    gone = replace(EMPLOYER_COUPLING, version="2099.1", states=kept, moves=ways)
+    pit = replace(EMPLOYER_COUPLING, version="2099.1", moves=ways)
+
+    assert found(sqlite_engine, asking(a_prefix("B"))) == [
+        Stuck(case, "asr", (Problem("NEW_RULE", Severity.ERROR, NUMBER, "applicant", (NUMBER,)),))
+    ]
+    assert found(sqlite_engine, gone) == [Stuck(case, None, reasons=("There is no state 'registered'.",))]
+    assert found(sqlite_engine, pit) == [Stuck(case, "asr", reasons=("No move leads forward from 'registered'.",))]
+
+
+def test_a_return_is_no_judgement_so_its_day_does_not_count(sqlite_engine: Engine, clock: SetClock) -> None:
+    case = bring(sqlite_engine, "enriched")
+    clock.moment += timedelta(days=4)
+    sqlite_engine.advance(case, "return_to_asr", reason="polis")
+    rule = a_rule("registration.email", when=lambda _, context: context.today > date(2026, 4, 22))
+
+    assert impact(sqlite_engine, asking(rule)) == {}
+
+
+def test_a_rule_may_ask_the_calendar_what_the_day_of_the_judgement_was(sqlite_engine: Engine, clock: SetClock) -> None:
+    on_monday = bring(sqlite_engine, "registered")
+    clock.moment += timedelta(days=5)
+    on_saturday = bring(sqlite_engine, "registered")
+    clock.moment += timedelta(days=1)
+    rule = a_rule("registration.email", when=lambda _, context: not context.calendar.is_working_day(context.today))
+
+    assert impact(sqlite_engine, asking(rule)) == {on_saturday: ["RW_MISSING"]}
+    assert on_monday
+
+
+def test_an_acceptance_that_ended_with_its_value_is_not_the_rules_doing(sqlite_engine: Engine) -> None:
+    case = opened(sqlite_engine, "registered", "B1")
+    sqlite_engine.record(case, {"registration": {"framework_contract_number": "B2"}})
+
+    assert [problem.code for problem in sqlite_engine.case(case).problems] == ["RW_PREFIX"]
+    assert impact(sqlite_engine, EMPLOYER_COUPLING) == {}
+
+
+def test_a_new_warning_about_another_case_counts_as_a_new_error_does(sqlite_engine: Engine) -> None:
+    facts = employer()
+    sqlite_engine.open_case(facts)
+    younger = bring(sqlite_engine, "registered")
+    sqlite_engine.record(younger, {"registration": {"company_name": facts["registration"]["company_name"]}})
+
+    def no_namesakes(_: Facts, context: Context) -> Iterator[Problem]:
+        if context.others:
+            yield Problem("NEW_RULE", Severity.WARNING, "registration.email", "operations")
+
+    assert impact(sqlite_engine, asking(no_namesakes))[younger][-1] == "NEW_RULE"
+
+
+def test_a_case_that_was_never_judged_is_not_stuck_although_rules_lead_to_where_it_is(sqlite_engine: Engine) -> None:
+    opened(sqlite_engine, "rights_pending", "B1")
+    moves = tuple(
+        replace(move, requires=("registration",)) if move.target == "rights_pending" else move
+        for move in asking(a_prefix("B")).moves
+    )
+
+    assert found(sqlite_engine, replace(EMPLOYER_COUPLING, version="2099.1", moves=moves)) == []
+
+
+def test_a_history_that_cannot_be_read_is_named(sqlite_engine: Engine, sqlite_url: str) -> None:
+    case = opened(sqlite_engine, "registered", "B1")
+    with bare(sqlite_url) as connection:
+        connection.execute("UPDATE private_values SET value = 'no json'")
+
+    with pytest.raises(HistoryBroken, match=f"^The history of {case} cannot be read"):
+        found(sqlite_engine, asking(a_prefix("B")))

@@ -15,9 +15,14 @@ from looking import events_of, look
 from states import EMPLOYER_COUPLING
 from workflow import Engine, Origin, Refused
 from workflow.answers import Case, Moved, Opened, Recorded, Step, Summary, View
+from workflow.calendar import WorkingDays
 from workflow.clock import SetClock
 from workflow.definition import Problem
 from workflow.erasure import Erased, Wish, erase
+from workflow.reminders import Fired, run_once
+from workflow.schedule import Timer, TimerKind, timers_of
+from workflow.storage import restores
+from workflow.storage.restores import Restore
 
 ANNA, BOB = Origin("anna", "anna-os", "python"), Origin("bob", "bob-os", "form")
 PERSONAL = ("company_name", "contact_name", "dgas", "email", "wage_tax_number")
@@ -320,6 +325,135 @@ def test_history_tells_what_each_event_changed_and_the_words_with_it(sqlite_engi
     assert isinstance(sqlite_engine.history(case)[0], Step)
 
 
+# -- letters and reminders ---------------------------------------------------------------------------------------------
+
+
+def letter(url: str, name: str, role: str = "applicant") -> dict[str, Any]:
+    """The newest letter of this name to this role, its context read."""
+    row = look(url, f"SELECT * FROM outbox WHERE letter = '{name}' AND role = '{role}' ORDER BY id")[-1]
+    return row | {"context": json.loads(row["context"])}
+
+
+def test_a_letter_is_addressed_and_frozen_as_the_case_is_when_its_event_is_written(
+    sqlite_engine: Engine, sqlite_url: str, clock: SetClock
+) -> None:
+    given = two_warnings()
+    given["registration"]["language"] = "en"
+    case = sqlite_engine.open_case(given).case.reference
+    clock.moment += timedelta(days=2)
+    sqlite_engine.advance(case, accept_warnings=True)
+    clock.moment += timedelta(days=1)
+    sqlite_engine.advance(case, "return_to_applicant", reason="kijk nog eens")
+    sqlite_engine.advance(case, accept_warnings=True)
+
+    invitation, received = letter(sqlite_url, "invitation"), letter(sqlite_url, "registration_received")
+    asked, returned = letter(sqlite_url, "enrichment_requested", "asr"), letter(sqlite_url, "returned_to_applicant")
+    addressed = ("seq", "language", "recipient", "state", "is_reminder")
+    assert [[row[name] for name in addressed] for row in (invitation, received, asked, returned)] == [
+        [1, "en", "salaris01@example.com", "pending", 0],
+        [4, "en", "salaris01@example.com", "pending", 0],
+        [4, "nl", None, "pending", 0],
+        [3, "en", "salaris01@example.com", "pending", 0],
+    ]
+    dated = ("today", "entered_on", "due_on", "answer_by", "working_days", "reason")
+    assert [[row["context"][name] for name in dated] for row in (invitation, asked, returned)] == [
+        ["20 April 2026", "20 April 2026", "28 April 2026", "28 April 2026", 0, ""],
+        ["23 april 2026", "23 april 2026", "29 april 2026", "29 april 2026", 0, ""],
+        ["23 April 2026", "23 April 2026", "1 May 2026", "1 May 2026", 0, "kijk nog eens"],
+    ]
+    told = [
+        (len(row["context"]["open_items"]), len(row["context"]["warnings"])) for row in (invitation, asked, returned)
+    ]
+    assert told == [(2, 0), (0, 2), (0, 0)]
+    assert (asked["context"]["reference"], asked["context"]["company"]) == (case, given["registration"]["company_name"])
+    assert [row["created_at"] for row in (invitation, asked)] == [
+        "2026-04-20T08:00:00.000000Z",
+        "2026-04-23T08:00:00.000000Z",
+    ]
+
+
+def test_one_pass_answers_what_it_did_and_a_reminder_says_what_it_reminds_of(
+    sqlite_engine: Engine, sqlite_url: str, clock: SetClock
+) -> None:
+    older = bring(sqlite_engine, "rights_pending")
+    name = sqlite_engine.case(older).case.facts["registration"]["company_name"]
+    worker = Origin("worker", "schakel", "worker")
+    given = employer("registration")
+    given["registration"]["company_name"] = name
+    case = sqlite_engine.open_case(given).case.reference
+    held = bring(sqlite_engine, "registered")
+    sqlite_engine.hold(held, date(2026, 5, 5), "wacht")
+    clock.moment = datetime(2026, 5, 6, 7, 0, tzinfo=UTC)  # eleven working days on
+
+    fired = run_once(sqlite_engine.database, sqlite_engine.rules, clock.moment, worker)
+    again = run_once(sqlite_engine.database, sqlite_engine.rules, clock.moment, worker)
+
+    assert (fired, again) == (Fired(reminders=4, escalations=2, holds_ended=1), Fired())
+    steps = [step.event for step in sqlite_engine.history(case)]
+    assert [(event.kind, event.body, event.at, event.origin, event.trigger) for event in steps[1:]] == [
+        ("reminded", {"letters": ["reminder_applicant"], "rung": "reminder_1"}, clock.moment, worker, None),
+        ("reminded", {"letters": ["reminder_applicant_second"], "rung": "reminder_2"}, clock.moment, worker, None),
+        ("escalated", {"letters": ["escalation"], "rung": "escalation"}, clock.moment, worker, None),
+    ]
+    first = letter(sqlite_url, "reminder_applicant")
+    escalation = letter(sqlite_url, "escalation", "operations")
+    assert [(row["case_id"], row["seq"], row["is_reminder"]) for row in (first, escalation)] == [(2, 2, 1), (2, 4, 1)]
+    assert (first["context"]["working_days"], first["context"]["today"]) == (11, "6 mei 2026")
+    assert older in str(escalation["context"]["open_items"])
+    assert sqlite_engine.case(held).case.rung == 0
+    resumed = sqlite_engine.history(held)[-1].event
+    assert (resumed.kind, resumed.body, resumed.origin) == ("resumed", {}, worker)
+
+
+def test_what_fell_due_up_to_the_moment_a_copy_was_put_back_is_held_and_what_comes_after_is_not(
+    sqlite_engine: Engine, clock: SetClock
+) -> None:
+    case = bring(sqlite_engine, "registered")
+    due = datetime(2026, 4, 23, 7, 0, tzinfo=UTC)
+    with sqlite_engine.database.writing() as store:
+        restores.begin(store, Restore(due, None, 0, None))
+
+    fired = []
+    for clock.moment in (due, due + timedelta(days=5) - timedelta(seconds=1), due + timedelta(days=5)):
+        fired.append(run_once(sqlite_engine.database, sqlite_engine.rules, clock.moment, BOB))
+
+    assert fired == [Fired(), Fired(), Fired()]  # the second rung waits for the first
+    with sqlite_engine.database.writing() as store:
+        restores.release(store, clock.moment)
+    assert run_once(sqlite_engine.database, sqlite_engine.rules, clock.moment, BOB) == Fired(reminders=2)
+    assert sqlite_engine.case(case).case.rung == 2
+
+
+def test_one_pass_fires_all_that_is_due_however_many_fit_in_a_transaction(
+    sqlite_engine: Engine, clock: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workflow.reminders.BATCH", 2)
+    cases = [bring(sqlite_engine, "registered") for _ in range(5)]
+    clock.moment = datetime(2026, 4, 23, 7, 0, tzinfo=UTC)
+
+    fired = run_once(sqlite_engine.database, sqlite_engine.rules, clock.moment, BOB)
+
+    assert fired == Fired(reminders=5)
+    assert [sqlite_engine.case(case).case.rung for case in cases] == [1] * 5
+
+
+def test_a_case_has_the_timer_of_its_next_rung_and_on_hold_also_of_its_end(sqlite_engine: Engine) -> None:
+    case = bring(sqlite_engine, "registered")
+    running = sqlite_engine.case(case).case
+    held = sqlite_engine.hold(case, date(2026, 4, 30), "wacht")
+    late = held._replace(holds=(), rung=1)
+
+    def timers(case: Case) -> tuple[Timer, ...]:
+        return timers_of(EMPLOYER_COUPLING, WorkingDays(), case)
+
+    rung, hold = TimerKind.RUNG, TimerKind.HOLD
+    midnight = datetime(2026, 4, 29, 22, tzinfo=UTC)
+    assert timers(running) == (Timer(rung, 0, datetime(2026, 4, 23, 7, tzinfo=UTC)),)
+    assert timers(held) == (Timer(rung, 0, datetime(2026, 5, 4, 7, tzinfo=UTC)), Timer(hold, 0, midnight))
+    assert timers(late) == (Timer(rung, 1, datetime(2026, 4, 30, 7, tzinfo=UTC)), Timer(hold, 0, midnight))
+    assert timers(running._replace(rung=3)) == ()
+
+
 # -- erasing -----------------------------------------------------------------------------------------------------------
 
 
@@ -331,6 +465,8 @@ def test_erasing_answers_what_was_done_and_counts_it(sqlite_engine: Engine, sqli
     done = erase(sqlite_engine.database, sqlite_engine.rules, NOON, BOB, case.lower(), Wish("klaar", None, 0))
 
     says = said(sqlite_url, case)
+    ended = [datetime.fromisoformat(row["finished_at"]) for row in look(sqlite_url, "SELECT finished_at FROM outbox")]
+    assert ended == [NOON, NOON]
     assert done == Erased(case, NOON, 3, events_of(sqlite_url, case)[-1]["hash"], kept, 2, 2)
     assert (says["kind"], says["actor"], says["via"]) == ("erased", "bob", "form")
     assert says["body"] == {"ground": None, "reason": "klaar", "retention_years": 0}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +12,9 @@ from typing import Any
 import pytest
 
 from states import EMPLOYER_COUPLING
-from workflow.definition import Definition, LetterTo, Move, State
+from workflow.definition import Context, Definition, Facts, LetterTo, Move, Notice, Problem, Rung, State
+from workflow.diagram import moves_table
+from workflow.digest import canonical_form, digest_of
 from workflow.soundness import check
 
 FOLDER = Path(__file__).resolve().parents[2] / "templates"
@@ -142,3 +146,66 @@ def test_every_template_is_missed_when_it_is_not_there(letter: str, language: st
 
     assert bool(found) is ((str(letter), language) in used)
     assert all(letter in sentence and language in sentence for sentence in found)
+
+
+def test_two_states_of_one_name_are_one_fault() -> None:
+    assert check(with_states(EMPLOYER_COUPLING.states[-1]), TEMPLATES) == ("two states have the same name",)
+
+
+def test_a_table_shows_a_dash_where_a_move_sends_no_letter() -> None:
+    silent = replace(EMPLOYER_COUPLING, moves=(Move("go", ("a", "b"), "c"),))
+
+    assert moves_table(silent).splitlines()[2:] == ["| `go` | `a`, `b` | `c` | – |"]
+
+
+def test_the_bytes_of_a_definition_say_every_part_of_it() -> None:
+    def rule(facts: Facts, context: Context) -> Iterator[Problem]:
+        yield from ()
+
+    to = LetterTo("hello", "reader")
+    said = {"letter": "hello", "role": "reader"}
+    small = replace(
+        EMPLOYER_COUPLING,
+        name="small",
+        version="1",
+        initial="a",
+        states=(
+            State("a", "reader", "begins", (Rung("late", 3, "hello", "reader", "escalated", "sheet.day"),)),
+            State("b", None, "ends", final=True, amendable=("sheet.day",)),
+        ),
+        moves=(Move("go", ("a",), "b", (rule,), (to,), forward=True, needs_reason=True, requires=("sheet",)),),
+        opening=(to,),
+        notices=(Notice((to,), ("a",), "sheet.day", lambda facts: None),),
+    )
+
+    form = json.loads(canonical_form(small))
+
+    assert (form.pop("sheets"), form.pop("codes")) == (
+        {sheet: list(fields) for sheet, fields in EMPLOYER_COUPLING.domain.sheets.items()},
+        {str(code): str(severity) for code, severity in EMPLOYER_COUPLING.domain.codes.items()},
+    )
+    rung = {"name": "late", "after": 3, "kind": "escalated", "anchor": "sheet.day", **said}
+    assert form == {
+        "name": "small",
+        "version": "1",
+        "initial": "a",
+        "states": [
+            {"name": "a", "holder": "reader", "final": False, "amendable": [], "ladder": [rung]},
+            {"name": "b", "holder": None, "final": True, "amendable": ["sheet.day"], "ladder": []},
+        ],
+        "moves": [
+            {
+                "trigger": "go",
+                "from": ["a"],
+                "to": "b",
+                "validators": ["rule"],
+                "letters": [said],
+                "forward": True,
+                "needs_reason": True,
+                "requires": ["sheet"],
+            }
+        ],
+        "opening": [said],
+        "notices": [{"letters": [said], "states": ["a"], "field": "sheet.day"}],
+    }
+    assert digest_of(b"abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

@@ -380,6 +380,32 @@ def test_an_external_reference_that_today_s_rules_would_refuse_says_no() -> None
     assert answers(rulings_now(RULES, [(event, {})])) == [(1, NO, ["BSN_IN_TEXT"])]
 
 
+def test_a_text_that_today_s_rules_would_refuse_is_named_by_its_field() -> None:
+    number = "123456782"
+    first, second = forge(
+        [
+            opened(body={"facts": {}, "external_reference": f"klant {number}"}),
+            moved("withdraw", "rights_pending", "withdrawn", commitments=REASON),
+        ]
+    )
+
+    told = [(first, {}), (second, {"reason": f"van {number}"})]
+
+    found = [[problem.field for problem in ruling.problems] for ruling in rulings_now(RULES, told)]
+    assert found == [["external_reference"], ["reason"]]
+
+
+def test_where_a_whole_sheet_was_erased_the_rest_of_it_is_unanswered_and_no_crash() -> None:
+    commitments = {"registration.email": "0" * 64}
+    history: Told = [(event, {}) for event in forge([opened("loket_user", commitments=commitments), REGISTER])]
+
+    first, second = rulings_now(RULES, history)
+
+    assert (first.answer, second.answer) == (YES, NO)
+    assert {"NAME_MISSING", "RW_MISSING"} <= {problem.code for problem in second.problems}
+    assert "EMAIL_MISSING" not in {problem.code for problem in second.problems}
+
+
 def test_a_move_that_today_s_table_leads_elsewhere_says_no(told: Told) -> None:
     moves = tuple(
         replace(move, target="keylane_configuring") if move.trigger == "enrich" else move

@@ -227,6 +227,19 @@ def test_a_new_date_that_is_wrong_is_refused(engine: Engine, url: str, day: str 
     assert len(sent(url, case, "coupling_confirmed")) == 2
 
 
+def test_a_new_date_is_kept_whatever_else_today_s_rules_would_say_of_the_case(sqlite_engine: Engine) -> None:
+    older = bring(sqlite_engine, "registered")
+    case = bring(sqlite_engine, "confirmed")
+    twin = sqlite_engine.case(case).case.facts["registration"]
+    same = {name: twin[name] for name in ("wage_tax_number", "loket_employer_id")}
+    sqlite_engine.record(older, {"registration": same})
+
+    recorded = sqlite_engine.record(case, {"realisation": {"first_exchange_date": "2026-06-15"}})
+
+    assert (recorded.changed, recorded.problems) == (("realisation.first_exchange_date",), ())
+    assert recorded.letters == ("coupling_confirmed", "coupling_confirmed")
+
+
 def test_a_withdrawn_case_takes_no_facts(engine: Engine) -> None:
     case = bring(engine, "withdrawn")
 

@@ -16,6 +16,7 @@ from workflow import Conflict, Engine, NoSuchCase, Origin, Refused, UsageError
 from workflow.erasure import Wish, erase
 from workflow.errors import HistoryBroken, SchakelError, nearest
 from workflow.events import canonical_bytes
+from workflow.history import evolve
 from workflow.machine import MoveTable
 from workflow.reference import with_check
 from workflow.replay import readable
@@ -510,6 +511,15 @@ def test_a_number_with_a_point_is_no_part_of_history_and_the_error_says_why() ->
         canonical_bytes({"list": [1, {"deep": 0.5}]})
 
     assert str(told.value) == "a float has no place in history: its text differs between machines"
+
+
+def test_a_history_that_begins_with_something_else_than_its_opening_is_none(sqlite_engine: Engine) -> None:
+    moved = sqlite_engine.history(bring(sqlite_engine, "registered"))[1].event
+
+    with pytest.raises(ValueError) as told:  # noqa: PT011  (its whole text is compared)
+        evolve(EMPLOYER_COUPLING, None, moved, {})
+
+    assert str(told.value) == f"the history of {moved.case} begins with 'moved' instead of its opening"
 
 
 def test_a_history_that_was_altered_says_of_which_case_and_how_to_see_where() -> None:

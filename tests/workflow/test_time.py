@@ -347,6 +347,41 @@ def test_an_early_resume_counts_only_the_days_that_were_on_hold(engine: Engine, 
     assert timers(url, case) == [("rung", 0, amsterdam(date(2026, 4, 24), 9))]
 
 
+def test_the_days_on_hold_of_a_state_are_kept_apart_and_each_ends_where_it_ended(
+    sqlite_engine: Engine, clock: SetClock
+) -> None:
+    def day(number: int) -> date:
+        return date(2026, 4, number)
+
+    def on(number: int) -> None:
+        clock.moment = clock.moment.replace(day=number)
+
+    case = bring(sqlite_engine, "registered")
+    kept = [sqlite_engine.hold(case, day(30), "wacht").holds]
+    kept.append(sqlite_engine.hold(case, day(22), "toch korter").holds)
+    on(22)  # it is over, though no worker ended it
+    kept.append(sqlite_engine.hold(case, day(28), "opnieuw").holds)
+    on(23)
+    kept.append(sqlite_engine.hold(case, day(29), "nog langer").holds)
+    on(24)
+    kept.append(sqlite_engine.resume(case).holds)
+    kept.append(sqlite_engine.hold(case, day(25), "weer").holds)
+    kept.append(sqlite_engine.resume(case).holds)
+    sqlite_engine.advance(case, "return_to_applicant", reason="formulier")
+
+    first, second = (day(20), day(22)), (day(22), day(24))
+    assert kept == [
+        ((day(20), day(30)),),
+        (first,),
+        (first, (day(22), day(28))),
+        (first, (day(22), day(29))),
+        (first, second),
+        (first, second, (day(24), day(25))),
+        (first, second),
+    ]
+    assert sqlite_engine.case(case).case.holds == ()
+
+
 def test_a_hold_that_was_resumed_the_same_day_shifts_nothing(engine: Engine) -> None:
     case = bring(engine, "registered")
     engine.hold(case, date(2026, 5, 20), "wacht op accountant")

@@ -458,13 +458,15 @@ def test_a_case_has_the_timer_of_its_next_rung_and_on_hold_also_of_its_end(sqlit
 
 
 def test_erasing_answers_what_was_done_and_counts_it(sqlite_engine: Engine, sqlite_url: str, clock: SetClock) -> None:
-    case = bring(sqlite_engine, "withdrawn")
-    kept = len(look(sqlite_url, "SELECT * FROM private_values"))
     clock.moment = NOON
+    case = bring(sqlite_engine, "rights_pending")
+    sqlite_engine.advance(case, "withdraw", reason="op verzoek", key="k-1")
+    kept = len(look(sqlite_url, "SELECT * FROM private_values"))
 
     done = erase(sqlite_engine.database, sqlite_engine.rules, NOON, BOB, case.lower(), Wish("klaar", None, 0))
 
     says = said(sqlite_url, case)
+    assert look(sqlite_url, "SELECT * FROM answers") == []
     ended = [datetime.fromisoformat(row["finished_at"]) for row in look(sqlite_url, "SELECT finished_at FROM outbox")]
     assert ended == [NOON, NOON]
     assert done == Erased(case, NOON, 3, events_of(sqlite_url, case)[-1]["hash"], kept, 2, 2)

@@ -331,6 +331,46 @@ def test_a_text_repeats_a_value_when_the_whole_of_it_stands_in_it_as_words_of_th
     assert told == ["the reason", "the reason", *["the ground"] * 5]
 
 
+def test_letters_about_several_cases_lose_this_one_and_those_about_no_other_end(
+    sqlite_engine: Engine, sqlite_url: str
+) -> None:
+    case, other = withdrawn(sqlite_engine), bring(sqlite_engine, "rights_pending")
+    contexts = {"invitation": [case], "case_withdrawn": [case, other]}
+    with bare(sqlite_url) as connection:
+        own = f"case_id = {case_row(sqlite_url, case)['id']}"
+        for letter, cases in contexts.items():
+            context = json.dumps({"failed": [{"reference": reference} for reference in cases]})
+            change = f"UPDATE outbox SET case_id = NULL, context = ? WHERE letter = '{letter}' AND {own}"
+            connection.execute(change, [context])
+
+    done = wipe(sqlite_engine, case)
+
+    assert (done.letters, done.cancelled) == (2, 0)
+    assert [(row["letter"], row["state"], row["context"]) for row in shared(sqlite_url)] == [
+        ("invitation", "cancelled", ""),
+        ("case_withdrawn", "pending", f'{{"failed":[{{"reference":"{other}"}}]}}'),
+    ]
+
+
+def test_a_file_that_cannot_be_cleaned_says_why_and_that_it_can_be_repeated(
+    sqlite_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = withdrawn(sqlite_engine)
+
+    def full() -> bool:
+        raise StoreError("The disk is full.")
+
+    monkeypatch.setattr(sqlite_engine.database, "compact", full)
+
+    with pytest.raises(StoreError) as told:
+        wipe(sqlite_engine, case)
+
+    assert str(told.value) == (
+        f"{case} was erased, but the file or its log may still hold what it said: The disk is full. "
+        "Repeat the same command: it does only what is left to do."
+    )
+
+
 def test_while_a_letter_is_being_sent_it_is_named_with_what_to_do(sqlite_engine: Engine, sqlite_url: str) -> None:
     case = withdrawn(sqlite_engine)
     with bare(sqlite_url) as connection:

@@ -263,6 +263,8 @@ def test_a_refusal_says_in_full_why_and_one_event_says_what_was_asked(
     says = json.loads(events_of(sqlite_url, case)[-1]["canonical"])
     assert (str(refusal.value), refusal.value.case) == (words.format(case), case)
     assert [found(one.code, one.field) for one in refusal.value.problems] == body["problems"]
+    asked = sqlite_engine.definition.domain.reason_missing(trigger or body.get("command", ""))
+    assert all(one == asked for one in refusal.value.problems if one.code == asked.code)
     assert (says["kind"], says["trigger"], says["body"]) == ("refused", trigger, body)
 
 

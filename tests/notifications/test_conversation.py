@@ -233,6 +233,23 @@ def test_while_another_worker_puts_letters_in_order_new_reminders_and_all_that_i
     assert script.said == ["open", C, "data", "close"]
 
 
+def test_a_letter_that_cannot_be_built_fails_without_being_offered_and_the_others_go_out(
+    engine: Engine, script: Script, sqlite_url: str
+) -> None:
+    with bare(sqlite_url) as connection:
+        connection.execute("UPDATE outbox SET letter = 'nonesuch' WHERE id = 2")
+
+    assert run(engine) == Delivered(sent=2, failed=1)
+
+    assert script.said == ["open", A, "data", C, "data", "close"]
+    (row,) = look(sqlite_url, "SELECT state, attempts, reason FROM outbox WHERE id = 2")
+    (tried,) = look(sqlite_url, "SELECT phase, outcome, code, words FROM outbox_attempts WHERE outbox_id = 2")
+    assert (row["state"], row["attempts"]) == ("failed", 1)
+    assert row["reason"] == f"render: {tried['words']}"
+    assert "nonesuch" in tried["words"]
+    assert (tried["phase"], tried["outcome"], tried["code"]) == ("render", "failed", None)
+
+
 def test_a_letter_that_somebody_else_has_meanwhile_is_not_sent(engine: Engine, script: Script, sqlite_url: str) -> None:
     def steal() -> None:
         with bare(sqlite_url) as connection:

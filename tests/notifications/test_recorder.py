@@ -184,7 +184,7 @@ def test_an_act_whose_case_is_in_other_hands_waits_for_it_and_keeps_no_other_wai
         return act
 
     async def ask() -> list[str]:
-        acts = (recorder.submit(doing("held"), [held, free]), recorder.submit(doing("free"), [free]))
+        acts = [recorder.submit(doing("held"), [held, free]), recorder.submit(doing("free"), [free])]
         return await asyncio.gather(*acts)
 
     monkeypatch.setattr(Store, "cases_by_id", find_if_free)

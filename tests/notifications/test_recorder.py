@@ -197,3 +197,21 @@ def test_an_act_whose_case_is_in_other_hands_waits_for_it_and_keeps_no_other_wai
     assert [seconds for seconds in pauses if seconds] == [1, 2, 4, 5]
     tries[0] = 0
     assert recorder.run_now(doing("now"), [held]) == "now"
+
+
+def test_what_is_asked_while_another_fails_is_recorded_too(recorder: Recorder) -> None:
+    later: list[asyncio.Future[str]] = []
+
+    async def ask() -> list[str]:
+        loop = asyncio.get_running_loop()
+
+        def fail(_store: Store, _works: Mapping[int, Work]) -> Callable[[], str]:
+            loop.call_soon_threadsafe(lambda: later.append(recorder.submit(saying("b", []))))
+            raise LookupError("as it should")
+
+        with pytest.raises(LookupError):
+            await recorder.submit(fail)
+        await recorder.finish()
+        return [future.result() for future in later if future.done()]
+
+    assert asyncio.run(ask()) == ["b"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -140,7 +141,7 @@ A, B, C = (f"offer {name}@x.nl" for name in "abc")
 def test_what_is_said_follows_from_what_was_answered_and_each_outcome_is_counted(
     engine: Engine, script: Script, answers: dict[str, Any], said: list[str], done: Delivered
 ) -> None:
-    vars(script).update(answers)
+    vars(script).update(deepcopy(answers))
 
     assert run(engine) == done
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from mutmut.stats import status_by_exit_code
 
 MADE = Path("mutants")
-HEADS = ("mutants", "covered", "killed", "timed out", "survived", "killed of covered")
+HEADS = ("mutants", "not covered", "tried", "killed", "timed out", "survived", "killed of tried")
 KILLED, SURVIVED, TIMED_OUT, NOT_COVERED, NOT_TRIED = "killed", "survived", "timeout", "no tests", "not checked"
 FAILED_UNCHANGED = "failed unchanged"
 WAYS_TO_END = {1: KILLED, 33: NOT_COVERED, 38: FAILED_UNCHANGED, None: NOT_TRIED}
@@ -61,9 +61,10 @@ def state_of(code: int | None) -> str:
 
 def figures(row: Counter[str]) -> list[str]:
     """Those of one row of the table; a mutant that never ends was noticed, so it is one of the killed."""
-    covered = row[KILLED] + row[TIMED_OUT] + row[SURVIVED]
-    share = f"{100 * (row[KILLED] + row[TIMED_OUT]) / covered:.1f}%" if covered else "–"
-    counts = (row.total(), covered, row[KILLED] + row[TIMED_OUT], row[TIMED_OUT], row[SURVIVED])
+    killed = row[KILLED] + row[TIMED_OUT]
+    tried = killed + row[SURVIVED]
+    share = f"{100 * killed / tried:.1f}%" if tried else "–"
+    counts = (row.total(), row[NOT_COVERED], tried, killed, row[TIMED_OUT], row[SURVIVED])
     return [*(f"{count:,}" for count in counts), share]
 
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from employers import bring
+from looking import look
 from sqlalchemy import Insert, insert
 
 from workflow import Engine
@@ -98,3 +99,19 @@ def test_the_newest_trace_is_the_latest_of_an_event_a_checkpoint_and_a_heartbeat
 
     minutes = [at and (at - clock.moment) // timedelta(minutes=1) for at in seen]
     assert minutes == [None, 0, 3, 5, 5, 7, 7]
+
+
+def test_a_letter_in_doubt_is_taken_from_whoever_had_it_and_says_why(engine: Engine, url: str, clock: SetClock) -> None:
+    for _ in range(2):
+        bring(engine, "rights_pending")
+    with engine.database.writing() as store:
+        store.execute("UPDATE outbox SET state = 'claimed', token = 'x', lease_until = due_at")
+        first, second = sorted(letter.id for letter in restores.letters_in_doubt(store))
+        restores.doubt(store, first, "the copy is older", clock.moment)
+
+    columns = "id, state, token, reason, lease_until IS NULL AS free, finished_at IS NOT NULL AS finished"
+    rows = look(url, f"SELECT {columns} FROM outbox ORDER BY id")
+    assert [tuple(row.values()) for row in rows] == [
+        (first, "unknown", None, "the copy is older", True, True),
+        (second, "claimed", "x", None, False, False),
+    ]

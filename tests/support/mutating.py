@@ -45,6 +45,7 @@ POSTGRESQL = {"postgres_url", "postgres_server", "postgresql"}
 
 _collected: dict[str, pytest.Item] = {}
 _called_by_fixture: dict[str, set[str]] = {}
+_cost_of_fixture: dict[str, float] = {}
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -206,24 +207,26 @@ def needs_postgresql(item: pytest.Item) -> bool:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Remember how long a processor was busy with it, which says more than the clock."""
-    began = time.process_time()
+    """Remember how long a processor was busy with it, and with fixtures that others use too: a fork makes them anew."""
+    known, began = set(_cost_of_fixture), time.process_time()
     answer = yield
     if os.environ.get("MUTANT_UNDER_TEST") == "stats":
-        state().duration_by_test[item.nodeid] = time.process_time() - began
+        shared = sum(_cost_of_fixture.get(name, 0) for name in getattr(item, "fixturenames", ()) if name in known)
+        state().duration_by_test[item.nodeid] = time.process_time() - began + shared
     return answer
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object]) -> Iterator[None]:
-    """Remember what a fixture called that more than one test uses."""
-    before = set(state()._stats)
+    """Remember what a fixture called, and cost, that more than one test uses."""
+    before, began = set(state()._stats), time.process_time()
     state()._stats.clear()
     try:
         return (yield)
     finally:
         if fixturedef.scope != "function":
             _called_by_fixture.setdefault(fixturedef.argname, set()).update(state()._stats)
+            _cost_of_fixture[fixturedef.argname] = time.process_time() - began
         state()._stats |= before
 
 

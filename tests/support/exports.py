@@ -10,12 +10,28 @@ from pathlib import Path
 from typing import Any
 
 from notifications.report import render
+from states import EMPLOYER_COUPLING
 from workflow import Database, Engine, Origin
 from workflow.ledger.account import Account
 from workflow.ledger.export import Exported, Order, export
 from workflow.ledger.selection import Asked
 
 AUDITOR = Origin("auditor", "auditor-os", "cli")
+FILES = [
+    "README.txt",
+    "events.jsonl",
+    "leaves.jsonl",
+    "checkpoints.jsonl",
+    "proofs.jsonl",
+    "lists/cases.csv",
+    "lists/events.csv",
+    "lists/cases.xlsx",
+    f"definitions/employer_coupling-{EMPLOYER_COUPLING.version}.json",
+    "report.html",
+    "verify.py",
+    "manifest.json",
+]
+"""What lies in an export of everything, in its order."""
 
 
 def page(account: Account) -> Iterator[str]:

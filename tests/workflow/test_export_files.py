@@ -17,7 +17,7 @@ from typing import Any
 import openpyxl
 import pytest
 from employers import bring, employer
-from exports import AUDITOR, Unzipped, make
+from exports import AUDITOR, FILES, Unzipped, make
 from looking import look
 from rfc9162 import mth, path, subproof
 from tampering import put, run
@@ -337,20 +337,7 @@ def test_leaves_that_no_checkpoint_covers_are_not_proved(engine: Engine, sqlite_
     assert found.files["proofs.jsonl"] == found.files["checkpoints.jsonl"] == b""
     assert [line["leaf"] for line in found.lines("leaves.jsonl")] == [0, 1, 2, 3, 4, 5]
     assert found.manifest["checkpoint"] is None
-    assert list(found.files) == [
-        "README.txt",
-        "events.jsonl",
-        "leaves.jsonl",
-        "checkpoints.jsonl",
-        "proofs.jsonl",
-        "lists/cases.csv",
-        "lists/events.csv",
-        "lists/cases.xlsx",
-        f"definitions/employer_coupling-{EMPLOYER_COUPLING.version}.json",
-        "report.html",
-        "verify.py",
-        "manifest.json",
-    ]
+    assert list(found.files) == FILES
     assert found.files["verify.py"] == Path(verify.__file__).read_bytes()
 
 

@@ -84,6 +84,11 @@ def checkpoint(first: int, sign: Callable[[Checkpoint], str], last: int | None =
     return renoted(edit)
 
 
+def dated(number: int, size: int, at: str) -> Change:
+    """Sign a checkpoint anew, of so many leaves, at another moment."""
+    return checkpoint(number, lambda one: signer().checkpoint(size, one.root, at))
+
+
 def relinked(number: int, **values: Any) -> Change:
     """Make the last event of a case say something else, and its leaf with it."""
 
@@ -272,23 +277,23 @@ FAULTS: dict[str, dict[str, tuple[str, Change]]] = {
         ),
         "a time before that of the checkpoint before it, with the stolen key": (
             "whole",
-            checkpoint(2, lambda one: signer().checkpoint(5, one.root, "2026-04-20T08:01:59.999999Z")),
+            dated(2, 5, "2026-04-20T08:01:59.999999Z"),
         ),
         "a checkpoint of the first hour of time": (
             "fresh",
-            checkpoint(3, lambda one: signer().checkpoint(11, one.root, "0001-01-01T00:10:00.000000Z")),
+            dated(3, 11, "0001-01-01T00:10:00.000000Z"),
         ),
         "an event that should have its leaf by now": (
             "fresh",
-            checkpoint(3, lambda one: signer().checkpoint(11, one.root, "2026-04-21T08:40:00.000001Z")),
+            dated(3, 11, "2026-04-21T08:40:00.000001Z"),
         ),
         "an event that may still wait for its leaf": (
             "fresh",
-            checkpoint(3, lambda one: signer().checkpoint(11, one.root, "2026-04-21T08:40:00.000000Z")),
+            dated(3, 11, "2026-04-21T08:40:00.000000Z"),
         ),
         "the time of the first checkpoint of a selection, with the stolen key": (
             "part",
-            checkpoint(0, lambda one: signer().checkpoint(5, one.root, "2026-04-21T08:22:30.000000Z")),
+            dated(0, 5, "2026-04-21T08:22:30.000000Z"),
         ),
     },
     "proofs": {

@@ -2,6 +2,9 @@
 
 Promise 6: a letter is committed as `sending` before its DATA, so a crash can leave it unknown but never send it twice;
 what is merely `claimed` has not left and goes back to pending when its lease ends.
+
+A letter of a case that somebody else holds does not leave: it is put aside, to be tried after the others or in the next
+pass, so that the outcome of what did leave need not wait, and no connection with it.
 """
 
 from __future__ import annotations
@@ -70,6 +73,7 @@ class Delivery:
         self._stopping = False
         self._reachable = True
         self._count: Counter[str] = Counter()
+        self._tokens: list[str] = []
 
     def stop(self) -> None:
         """Finish the letters in hand and take no more."""
@@ -84,8 +88,7 @@ class Delivery:
             merged = self._put_in_order(store, now) if try_turn(store) else Merged(0, 0)
         self._count["merged"] = merged.count
         if self._server is not None:
-            while not self._stopping and self._reachable and (batch := self._claim(merged.until)):
-                asyncio.run(self._send(batch, self._server))
+            self._send_due(self._server, merged.until)
         with self._database.reading() as store:
             pending = letters.count_pending(store)
         return Delivered(**self._count, pending=pending)
@@ -97,8 +100,31 @@ class Delivery:
             letters.fill_addresses(store, role, address)
         return merge_reminders(store, now)
 
+    def _send_due(self, server: Server, reminders_until: int) -> None:
+        """Send what is due, and then what was put aside, as long as that brings anything."""
+        done, put_aside = -1, True
+        while put_aside and self._count.total() > done and self._may_go_on:
+            done = self._count.total()
+            put_aside = self._send_round(server, reminders_until)
+
+    def _send_round(self, server: Server, reminders_until: int) -> bool:
+        """Send batch after batch; whether any were put aside. These stay claimed until the end, so as to be in one."""
+        self._tokens = []
+        try:
+            while self._may_go_on and (batch := self._claim(reminders_until)):
+                asyncio.run(self._send(batch, server))
+        finally:
+            with self._database.writing() as store:
+                put_back = [letters.release(store, token) for token in self._tokens]
+        return sum(put_back) > 0
+
+    @property
+    def _may_go_on(self) -> bool:
+        return not self._stopping and self._reachable
+
     def _claim(self, reminders_until: int) -> list[OutboxRow]:
         token, now = secrets.token_hex(16), self._clock.now()
+        self._tokens.append(token)
         with self._database.writing() as store:
             return letters.claim(
                 store,
@@ -119,15 +145,13 @@ class Delivery:
             raise several.exceptions[0] from None
         finally:
             await self._recorder.finish()
-            with self._database.writing() as store:
-                letters.release(store, batch[0].token or "")
 
     async def _work_off(self, queue: list[OutboxRow], server: Server) -> None:
         """Send letters over one connection until none is left, or the server cannot be reached."""
         connection = Connection(server)
         recorded: Recorded = None
         try:
-            while queue and not self._stopping and self._reachable:
+            while queue and self._may_go_on:
                 recorded = await self._send_one(connection, queue.pop(), recorded)
             await self._count_in(recorded)
         finally:
@@ -135,20 +159,23 @@ class Delivery:
 
     async def _send_one(self, connection: Connection, row: OutboxRow, before: Recorded) -> Recorded:
         """Send a letter; the outcome of the one before is recorded meanwhile, but always before this one may leave."""
+        cases = self._cases_of(row)
         try:
             built = self._builder.build(row, self._clock.now())
         except CannotBuild as error:
             await self._count_in(before)
-            return self._settle(row, Reply(Outcome.FAILED, Phase.RENDER, None, str(error)), LetterState.CLAIMED)
+            reply = Reply(Outcome.FAILED, Phase.RENDER, None, str(error))
+            return self._recorder.submit_if_free(self._settling(row, reply, LetterState.CLAIMED, cases), cases)
         refusal = await self._offer(connection, built)
         await self._count_in(before)
         if refusal is not None:
-            return self._settle(built, refusal, LetterState.CLAIMED)
-        lease = self._clock.now() + SENDING_LEASE
-        if not await self._recorder.submit(lambda store, _: letters.beginning(store, built, lease_until=lease)):
-            await connection.reset()  # the lease ran out and somebody else has it: nothing was sent
+            return self._recorder.submit_if_free(self._settling(built, refusal, LetterState.CLAIMED, cases), cases)
+        looked_at = [] if row.case_id else cases  # by the act itself, when it is one
+        if not await self._recorder.submit_if_free(self._beginning(built), looked_at):
+            await connection.reset()  # somebody holds its case, or has the letter since the lease ran out: nothing left
             return None
-        return self._settle(built, await connection.transmit(built.message or b""), LetterState.SENDING)
+        reply = await connection.transmit(built.message or b"")
+        return self._recorder.submit(self._settling(built, reply, LetterState.SENDING, cases), cases)
 
     async def _offer(self, connection: Connection, row: OutboxRow) -> Reply | None:
         """Offer a letter over a connection that is opened if need be; None: it may be sent."""
@@ -160,9 +187,10 @@ class Delivery:
             await connection.close()
         return refusal
 
-    def _settle(self, row: OutboxRow, reply: Reply, was: LetterState) -> Recorded:
-        cases = self._cases_of(row)
-        return self._recorder.submit(self._settling(row, reply, was, cases), cases)
+    def _beginning(self, row: OutboxRow) -> Act[bool]:
+        """The act after which a letter may leave."""
+        lease = self._clock.now() + SENDING_LEASE
+        return lambda store, _: letters.beginning(store, row, lease_until=lease)
 
     def _settling(self, row: OutboxRow, reply: Reply, was: LetterState, cases: list[int]) -> Act[LetterState | None]:
         """The act that records an outcome in the outbox and in the history of the letter's cases."""

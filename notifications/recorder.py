@@ -34,13 +34,14 @@ class _Entry(Generic[T]):
     cases: Sequence[int]
     act: Act[T]
     done: asyncio.Future[T]
+    waits: bool
 
 
 class Recorder:
     """Runs acts inside shared transactions; `submit` is for one event loop.
 
     Acts run in the order they were asked for, but for those whose cases somebody else holds: they run when these are
-    free, so that a command, or another worker, never keeps letters of other cases waiting.
+    free, or not at all, so that a command, or another worker, never keeps letters of other cases waiting.
     """
 
     def __init__(self, database: Database, rules: Rules, origin: Origin, clock: Clock) -> None:
@@ -53,11 +54,11 @@ class Recorder:
 
     def submit(self, act: Act[T], cases: Sequence[int] = ()) -> asyncio.Future[T]:
         """Run an act soon; done when it is committed. The cases it appends to are locked first, in one order."""
-        entry: _Entry[T] = _Entry(cases, act, asyncio.get_running_loop().create_future())
-        self._waiting.append(entry)
-        if self._running is None:
-            self._running = asyncio.create_task(self._drain())
-        return entry.done
+        return self._enter(_Entry(cases, act, asyncio.get_running_loop().create_future(), waits=True))
+
+    def submit_if_free(self, act: Act[T], cases: Sequence[int]) -> asyncio.Future[T | None]:
+        """As `submit`, but when somebody else holds one of the cases the act does not run; then the result is None."""
+        return self._enter(_Entry(cases, act, asyncio.get_running_loop().create_future(), waits=False))
 
     def run_now(self, act: Act[T], cases: Sequence[int] = ()) -> T:
         """Run an act in a transaction of its own."""
@@ -68,6 +69,12 @@ class Recorder:
         """Wait until everything that was submitted is committed, or has failed."""
         if self._running is not None:
             await self._running
+
+    def _enter(self, entry: _Entry[Any]) -> asyncio.Future[Any]:
+        self._waiting.append(entry)
+        if self._running is None:
+            self._running = asyncio.create_task(self._drain())
+        return entry.done
 
     async def _drain(self) -> None:
         pause, longest = _PAUSES
@@ -80,12 +87,9 @@ class Recorder:
                 except Exception as error:  # noqa: BLE001  (handed to whoever waits for it)
                     await self._one_by_one(entries, error)
                     continue
-                for entry, result in zip(entries, results, strict=True):
-                    if result is _HELD:
-                        self._waiting.append(entry)
-                    else:
-                        _tell(entry, result)
-                if all(result is _HELD for result in results):
+                put_off = [entry for entry, result in zip(entries, results, strict=True) if not _tell(entry, result)]
+                self._waiting += put_off
+                if len(put_off) == len(entries):
                     await asyncio.sleep(pause)
                     pause = min(2 * pause, longest)
                 else:
@@ -106,7 +110,8 @@ class Recorder:
             try:
                 if len(entries) == 1:
                     raise error
-                _tell(entry, (await asyncio.to_thread(self._commit, [(entry.cases, entry.act)], waits=True))[0])
+                acts = [(entry.cases, entry.act)]
+                _tell(entry, (await asyncio.to_thread(self._commit, acts, waits=entry.waits))[0])
             except Exception as own:  # noqa: BLE001  (handed to whoever waits for it)
                 if not entry.done.done():
                     entry.done.set_exception(own)
@@ -124,6 +129,10 @@ class Recorder:
         return results
 
 
-def _tell(entry: _Entry[T], result: T) -> None:
+def _tell(entry: _Entry[Any], result: Any) -> bool:
+    """Hand over a result, if there is one or will be none."""
+    if result is _HELD and entry.waits:
+        return False
     if not entry.done.done():  # whoever waited may have been cancelled meanwhile
-        entry.done.set_result(result)
+        entry.done.set_result(None if result is _HELD else result)
+    return True

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 from urllib.parse import quote
 
 import psycopg
@@ -24,6 +25,9 @@ FIVE_DAYS = timedelta(days=8, minutes=1)
 """Five working days after START, one minute past the hour of reminders."""
 WORKER = Origin("worker", "test", "worker")
 CASES = 20
+LETTERS_OF_HELD = 6
+"""How many letters a case has that was brought to keylane_configuring."""
+LEAVING = "SELECT case_id FROM outbox WHERE state = 'sending'"
 
 
 @pytest.fixture
@@ -49,13 +53,102 @@ def states(url: str) -> dict[str, int]:
     return dict(Counter(row["state"] for row in look(url, "SELECT state FROM outbox")))
 
 
-def test_a_case_that_somebody_holds_keeps_only_the_connection_of_its_letter_waiting(
+@pytest.mark.parametrize("connections", [1, 2, 4, 10])
+def test_the_letters_of_a_case_that_somebody_holds_wait_for_the_next_pass_and_no_connection_with_them(
+    engine: Engine, postgres_url: str, somebody: psycopg.Connection, connections: int
+) -> None:
+    """However many they are: a worker that waited for each on a connection of its own would stand still."""
+    held = bring(engine, "keylane_configuring")
+    cases = [bring(engine, "rights_pending") for _ in range(CASES)]
+    somebody.execute("SELECT 1 FROM cases WHERE reference = %s FOR UPDATE", [held])
+
+    with Sink() as sink:
+        first = delivery(engine, sink, connections=connections).run_once()
+        there = states(postgres_url)
+        somebody.commit()
+        second = delivery(engine, sink, connections=connections).run_once()
+
+    assert (first.sent, first.pending) == (CASES, LETTERS_OF_HELD)
+    assert there == {"sent": CASES, "pending": LETTERS_OF_HELD}
+    assert (second.sent, second.pending) == (LETTERS_OF_HELD, 0)
+    assert len(sink.letters) == CASES + LETTERS_OF_HELD
+    assert all(engine.replay(case).matches_stored for case in [held, *cases])
+
+
+def test_what_was_put_aside_is_sent_in_the_same_pass_when_its_case_is_free_after_the_others(
+    engine: Engine, postgres_url: str, somebody: psycopg.Connection
+) -> None:
+    held = bring(engine, "keylane_configuring")
+    for _ in range(CASES):
+        bring(engine, "rights_pending")
+
+    class Freeing(Sink):
+        async def handle_DATA(self, *words: Any) -> str:
+            if len(self.letters) == CASES // 2:
+                somebody.commit()
+            return await super().handle_DATA(*words)
+
+    with Freeing() as sink:
+        somebody.execute("SELECT 1 FROM cases WHERE reference = %s FOR UPDATE", [held])
+        done = delivery(engine, sink).run_once()
+
+    assert (done.sent, done.pending) == (CASES + LETTERS_OF_HELD, 0)
+    assert set(sink.copies().values()) == {1}
+
+
+@pytest.mark.parametrize("refused", ["the letter", "its words"])
+def test_a_letter_of_a_held_case_that_cannot_leave_is_put_aside_too(
+    engine: Engine, postgres_url: str, somebody: psycopg.Connection, refused: str
+) -> None:
+    """Why it cannot is an event of its case; nothing left, so nothing is lost when it is tried again."""
+    held, free = (bring(engine, "rights_pending") for _ in range(2))
+    if refused == "its words":
+        with engine.database.writing() as store:
+            store.execute("UPDATE outbox SET context = '{}'")
+    somebody.execute("SELECT 1 FROM cases WHERE reference = %s FOR UPDATE", [held])
+
+    addresses = [row["recipient"] for row in look(postgres_url, "SELECT recipient FROM outbox")]
+
+    with Sink(dict.fromkeys(addresses, "550 nee")) as sink:
+        first = delivery(engine, sink).run_once()
+        there = states(postgres_url)
+        somebody.commit()
+        second = delivery(engine, sink).run_once()
+
+    assert (first.failed, first.pending, there) == (1, 1, {"failed": 1, "pending": 1})
+    assert (second.failed, second.pending) == (1, 0)
+    assert all(engine.replay(case).matches_stored for case in (held, free))
+
+
+def test_a_letter_about_several_cases_is_put_aside_when_somebody_holds_one_of_them(
+    engine: Engine, clock: SetClock, somebody: psycopg.Connection
+) -> None:
+    _, held = (engine.open_case(employer("loket_user", "registration"), letters=False).case.reference for _ in range(2))
+    clock.moment += FIVE_DAYS
+    reminders.run_once(engine.database, engine.rules, clock.moment, WORKER)
+    somebody.execute("SELECT 1 FROM cases WHERE reference = %s FOR UPDATE", [held])
+
+    with Sink() as sink:
+        first = delivery(engine, sink).run_once()
+        somebody.commit()
+        second = delivery(engine, sink).run_once()
+
+    assert (first.merged, first.sent, first.pending) == (2, 0, 1)
+    assert (second.sent, second.pending, len(sink.letters)) == (1, 0, 1)
+
+
+def test_a_case_that_is_taken_while_its_letter_leaves_keeps_only_that_connection_waiting(
     engine: Engine, postgres_url: str, somebody: psycopg.Connection
 ) -> None:
     cases = [bring(engine, "rights_pending") for _ in range(CASES)]
-    somebody.execute("SELECT 1 FROM cases WHERE reference = %s FOR UPDATE", [cases[3]])
 
-    with Sink() as sink, ThreadPoolExecutor(1) as thread:
+    class Eager(Sink):
+        async def handle_DATA(self, *words: Any) -> str:
+            if not self.letters:
+                somebody.execute(f"SELECT 1 FROM cases WHERE id IN ({LEAVING}) LIMIT 1 FOR UPDATE")
+            return await super().handle_DATA(*words)
+
+    with Eager() as sink, ThreadPoolExecutor(1) as thread:
         done = thread.submit(delivery(engine, sink).run_once)
         went_on = eventually(lambda: states(postgres_url).get("sent", 0) >= CASES - 2, 4)  # it has taken the next one
         somebody.commit()

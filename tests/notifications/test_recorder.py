@@ -199,6 +199,49 @@ def test_an_act_whose_case_is_in_other_hands_waits_for_it_and_keeps_no_other_wai
     assert recorder.run_now(doing("now"), [held]) == "now"
 
 
+def test_an_act_that_does_not_wait_for_its_case_is_not_run_while_it_is_in_other_hands(
+    recorder: Recorder, sqlite_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, free = (case_id(sqlite_engine, bring(sqlite_engine, "rights_pending")) for _ in range(2))
+    find, done, pauses = Store.cases_by_id, list[str](), list[float]()
+    taken = [True]
+
+    def find_if_free(store: Store, wanted: Sequence[int], *, if_free: bool = False) -> list[tuple[int, Case]]:
+        """As on PostgreSQL, while somebody else holds a case."""
+        return [found for found in find(store, wanted) if not (if_free and taken[0] and found[0] == held)]
+
+    def doing(name: str) -> Act[str]:
+        def act(_store: Store, _works: Mapping[int, Work]) -> Callable[[], str]:
+            done.append(name)
+            return lambda: name
+
+        return act
+
+    def fail(_store: Store, _works: Mapping[int, Work]) -> Callable[[], str]:
+        raise LookupError("as it should")
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+
+    async def ask(*cases: Sequence[int]) -> list[str | None]:
+        return await asyncio.gather(*(recorder.submit_if_free(doing(str(ids)), ids) for ids in cases))
+
+    async def ask_with_one_that_fails() -> list[str | BaseException | None]:
+        acts = [recorder.submit(fail), recorder.submit_if_free(doing("held"), [held])]
+        return list(await asyncio.gather(*acts, return_exceptions=True))
+
+    monkeypatch.setattr(Store, "cases_by_id", find_if_free)
+    monkeypatch.setattr("asyncio.sleep", pause)
+
+    assert asyncio.run(ask([held])) == [None]
+    assert asyncio.run(ask([held, free], [free])) == [None, str([free])]
+    assert asyncio.run(ask_with_one_that_fails())[1] is None
+    assert done == [str([free])]
+    assert not any(pauses), "nobody waits for what is not tried again"
+    taken[0] = False
+    assert asyncio.run(ask([held])) == [str([held])]
+
+
 def test_what_is_asked_while_another_fails_is_recorded_too(recorder: Recorder) -> None:
     later: list[asyncio.Future[str]] = []
 

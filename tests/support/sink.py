@@ -125,10 +125,12 @@ class Sink:
         return "250 OK"
 
 
-def delivery(engine: Engine, sink: Sink | None, desk: Desk = DESK, server: Server | None = None) -> Delivery:
+def delivery(
+    engine: Engine, sink: Sink | None, desk: Desk = DESK, server: Server | None = None, connections: int = 4
+) -> Delivery:
     """A worker's delivery of an engine's letters to a sink; None: no server is set."""
     to = server or (sink.server if sink else None)
-    return Delivery(engine.database, engine.rules, engine.clock, WORKER, desk, to, connections=4)
+    return Delivery(engine.database, engine.rules, engine.clock, WORKER, desk, to, connections=connections)
 
 
 def eventually(condition: Callable[[], bool], seconds: float = PATIENCE) -> bool:

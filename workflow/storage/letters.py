@@ -109,9 +109,9 @@ def claim(
     return [OutboxRow(**row) for row in store.select(outbox_queries.claimed_by, {"held_token": token})]
 
 
-def release(store: Store, token: str) -> None:
-    """Put back what this token claimed and did not begin to send."""
-    store.run(outbox_queries.release, {"held_token": token})
+def release(store: Store, token: str) -> int:
+    """Put back what this token claimed and did not begin to send; how many letters that were."""
+    return len(list(store.select(outbox_queries.release, {"held_token": token})))
 
 
 def release_expired(store: Store, now: datetime) -> None:
@@ -125,14 +125,19 @@ def expired_sending(store: Store, now: datetime, limit: int) -> list[OutboxRow]:
 
 
 def begin_sending(store: Store, row: OutboxRow, *, lease_until: datetime) -> bool:
-    """Commit that DATA follows, with the bytes that will go out; False: the claim was lost, so nothing may be sent."""
+    """Commit that DATA follows, with the bytes that will go out.
+
+    False: nothing may be sent, for the claim was lost, or somebody else holds the case (PostgreSQL; of a letter about
+    several cases that is not looked at).
+    """
     return beginning(store, row, lease_until=lease_until)()
 
 
 def beginning(store: Store, row: OutboxRow, *, lease_until: datetime) -> Answer:
     """As `begin_sending`, but asks only."""
     values = {"number": row.id, "held_token": row.token, "lease_until": lease_until, **_built(row)}
-    return _answer(store, store.select(outbox_queries.begin_sending, values))
+    query = outbox_queries.begin_sending if store.is_sqlite else outbox_queries.begin_sending_if_free
+    return _answer(store, store.select(query, values))
 
 
 def settle(

@@ -75,7 +75,8 @@ def claimed_by() -> Executable:
 
 def release() -> Executable:
     """Back to pending, from the claim of somebody who is done."""
-    return update(outbox).where(_IS_CLAIMED, outbox.c.token == bindparam("held_token")).values(**_FREE)
+    mine = and_(_IS_CLAIMED, outbox.c.token == bindparam("held_token"))
+    return update(outbox).where(mine).values(**_FREE).returning(outbox.c.id)
 
 
 def release_expired() -> Executable:
@@ -145,11 +146,25 @@ def merge() -> Executable:
 
 def begin_sending() -> Executable:
     """From claimed to sending, with the bytes that will go out, for whoever still holds the claim."""
+    return _begin_sending()
+
+
+def begin_sending_if_free() -> Executable:
+    """The same, unless somebody else holds the letter's case (PostgreSQL); its event will need it in a moment."""
+    free = (
+        select(cases.c.id)
+        .where(cases.c.id == outbox.c.case_id)
+        .with_for_update(read=True, key_share=True, skip_locked=True)
+    )
+    return _begin_sending(or_(outbox.c.case_id.is_(None), free.exists()))
+
+
+def _begin_sending(*where: Any) -> Executable:
     held = and_(outbox.c.token == bindparam("held_token"), outbox.c.state == "claimed")
     values: dict[str, Any] = {name: bindparam(name) for name in ("lease_until", *_BUILT)}
     return (
         update(outbox)
-        .where(outbox.c.id == bindparam("number"), held)
+        .where(outbox.c.id == bindparam("number"), held, *where)
         .values(state="sending", **values)
         .returning(outbox.c.id)
     )

@@ -25,6 +25,14 @@ from workflow.storage import restores
 from workflow.storage.restores import Restore
 
 ANNA, BOB = Origin("anna", "anna-os", "python"), Origin("bob", "bob-os", "form")
+EVERY_RIGHT = [
+    "Beheren en raadplegen BSN",
+    "Raadplegen HRM",
+    "Raadplegen beloningen",
+    "Raadplegen dienstverbanden",
+    "Raadplegen loonoutput beperkt",
+    "Raadplegen variabele gegevens",
+]
 PERSONAL = ("company_name", "contact_name", "dgas", "email", "wage_tax_number")
 START = datetime(2026, 4, 20, 8, 0, tzinfo=UTC)
 """When the clock of a test begins."""
@@ -107,7 +115,12 @@ def test_recording_answers_the_letter_that_follows_and_what_is_missing(sqlite_en
 
     assert (told.letters, codes(told.problems)) == (("rights_missing",), ["RIGHTS_MISSING"])
     assert told.event is not None
-    assert told.event.body["letters"] == ["rights_missing"]
+    lacking = [right for right in EVERY_RIGHT if right != "Raadplegen HRM"]
+    assert told.event.body == {
+        "facts": {"loket_user": {"rights": ["Raadplegen HRM"]}},
+        "letters": ["rights_missing"],
+        "told": {"rights_missing": {"count": 1, "value": lacking}},
+    }
     assert (untold.letters, codes(untold.problems)) == ((), ["RIGHTS_MISSING"])
     assert untold.event is not None
     assert untold.event.body == {
@@ -115,6 +128,21 @@ def test_recording_answers_the_letter_that_follows_and_what_is_missing(sqlite_en
         "letters": [],
         "no_letters": True,
     }
+
+
+def test_each_time_something_is_told_the_event_says_for_which_time_and_what(sqlite_engine: Engine) -> None:
+    case = bring(sqlite_engine, "rights_pending")
+    bodies = []
+
+    for right in EVERY_RIGHT[:3]:
+        event = sqlite_engine.record(case, {"loket_user": {"rights": [right]}}).event
+        assert event is not None
+        bodies.append(event.body["told"])
+
+    assert bodies == [
+        {"rights_missing": {"count": time, "value": [other for other in EVERY_RIGHT if other != right]}}
+        for time, right in enumerate(EVERY_RIGHT[:3], 1)
+    ]
 
 
 def test_a_move_answers_everything_and_the_same_again_under_its_key(
@@ -212,6 +240,7 @@ def test_a_note_a_hold_and_its_end_answer_what_they_wrote(
     assert (note.kind, note.body, note.seq, note.origin, list(note.commitments)) == ("noted", {}, 3, BOB, ["text"])
     assert (noted["kind"], noted["at"], noted["trigger"]) == ("noted", "2026-04-20T09:00:00.000000Z", None)
     assert (hold["kind"], hold["body"], list(hold["commitments"])) == ("held", {"until": "2026-04-30"}, ["reason"])
+    assert (hold["actor"], hold["via"]) == ("bob", "form")
     assert (end["kind"], end["body"], end["commitments"], end["actor"]) == ("resumed", {}, {}, "bob")
     holds = ((date(2026, 4, 20), date(2026, 4, 30)),)
     assert held == before._replace(

@@ -9,6 +9,7 @@ from employers import bring, employer
 from looking import count, traces
 
 from workflow import Conflict, Engine, NoSuchCase, Refused, UsageError
+from workflow.reference import new_reference
 
 
 def test_a_repeat_gets_the_first_answer_and_changes_nothing(engine: Engine, url: str) -> None:
@@ -174,6 +175,15 @@ def test_usage_is_heard_before_the_case_its_key_and_its_version(engine: Engine, 
 def test_an_unknown_case_is_no_such_case_on_both_databases(engine: Engine, text: str) -> None:
     with pytest.raises(NoSuchCase):
         engine.advance(text, "register", key="k1")
+
+
+def test_a_reference_that_was_never_given_out_says_how_to_look_for_it(engine: Engine) -> None:
+    unknown = new_reference()
+
+    with pytest.raises(NoSuchCase) as raised:
+        engine.case(f" {unknown} ")
+
+    assert str(raised.value) == f"There is no case '{unknown}': look it up with: schakel list --search …."
 
 
 def test_a_mistyped_reference_says_that_it_is_mistyped(engine: Engine) -> None:

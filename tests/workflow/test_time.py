@@ -104,6 +104,14 @@ def test_5_may_outside_the_table_is_off_by_the_setting_only_although_the_library
     assert not WorkingDays("lustrum").is_working_day(fifth)
 
 
+def test_the_next_working_day_is_the_day_itself_or_the_first_one_after_it() -> None:
+    calendar = WorkingDays()
+
+    assert calendar.next_working_day(date(2026, 4, 24)) == date(2026, 4, 24)
+    assert calendar.next_working_day(date(2026, 4, 25)) == date(2026, 4, 28), "a weekend, and then Koningsdag"
+    assert calendar.next_working_day(date(2026, 12, 25)) == date(2026, 12, 28)
+
+
 @pytest.mark.parametrize("year", [year for year in YEARS if date(year, 4, 27).weekday() == 6])
 def test_koningsdag_is_on_saturday_the_26th_when_the_27th_is_a_sunday(year: int) -> None:
     calendar = WorkingDays()

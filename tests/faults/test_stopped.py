@@ -40,7 +40,7 @@ def test_postgresql_ends_a_writer_that_is_stopped_in_a_transaction_and_the_other
         assert eventually(lambda: len(told(crew, 1)) > 40)
         sessions = stop_in_transaction(sleeper, url)
         waiting = count(postgres_url, "outbox")
-        crew.writer()
+        crew.writer(seconds=5)
         crew.worker(sink.port)
         went_on = eventually(lambda: len(told(crew, 2)) > 20 and len(sink.letters) > waiting // 2)
         kept = holders(postgres_url) >= sessions

@@ -515,6 +515,16 @@ def test_days_on_hold_are_nobodys(engine: Engine, clock: SetClock) -> None:
     assert engine.case(case).ball["asr"] == 2
 
 
+def test_the_days_before_a_hold_count_once(engine: Engine, clock: SetClock) -> None:
+    case = bring(engine, "registered")
+    clock.moment += 2 * ONE_DAY
+    engine.hold(case, date(2026, 4, 24), "wacht op accountant")
+    clock.moment += 2 * ONE_DAY
+    engine.note(case, "gebeld")
+
+    assert engine.case(case).ball == {"applicant": 0, "asr": 2}, "Tuesday 21 and Friday 24 April"
+
+
 def test_every_rung_of_a_ladder_lies_at_or_after_the_one_before() -> None:
     for ladder in LADDERS.values():
         assert all(first.after <= second.after for first, second in pairwise(ladder))

@@ -427,6 +427,20 @@ def test_a_thousand_findings_of_one_code_are_listed_and_the_rest_is_counted() ->
     assert report.findings == [*full, Finding("CHAIN", "2 more like this are not listed.", "", 0)]
 
 
+def test_each_definition_at_fault_is_told_once_and_so_many_that_a_history_made_up_fills_no_memory() -> None:
+    report = Report()
+    history = History(report, Legality({}))
+    (says,) = Told().opened().says()
+
+    for number in [*range(1, 1_011), *range(1, 1_011)]:
+        history.begin(f"K-{number}")
+        history.take(says | {"definition": says["definition"] | {"name": f"d{number}"}}, None)
+
+    found = [(finding.code, finding.case) for finding in report.findings]
+    assert found == [*(("DEFINITION_UNKNOWN", f"K-{number}") for number in range(1, 1_001)), ("DEFINITION_UNKNOWN", "")]
+    assert report.findings[-1].message == "1 more like this are not listed."
+
+
 def test_a_report_of_nothing_is_fine() -> None:
     report = Report()
 

@@ -202,15 +202,17 @@ class Delivery:
         return act
 
     def _settle_lost(self) -> None:
-        """Letters whose worker disappeared while sending: unknown, for a person to decide."""
-        while True:
+        """Letters whose worker disappeared while sending: unknown, for a person to decide. Those that are held wait."""
+        settled = BATCH
+        while settled == BATCH:
             with self._database.reading() as store:
                 lost = letters.expired_sending(store, self._clock.now(), BATCH)
+            before = self._count.total()
             for row in lost:
                 cases = self._cases_of(row)
-                self._tally(self._recorder.run_now(self._settling(row, LOST, LetterState.SENDING, cases), cases))
-            if len(lost) < BATCH:
-                return
+                act = self._settling(row, LOST, LetterState.SENDING, cases)
+                self._tally(self._recorder.run_now_if_free(act, cases))
+            settled = self._count.total() - before
 
     def _cases_of(self, row: OutboxRow) -> list[int]:
         if row.case_id is not None:

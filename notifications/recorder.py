@@ -65,6 +65,11 @@ class Recorder:
         committed: list[T] = self._commit([(cases, act)], waits=True)
         return committed[0]
 
+    def run_now_if_free(self, act: Act[T], cases: Sequence[int]) -> T | None:
+        """The same, but when somebody else holds one of the cases the act does not run; then the result is None."""
+        (result,) = self._commit([(cases, act)])
+        return None if result is _HELD else result
+
     async def finish(self) -> None:
         """Wait until everything that was submitted is committed, or has failed."""
         if self._running is not None:

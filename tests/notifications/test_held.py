@@ -137,6 +137,28 @@ def test_a_letter_about_several_cases_is_put_aside_when_somebody_holds_one_of_th
     assert (second.sent, second.pending, len(sink.letters)) == (1, 0, 1)
 
 
+def test_a_letter_whose_worker_disappeared_is_settled_when_nobody_holds_its_case(
+    engine: Engine, clock: SetClock, postgres_url: str, somebody: psycopg.Connection
+) -> None:
+    held, _ = (bring(engine, "rights_pending") for _ in range(2))
+    with engine.database.writing() as store:
+        lease = clock.moment + timedelta(minutes=1)
+        for row in letters.claim(store, now=clock.moment, lease_until=lease, token="gone", limit=2):
+            assert letters.begin_sending(store, row, lease_until=lease)
+    clock.moment += timedelta(minutes=1)
+    somebody.execute("SELECT 1 FROM cases WHERE reference = %s FOR UPDATE", [held])
+
+    with Sink() as sink:
+        first = delivery(engine, sink).run_once()
+        there = states(postgres_url)
+        somebody.commit()
+        second = delivery(engine, sink).run_once()
+
+    assert (first.unknown, there) == (1, {"sending": 1, "unknown": 1})
+    assert (second.unknown, states(postgres_url)) == (1, {"unknown": 2})
+    assert sink.letters == []
+
+
 def test_a_case_that_is_taken_while_its_letter_leaves_keeps_only_that_connection_waiting(
     engine: Engine, postgres_url: str, somebody: psycopg.Connection
 ) -> None:

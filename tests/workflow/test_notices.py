@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from employers import bring, employer
 from looking import case_row, look
 
 from workflow import Engine, Refused
+from workflow.clock import SetClock
 
 RIGHTS = tuple(employer("loket_user")["loket_user"]["rights"])
 
@@ -49,6 +50,21 @@ def test_rights_that_miss_are_told_when_they_are_recorded(engine: Engine, url: s
     (letter,) = sent(url, case, "rights_missing")
     assert (letter["role"], letter["recipient"], letter["language"]) == ("applicant", "salaris01@example.com", "nl")
     assert json.loads(letter["context"])["missing_rights"] == [RIGHTS[3]]
+
+
+def test_a_letter_on_hold_counts_no_day_of_it_and_asks_for_an_answer_by_the_next_reminder(
+    engine: Engine, clock: SetClock, url: str
+) -> None:
+    case = opened(engine, active=True)
+    engine.hold(case, date(2026, 4, 30), "wacht op accountant")
+    clock.moment += timedelta(days=3)
+    engine.record(case, lacking(RIGHTS[3]))
+
+    (letter,) = sent(url, case, "rights_missing")
+    says = json.loads(letter["context"])
+    assert (says["letter"], says["role"], says["language"]) == ("rights_missing", "applicant", "nl")
+    assert (says["today"], says["working_days"]) == ("23 april 2026", 0)
+    assert says["answer_by"] == "6 mei 2026", "five working days from the end of the hold"
 
 
 def test_the_command_that_opens_a_case_never_tells_of_rights(engine: Engine, url: str) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from employers import bring
 from looking import look
 
-from notifications.outcomes import GIVE_UP, settle_letter, wait_before
+from notifications.outcomes import GIVE_UP, settle_letter, tell_cases, wait_before
 from notifications.recorder import Recorder
 from notifications.smtp import Outcome, Phase, Reply
 from workflow import Engine, Origin
@@ -17,6 +19,8 @@ from workflow.clock import SetClock
 from workflow.events import Kind
 from workflow.storage import letters
 from workflow.storage.letters import Attempt, LetterState, OutboxRow
+from workflow.storage.store import Store
+from workflow.work import Work
 
 MINUTE = timedelta(minutes=1)
 LATER = Reply(Outcome.RETRY, Phase.RCPT, 450, "greylisted")
@@ -164,6 +168,35 @@ def test_the_outcome_of_a_letter_that_is_no_longer_ours_is_nowhere(
     assert letter(sqlite_engine) == row
     assert look(sqlite_url, "SELECT id FROM outbox_attempts") == []
     assert [step.event.kind for step in sqlite_engine.history(row.case or "")] == [Kind.OPENED]
+
+
+@pytest.mark.parametrize(
+    ("sha256", "reason", "personal"),
+    [
+        (None, None, {}),
+        (None, "gebeld", {"reason": "gebeld"}),
+        ("ab" * 32, None, {"message": "ab" * 32}),
+        ("ab" * 32, "gebeld", {"message": "ab" * 32, "reason": "gebeld"}),
+    ],
+)
+def test_the_reason_that_a_person_gave_and_the_hash_of_the_bytes_are_committed_to_and_kept_apart(
+    sqlite_engine: Engine, sqlite_url: str, sha256: str | None, reason: str | None, personal: dict[str, str]
+) -> None:
+    bring(sqlite_engine, "rights_pending")
+    row = replace(letter(sqlite_engine), sha256=sha256)
+    recorder = Recorder(sqlite_engine.database, sqlite_engine.rules, Origin("anna", "os", "cli"), sqlite_engine.clock)
+
+    def tell(_store: Store, works: Mapping[int, Work]) -> Callable[[], None]:
+        tell_cases(works, row, Kind.LETTER_SENT, {"phase": "resolved as sent", "code": None}, reason=reason)
+        return lambda: None
+
+    recorder.run_now(tell, [row.case_id or 0])
+
+    event = sqlite_engine.history(row.case or "")[-1].event
+    kept = look(sqlite_url, "SELECT path, value FROM private_values WHERE seq = 2")
+    assert sorted(event.commitments) == sorted(personal)
+    assert {one["path"]: json.loads(one["value"]) for one in kept} == personal
+    assert "reason" not in event.body
 
 
 @pytest.mark.parametrize(("attempts", "minutes"), [(1, 5), (2, 10), (3, 20), (6, 160), (7, 180), (500, 180)])

@@ -401,6 +401,10 @@ def test_a_letter_is_addressed_and_frozen_as_the_case_is_when_its_event_is_writt
     ]
 
 
+def test_what_two_passes_fired_adds_up() -> None:
+    assert Fired(1, 2, 3) + Fired(10, 20, 30) == Fired(11, 22, 33)
+
+
 def test_one_pass_answers_what_it_did_and_a_reminder_says_what_it_reminds_of(
     sqlite_engine: Engine, sqlite_url: str, clock: SetClock
 ) -> None:

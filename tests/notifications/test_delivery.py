@@ -54,6 +54,24 @@ def nowhere() -> Server:
 # -- sent -----------------------------------------------------------------------------------------------
 
 
+def test_letters_refer_to_the_first_one_of_their_own_case(engine: Engine, url: str) -> None:
+    cases = [bring(engine, "rights_pending") for _ in range(2)]
+
+    with Sink() as sink:
+        delivery(engine, sink).run_once()
+        for case in cases:
+            engine.advance(case, "register")
+        delivery(engine, sink).run_once()
+
+    rows = outbox(url)
+    first = {row["case_id"]: row["message_id"] for row in reversed(rows)}
+    refers = {message["Message-ID"]: message["References"] for message in sink.messages()}
+    assert len(first) == 2
+    assert refers == {
+        row["message_id"]: None if row["message_id"] == first[row["case_id"]] else first[row["case_id"]] for row in rows
+    }
+
+
 def test_every_letter_of_a_coupling_is_sent_once(engine: Engine, url: str) -> None:
     case = bring(engine, "confirmed")
 
@@ -229,6 +247,23 @@ def test_a_letter_without_an_address_waits_until_it_is_recorded(engine: Engine, 
     assert (without, done) == (Delivered(pending=1), Delivered(sent=1))
     assert [to for to, _ in sink.letters] == ["nieuw@example.com"]
     assert sink.messages()[0]["To"] == "nieuw@example.com"
+
+
+def test_an_address_that_is_recorded_is_for_the_letters_that_waited_for_it_alone(engine: Engine, url: str) -> None:
+    facts = employer("loket_user", "registration")
+    first, second = facts["registration"].pop("email"), "later@example.com"
+    case = engine.open_case(facts).case.reference
+    for right in facts["loket_user"]["rights"][:2]:
+        engine.record(case, {"loket_user": {"rights": [right]}})
+    waiting, ended, of_others = (row["id"] for row in outbox(url))
+    with engine.database.writing() as store:
+        store.execute(f"UPDATE outbox SET state = 'cancelled' WHERE id = {ended}")
+        store.execute(f"UPDATE outbox SET role = 'asr' WHERE id = {of_others}")
+
+    for email in (first, second):
+        engine.record(case, {"registration": {"email": email}})
+
+    assert {row["id"]: row["recipient"] for row in outbox(url)} == {waiting: first, ended: None, of_others: None}
 
 
 def test_letters_to_a_role_wait_until_its_address_is_set(engine: Engine, url: str) -> None:

@@ -180,3 +180,22 @@ def test_what_was_accepted_before_does_not_keep_a_returned_case_from_going_on(sq
     (result,) = sqlite_engine.import_rows(row, advance=True)
 
     assert (result.result, result.state) == ("warn", "registered")
+
+
+@pytest.mark.parametrize("first", ["moves", "changes what is no key"])
+def test_a_row_after_one_whose_keys_stay_is_found_by_its_new_ones(
+    sqlite_engine: Engine, sqlite_url: str, first: str
+) -> None:
+    """Both are written in one transaction."""
+    calm, other = ready(), ready()
+    list(sqlite_engine.import_rows(rows(("E1", calm), ("E2", other))))
+    if first == "changes what is no key":
+        calm["registration"]["contact_name"] = "Iemand Anders"
+    other["registration"] |= {"company_name": "Nieuwe Naam", "loket_employer_id": "987654"}
+
+    list(sqlite_engine.import_rows(rows(("E1", calm), ("E2", other)), advance=first == "moves"))
+
+    (same,) = sqlite_engine.import_rows(rows(("E3", ready(company_name="Nieuwe Naam", loket_employer_id="987654"))))
+    assert {reference for _, references in doubles(same) for reference in references} == {
+        sqlite_engine.case("E2").case.reference
+    }

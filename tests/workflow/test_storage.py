@@ -82,6 +82,7 @@ def test_a_directory_is_no_database(tmp_path: Path, use: Callable[[str], object]
         use(f"sqlite:///{tmp_path}")
 
     assert is_a_sentence(str(error.value))
+    assert str(tmp_path) in str(error.value)
 
 
 @pytest.mark.parametrize("use", [open_database, upgrade])
@@ -113,6 +114,7 @@ def test_a_postgresql_that_does_not_answer_is_named_without_its_password(use: Ca
             use(f"postgresql://piet:geheim@127.0.0.1:{port}/schakel")
 
     assert "geheim" not in str(error.value)
+    assert f"://piet:***@127.0.0.1:{port}/schakel" in str(error.value)
     assert is_a_sentence(str(error.value))
 
 

@@ -74,6 +74,7 @@ class Delivery:
         self._reachable = True
         self._count: Counter[str] = Counter()
         self._tokens: list[str] = []
+        self._held: set[int] = set()
 
     def stop(self) -> None:
         """Finish the letters in hand and take no more."""
@@ -109,7 +110,7 @@ class Delivery:
 
     def _send_round(self, server: Server, reminders_until: int) -> bool:
         """Send batch after batch; whether any were put aside. These stay claimed until the end, so as to be in one."""
-        self._tokens = []
+        self._tokens, self._held = [], set()
         try:
             while self._may_go_on and (batch := self._claim(reminders_until)):
                 asyncio.run(self._send(batch, server))
@@ -160,6 +161,8 @@ class Delivery:
     async def _send_one(self, connection: Connection, row: OutboxRow, before: Recorded) -> Recorded:
         """Send a letter; the outcome of the one before is recorded meanwhile, but always before this one may leave."""
         cases = self._cases_of(row)
+        if not self._held.isdisjoint(cases):
+            return before  # a case's letters leave in their order, as far as that goes
         try:
             built = self._builder.build(row, self._clock.now())
         except CannotBuild as error:
@@ -172,6 +175,7 @@ class Delivery:
             return self._recorder.submit_if_free(self._settling(built, refusal, LetterState.CLAIMED, cases), cases)
         looked_at = [] if row.case_id else cases  # by the act itself, when it is one
         if not await self._recorder.submit_if_free(self._beginning(built), looked_at):
+            self._held.update(cases)
             await connection.reset()  # somebody holds its case, or has the letter since the lease ran out: nothing left
             return None
         reply = await connection.transmit(built.message or b"")

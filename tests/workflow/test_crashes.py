@@ -13,13 +13,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from dying import Command, die_at
 from employers import bring, employer
 from looking import bare, count, events_of, traces
 
 from workflow import Database, Engine, Refused, StoreError, open_database
 from workflow.answers import Row
 
-Command = Callable[[Engine, str], object]
 MOST_STATEMENTS = 60
 
 
@@ -39,28 +39,6 @@ COMMANDS: dict[str, Command] = {
         engine.import_rows([Row(n, f"NEW-{n}", employer()) for n in range(3)], advance=True)
     ),
 }
-
-
-def die_at(url: str, make_engine: Callable[[Database], Engine], command: Command, case: str, statement: int) -> int:
-    """Run a command in a child that kills itself before this statement; how the child ended."""
-    child = os.fork()
-    if child == 0:
-        try:
-            database = open_database(url)
-            left = statement
-
-            def failpoint(_sql: str) -> None:
-                nonlocal left
-                if left == 0:
-                    os.kill(os.getpid(), signal.SIGKILL)
-                left -= 1
-
-            database.failpoint = failpoint
-            command(make_engine(database), case)
-            os._exit(0)
-        finally:
-            os._exit(1)
-    return os.waitpid(child, 0)[1]
 
 
 def whole(url: str, case: str) -> tuple[object, int, int, int]:

@@ -6,7 +6,6 @@ import json
 import os
 import random
 import re
-import signal
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from typing import Any
 
 import pytest
 from crowd import crowd
+from dying import die_at
 from employers import FORWARD, LONG, REACHED_BY, bring, employer
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -605,7 +605,7 @@ def test_a_crash_at_any_statement_leaves_all_or_nothing(
     database.dispose()
     before, killed = everything(url), 0
 
-    while status := _die_at(url, make_engine, case, killed):
+    while status := die_at(url, make_engine, wipe, case, killed):
         assert os.WIFSIGNALED(status), "the child ended by itself, in an error"
         if everything(url) != before:
             break
@@ -626,27 +626,6 @@ def test_a_crash_at_any_statement_leaves_all_or_nothing(
         with pytest.raises(Refused):
             wipe(make_engine(database), case)
         database.dispose()
-
-
-def _die_at(url: str, make_engine: Callable[[Database], Engine], case: str, statement: int) -> int:
-    child = os.fork()
-    if child == 0:
-        try:
-            database = open_database(url)
-            left = statement
-
-            def failpoint(_sql: str) -> None:
-                nonlocal left
-                if left == 0:
-                    os.kill(os.getpid(), signal.SIGKILL)
-                left -= 1
-
-            database.failpoint = failpoint
-            wipe(make_engine(database), case)
-            os._exit(0)
-        finally:
-            os._exit(1)
-    return os.waitpid(child, 0)[1]
 
 
 def _replays(url: str, make_engine: Callable[[Database], Engine], case: str) -> bool:

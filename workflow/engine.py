@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from datetime import date, datetime
 from typing import TypeVar
 
@@ -254,10 +255,29 @@ class Engine:
         facts: commands.Parsed | None = None,
         before: Callable[[Store, int, Case], T | None] | None = None,
     ) -> T:
-        """Run a decision on a locked case and write what it did; a refusal is written too, then raised."""
+        """Run a decision on a case and write what it did; a refusal is written too, then raised.
+
+        PostgreSQL: should somebody else write the case in between, it is decided anew with the case locked.
+        """
+        try:
+            return self._decide(self.database.deciding(), case, decide, origin, facts, before)
+        except Conflict:
+            return self._decide(self.database.writing(), case, decide, origin, facts, before, lock=True)
+
+    def _decide(
+        self,
+        opened: AbstractContextManager[Store],
+        case: str,
+        decide: Callable[[Work], T],
+        origin: Origin | None,
+        facts: commands.Parsed | None,
+        before: Callable[[Store, int, Case], T | None] | None,
+        *,
+        lock: bool = False,
+    ) -> T:
         refused: Refused | None = None
-        with self.database.writing() as store:
-            case_id, found, beside = find_case_among(store, case, lock=True)
+        with opened as store:
+            case_id, found, beside = find_case_among(store, case, lock=lock)
             if before and (answer := before(store, case_id, found)) is not None:
                 return answer
             others: tuple[Other, ...] = ()

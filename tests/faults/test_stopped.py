@@ -50,6 +50,7 @@ def test_postgresql_ends_a_writer_that_is_stopped_in_a_transaction_and_the_other
         for case in {str(one["case"]) for one in told(crew, 1) if "case" in one}:
             engine.note(case, "er werd op gewacht")
         database.dispose()
+        ended = eventually(lambda: not holders(postgres_url) & sessions)
         before = len(told(crew, 1))
         sleeper.send_signal(signal.SIGCONT)
         woke = eventually(lambda: len(told(crew, 1)) > before + 20)
@@ -62,7 +63,7 @@ def test_postgresql_ends_a_writer_that_is_stopped_in_a_transaction_and_the_other
 
     assert went_on
     assert kept, "the others did not go on until PostgreSQL had ended it"
-    assert woke
+    assert (ended, woke) == (True, True)
     assert len(felt) == 1, felt
 
 

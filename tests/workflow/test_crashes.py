@@ -60,7 +60,7 @@ def test_a_command_that_is_killed_happened_wholly_or_not_at_all(
         killed += 1
         assert killed < MOST_STATEMENTS
 
-    assert killed >= 5
+    assert killed >= 2
     assert whole(url, case) != before
     assert is_whole(url, make_engine, case)
 
@@ -108,7 +108,7 @@ def test_a_command_that_is_interrupted_at_any_statement_leaves_the_engine_usable
         else:
             break
 
-    assert interrupted >= 5
+    assert interrupted >= 2
     assert engine.case(case).case.state == "enriched"
     assert engine.replay(case).matches_stored
 

@@ -187,8 +187,8 @@ def test_a_namesake_that_was_accepted_is_asked_again_when_the_name_changes(engin
         queries.update_case,
         queries.delete_timers,
         queries.delete_timer,
-        queries.neighbours_by_reference,
-        queries.neighbours_by_external,
+        queries.case_among_by_reference,
+        queries.case_among_by_external,
         queries.delete_keys,
     ],
 )

@@ -57,21 +57,30 @@ def desk(shared_url: str, request: pytest.FixtureRequest) -> Iterator[Desk]:
 def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[Seen]:
     """Remember what is run meanwhile."""
     seen: Seen = {}
-    execute, run_many = Store.execute, Store.run_many
+    execute, run_many, change_at_once = Store.execute, Store.run_many, Store.change_at_once
 
     def watch(store: Store, sql: str, values: dict[str, Any] | None = None) -> Any:
         seen[sql] = values or {}
         return execute(store, sql, values)
 
-    def watch_many(store: Store, query: Any, values: Any) -> int:
+    def look_at(store: Store, query: Any, values: Any) -> None:
         if values:
             statement = store._prepared(query)
             seen[statement.sql] = statement.bind(values[0])
+
+    def watch_many(store: Store, query: Any, values: Any) -> int:
+        look_at(store, query, values)
         return run_many(store, query, values)
+
+    def watch_at_once(store: Store, changes: Any) -> bool:
+        for query, values in changes:
+            look_at(store, query, values)
+        return change_at_once(store, changes)
 
     with monkeypatch.context() as patch:
         patch.setattr(Store, "execute", watch)
         patch.setattr(Store, "run_many", watch_many)
+        patch.setattr(Store, "change_at_once", watch_at_once)
         yield seen
 
 

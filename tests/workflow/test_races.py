@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from crowd import crowd
 from employers import LONG, bring, employer
 from looking import case_row, count, events_of, look, traces
+from sink import eventually
 
 from workflow import Conflict, Database, Engine, Origin, Refused, commands, open_database
 from workflow.answers import Row
@@ -25,6 +27,7 @@ from workflow.work import Work
 
 PROCESSES, CASES = 8, 20
 COMMANDS = min(60 * LONG, 500)
+WAITS = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 
 
 @pytest.fixture
@@ -190,3 +193,85 @@ def test_a_reader_sees_one_moment_while_others_write(url: str, clock: SetClock, 
     seen, *_ = crowd(url, clock, 3, tmp_path, act)
 
     assert seen == [True] * 20
+
+
+def meanwhile(database: Database, act: Callable[[], object]) -> list[str]:
+    """Have this done once, just before the first statement that writes; the statements that were run."""
+    told: list[str] = []
+    waiting = [act]
+
+    def failpoint(sql: str) -> None:
+        told.append(sql)
+        if waiting and "INSERT" in sql:
+            waiting.pop()()
+
+    database.failpoint = failpoint
+    return told
+
+
+@pytest.fixture
+def postgres(postgres_url: str) -> Iterator[Database]:
+    database = open_database(postgres_url)
+    yield database
+    database.dispose()
+
+
+def test_on_postgresql_a_command_keeps_nobody_off_while_it_decides(
+    postgres: Database, postgres_url: str, make_engine: Callable[[Database], Engine]
+) -> None:
+    engine = make_engine(postgres)
+    case = bring(engine, "rights_pending")
+    held: list[dict[str, object]] = []
+    told = meanwhile(postgres, lambda: held.extend(look(postgres_url, "SELECT 1 AS got FROM cases FOR UPDATE NOWAIT")))
+
+    engine.advance(case, "register")
+
+    assert held == [{"got": 1}]
+    assert [sql.partition(" ")[0] for sql in told] == ["SELECT", "WITH"]
+
+
+def test_on_postgresql_a_command_that_somebody_was_before_is_decided_anew_on_what_stands_now(
+    postgres: Database, postgres_url: str, make_engine: Callable[[Database], Engine]
+) -> None:
+    engine, other = make_engine(postgres), make_engine(open_database(postgres_url))
+    case = bring(engine, "rights_pending")
+    meanwhile(postgres, lambda: other.note(case, "was eerder"))
+    moved = engine.advance(case, "register", key="k1")
+    meanwhile(postgres, lambda: other.advance(case, "enrich"))
+
+    with pytest.raises(Refused, match="is enriched"):
+        engine.advance(case, "enrich")
+    meanwhile(postgres, lambda: other.record(case, {"registration": {"contact_name": "Een ander"}}))
+    with pytest.raises(Conflict, match="not 3"):
+        engine.advance(case, "hand_over", expect_version=3)
+    other.database.dispose()
+
+    kinds = [(step.event.seq, step.event.kind) for step in engine.history(case)]
+    assert moved.seq == 3
+    assert kinds == [*enumerate(["opened", "noted", "moved", "moved", "refused", "recorded"], 1)]
+    assert engine.replay(case).matches_stored
+
+
+def test_on_postgresql_who_decides_waits_for_who_holds_the_case_and_never_crosswise(
+    postgres: Database, postgres_url: str, make_engine: Callable[[Database], Engine]
+) -> None:
+    """Whoever has the row locked writes his event next: one that wrote its event before the row would block him."""
+    holder = open_database(postgres_url)
+    engine = make_engine(postgres)
+    case = bring(engine, "rights_pending")
+    with ThreadPoolExecutor() as pool:
+        with holder.writing() as store:
+            work = Work(
+                engine.rules, Origin("a", "a", "python"), engine.clock.now(), *find_case(store, case, lock=True)
+            )
+            moved = pool.submit(engine.advance, case, "register")
+            waits = eventually(lambda: bool(look(postgres_url, WAITS)))
+            commands.note(work, "had de zaak")
+            store.write([work])
+        seq = moved.result(timeout=30).seq
+    deadlocks = look(postgres_url, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+    holder.dispose()
+
+    assert waits
+    assert seq == 3
+    assert deadlocks == [{"deadlocks": 0}]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import partial
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,8 @@ from workflow.errors import SchakelError, StoreError
 from workflow.storage import tables
 from workflow.storage.compacting import compact
 from workflow.storage.faults import explain
-from workflow.storage.line import PATIENCE_MS, Line, when_free
+from workflow.storage.line import PATIENCE_MS, Line
+from workflow.storage.session import TAKES_TURN
 from workflow.storage.store import Store
 
 PRAGMAS = {
@@ -32,7 +32,7 @@ PRAGMAS = {
 }
 _BEGIN = {
     ("sqlite", False): "BEGIN",
-    ("sqlite", True): "BEGIN IMMEDIATE",
+    ("sqlite", True): TAKES_TURN,
     ("postgresql", False): "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
     ("postgresql", True): "BEGIN",
 }
@@ -48,7 +48,6 @@ _NO_LIMIT = (
     "SELECT set_config('transaction_timeout', '0', true) WHERE current_setting('transaction_timeout', true) <> '0'"
 )
 """For one that only reads, as an export or verifying everything does for hours; it keeps nobody from anything."""
-_TAKES_TURN = _BEGIN["sqlite", True]
 _MOST_KEPT = 5
 """Connections that are kept open while nobody uses them."""
 Failpoint = Callable[[str], None]
@@ -81,6 +80,14 @@ class Database:
         """
         return self._transaction(writing=True)
 
+    def deciding(self) -> AbstractContextManager[Store]:
+        """For a command that reads one case and then writes it: PostgreSQL keeps nobody off until it is written.
+
+        What is written is one transaction. Raises StoreError; Conflict when the case is no longer as it was read: then
+        read it again in `writing`. SQLite has one writer at a time, so that there this is `writing`.
+        """
+        return self.writing() if self.dialect.name == "sqlite" else self._session(writing=True)
+
     def compact(self) -> bool:
         """SQLite: leave no trace of what was deleted; False: another connection holds the log. Raises StoreError."""
         if self.dialect.name != "sqlite":
@@ -100,17 +107,18 @@ class Database:
 
     @contextmanager
     def _transaction(self, *, writing: bool) -> Iterator[Store]:
+        with self._session(writing=writing) as store, store.transaction(_BEGIN[self.dialect.name, writing]):
+            if not (writing or store.is_sqlite):
+                store.execute(_NO_LIMIT)
+            yield store
+
+    @contextmanager
+    def _session(self, *, writing: bool) -> Iterator[Store]:
         with _explained(self.url, self.dialect), self._line() as line:
             store = Store(line.connection, self.dialect, self.failpoint if writing else None)
-            with self._pipeline(line.connection):
-                begin = _BEGIN[self.dialect.name, writing]
-                if store.is_sqlite:
-                    line.wait_by_itself(not writing)
-                when_free(partial(store.execute, begin)) if begin == _TAKES_TURN else store.execute(begin)
-                if not (writing or store.is_sqlite):
-                    store.execute(_NO_LIMIT)
-                yield store
-                store.execute("COMMIT")
+            if store.is_sqlite:
+                line.wait_by_itself(not writing)
+            yield store
             for remember in store.after_commit:
                 remember()
 
@@ -137,11 +145,6 @@ class Database:
                 kept.append(line)
             else:
                 line.end()
-
-    def _pipeline(self, connection: Any) -> AbstractContextManager[Any]:
-        """PostgreSQL: statements leave without waiting for the answer to the one before."""
-        piped = self.dialect.name == "postgresql" and self.failpoint is None
-        return connection.pipeline() if piped else nullcontext()
 
 
 def open_database(url: str, *, without_tables: bool = False) -> Database:

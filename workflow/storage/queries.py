@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     ColumnElement,
     Executable,
     ScalarSelect,
     Table,
+    Text,
     and_,
     bindparam,
     delete,
@@ -17,9 +20,29 @@ from sqlalchemy import (
     text,
     update,
 )
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
 from workflow.events import Kind
 from workflow.storage.tables import answers, case_keys, cases, definitions, events, outbox, private_values, timers
+
+
+class _Lists(FunctionElement[str]):
+    """The rows of a query as one JSON text, each a list of these columns; nothing or '[]' when there are none."""
+
+    name = "lists"
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(_Lists, "sqlite")
+def _on_sqlite(element: _Lists, compiler: Any, **options: Any) -> str:
+    return f"json_group_array(json_array({compiler.process(element.clauses, **options)}))"
+
+
+@compiles(_Lists, "postgresql")
+def _on_postgresql(element: _Lists, compiler: Any, **options: Any) -> str:
+    return f"CAST(json_agg(json_build_array({compiler.process(element.clauses, **options)})) AS TEXT)"
 
 
 def case_by_reference() -> Executable:
@@ -70,19 +93,18 @@ def older_open_case() -> Executable:
     )
 
 
-def neighbours_by_reference() -> Executable:
-    """The keys of a case, each with the first older open case that shares it."""
-    return _neighbours(cases.c.reference == bindparam("reference"))
+def case_among_by_reference() -> Executable:
+    """One case by its reference, and beside it its keys, each with the first older open case that shares it."""
+    return _among(cases.c.reference == bindparam("reference"))
 
 
-def neighbours_by_external() -> Executable:
-    """The same of a case by its external reference."""
-    return _neighbours(cases.c.external_reference == bindparam("external_reference"))
+def case_among_by_external() -> Executable:
+    """The same by its external reference."""
+    return _among(cases.c.external_reference == bindparam("external_reference"))
 
 
-def _neighbours(named: ColumnElement[bool]) -> Executable:
+def _among(named: ColumnElement[bool]) -> Executable:
     own, older = case_keys.alias("own"), cases.alias("older")
-    itself = select(cases.c.id).where(named).scalar_subquery()
 
     def first(*more: ColumnElement[bool]) -> ScalarSelect[str]:
         return (
@@ -102,9 +124,9 @@ def _neighbours(named: ColumnElement[bool]) -> Executable:
         )
 
     differing = first(case_keys.c.detail != "", case_keys.c.detail != own.c.detail)
-    return select(
-        own.c.kind, own.c.value, own.c.detail, first().label("first"), differing.label("first_differing")
-    ).where(own.c.case_id == itself)
+    lists = _Lists(own.c.kind, own.c.value, own.c.detail, first(), differing)
+    beside = select(lists).where(own.c.case_id == cases.c.id).correlate(cases).scalar_subquery()
+    return select(cases, beside.label("beside")).where(named)
 
 
 def last_case_id() -> Executable:

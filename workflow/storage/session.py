@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Executable, select
 from sqlalchemy.engine import Dialect
 
+from workflow.storage.line import when_free
 from workflow.storage.statement import Statement, in_one, prepared
 from workflow.storage.tables import events
 
 Query = Callable[[], Executable]
 Change = tuple[Query, Sequence[dict[str, Any]]]
 """A statement that writes, and the rows it writes."""
+TAKES_TURN = "BEGIN IMMEDIATE"
+"""How a writer begins on SQLite, once no other one writes."""
 _FEW = 24
 """Rows that PostgreSQL is given as one statement; it must read its text whenever their number is another."""
 
@@ -26,6 +31,7 @@ class Session:
         self._connection = connection
         self._dialect = dialect
         self._failpoint = failpoint
+        self._is_begun = False
         self.after_commit: list[Callable[[], None]] = []
         """What may be remembered once the transaction has committed."""
 
@@ -38,6 +44,24 @@ class Session:
     def dialect(self) -> Dialect:
         """The dialect that statements are compiled for."""
         return self._dialect
+
+    @contextmanager
+    def transaction(self, begin: str = "BEGIN") -> Iterator[None]:
+        """All that is written inside or nothing of it; part of the transaction that runs already, if one does."""
+        if self._is_begun:
+            yield
+            return
+        with self._pipeline():
+            when_free(partial(self.execute, begin)) if begin == TAKES_TURN else self.execute(begin)
+            self._is_begun = True
+            yield
+            self.execute("COMMIT")
+            self._is_begun = False
+
+    def _pipeline(self) -> AbstractContextManager[Any]:
+        """PostgreSQL: statements leave without waiting for the answer to the one before."""
+        piped = not self.is_sqlite and self._failpoint is None
+        return self._connection.pipeline() if piped else nullcontext()
 
     def select(self, query: Query, values: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """The rows of a query."""
@@ -105,7 +129,8 @@ class Session:
     def change_at_once(self, changes: Sequence[Change]) -> bool:
         """PostgreSQL: run these as one statement, which costs it and the driver half of what several do.
 
-        None of them may touch a row that another writes. False: it is done one by one here, or for so many rows.
+        None of them may touch a row that another writes; the first is done first. False: nothing was done, as they go
+        one by one here, or are too many.
         """
         wanted = [(self._prepared(query), rows) for query, rows in changes if rows]
         if self.is_sqlite or sum(len(rows) for _, rows in wanted) > _FEW:

@@ -94,7 +94,7 @@ class Statement:
 
 
 def in_one(changes: Sequence[tuple[Statement, Sequence[Row]]]) -> tuple[str, list[Any]]:
-    """Statements for PostgreSQL as one, and its values; none of them sees what another changes."""
+    """Statements for PostgreSQL as one, the first done first; and its values. None sees what another changes."""
     values = [value for statement, rows in changes for row in rows for value in statement.bind(row)]
     return _joined(tuple((statement.sql, len(rows)) for statement, rows in changes)), values
 
@@ -104,7 +104,8 @@ def _joined(parts: tuple[tuple[str, int], ...]) -> str:
     """Their texts as common table expressions, the placeholders numbered through as the server itself wants them."""
     numbers = count(1)
     numbered = [re.sub("%s", lambda _: f"${next(numbers)}", text) for part in parts for text in _repeated(*part)]
-    return f"WITH {', '.join(f'w{place} AS ({text})' for place, text in enumerate(numbered))} SELECT 1"
+    numbered[0] += " RETURNING 1"  # what is asked for is done first, the rest in an order of the server's own
+    return f"WITH {', '.join(f'w{place} AS ({text})' for place, text in enumerate(numbered))} SELECT 1 FROM w0"
 
 
 def _repeated(sql: str, times: int) -> list[str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from workflow.answers import Case
 from workflow.definition import Json, Key, Other
+from workflow.encoding import read_json
 from workflow.events import Event
 from workflow.history import Values
 from workflow.schedule import TimerKind
@@ -24,36 +25,37 @@ ALWAYS = datetime(1, 1, 1, tzinfo=UTC)
 
 
 class _By(NamedTuple):
-    """A way to name a case: the parameter, and what finds it, finds and locks it, and finds its neighbours."""
+    """A way to name a case: the parameter, and what finds it, finds and locks it, and finds it among its neighbours."""
 
     name: str
     query: Query
     locked: Query
-    neighbours: Query
+    among: Query
 
 
 _BY_REFERENCE = _By(
-    "reference", queries.case_by_reference, queries.case_by_reference_locked, queries.neighbours_by_reference
+    "reference", queries.case_by_reference, queries.case_by_reference_locked, queries.case_among_by_reference
 )
 _BY_EXTERNAL = _By(
-    "external_reference", queries.case_by_external, queries.case_by_external_locked, queries.neighbours_by_external
+    "external_reference", queries.case_by_external, queries.case_by_external_locked, queries.case_among_by_external
 )
 
 
 class Neighbours(NamedTuple):
     """The keys a case has in the database, each with the first older open case that shares it."""
 
-    rows: tuple[Mapping[str, Any], ...]
+    rows: Sequence[Sequence[str | None]]
+    """Kind, value and detail of a key, the reference of the first, and of the first whose detail is another."""
 
     def others(self, keys: Iterable[Key]) -> tuple[Other, ...] | None:
         """Those a case with these keys is judged beside; None: it had other keys when it was asked for."""
-        known = {(row["kind"], row["value"], row["detail"]): row for row in self.rows}
+        known = {(kind, value, detail): older for kind, value, detail, *older in self.rows}
         found: list[Other] = []
         for key in filter(is_useful, keys):
-            row = known.get((key.kind, key.value, key.detail))
-            if row is None:
+            older = known.get((key.kind, key.value, key.detail))
+            if older is None:
                 return None
-            if reference := row["first_differing"] if key.differing else row["first"]:
+            if reference := older[key.differing]:
                 found.append(Other(key.kind, reference))
         return tuple(found)
 
@@ -65,25 +67,19 @@ class Store(Session):
 
     def find(self, *, reference: str | None, external: str | None, lock: bool = False) -> tuple[int, Case] | None:
         """A case by its reference or its external reference; with `lock`, kept from other writers (PostgreSQL)."""
-        by = _BY_REFERENCE if reference is not None else _BY_EXTERNAL
-        return self._first_case(by, self._ask(by, reference or external or "", lock))
+        by, named = _by(reference, external)
+        row = next(self.select(by.locked if lock else by.query, named), None)
+        return (row["id"], rows.case_of(row)) if row else None
 
     def find_among(
         self, *, reference: str | None, external: str | None, lock: bool = False
     ) -> tuple[int, Case, Neighbours] | None:
-        """The same, with its neighbours: both asked before the first is read, and they after it was locked."""
-        by, named = (_BY_REFERENCE, reference) if reference is not None else (_BY_EXTERNAL, external)
-        cursor = self._ask(by, named or "", lock)
-        beside = self.run(by.neighbours, {by.name: named or ""})
-        found = self._first_case(by, cursor)
-        return (*found, Neighbours(tuple(self._prepared(by.neighbours).rows(beside)))) if found else None
-
-    def _ask(self, by: _By, named: str, lock: bool) -> Any:
-        return self.run(by.locked if lock else by.query, {by.name: named})
-
-    def _first_case(self, by: _By, cursor: Any) -> tuple[int, Case] | None:
-        row = next(self._prepared(by.query).rows(cursor), None)
-        return (row["id"], rows.case_of(row)) if row else None
+        """The same, with its neighbours as they are at that moment."""
+        by, named = _by(reference, external)
+        if lock and not self.is_sqlite:  # what waited for its lock still sees the neighbours of before it waited
+            self.run(by.locked, named)
+        row = next(self.select(by.among, named), None)
+        return (row["id"], rows.case_of(row), Neighbours(read_json(row["beside"] or "[]"))) if row else None
 
     def cases_by_id(self, case_ids: Sequence[int], *, if_free: bool = False) -> list[tuple[int, Case]]:
         """These cases, in order, kept from other writers; with `if_free` without those that somebody else holds."""
@@ -171,6 +167,11 @@ class Store(Session):
 def is_useful(key: Key) -> bool:
     """A key that asks for another detail says nothing while its own is unknown."""
     return bool(key.detail) or not key.differing
+
+
+def _by(reference: str | None, external: str | None) -> tuple[_By, dict[str, str]]:
+    by, named = (_BY_REFERENCE, reference) if reference is not None else (_BY_EXTERNAL, external)
+    return by, {by.name: named or ""}
 
 
 def _look_up(case_id: int, key: Key, most: int) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -15,8 +16,21 @@ from workflow.work import Rules, Work
 def write(session: Session, works: Sequence[Work]) -> None:
     """Write finished works, all of them together. Raises Conflict when a case was changed."""
     live = [work for work in works if work.events]
+    afterwards = (*_key_changes(live), _addresses(live))
+    unknown = _unknown_rules(session, live)
+    # one statement is a transaction by itself
+    alone = not unknown and not any(values for _, values in afterwards)
+    with nullcontext() if alone else session.transaction():
+        for rules in unknown:
+            _store_definition(session, rules)
+            session.after_commit.append(partial(setattr, rules, "stored_in", session.dialect))
+        _write(session, live)
+        for query, values in afterwards:
+            session.run_many(query, values)
+
+
+def _write(session: Session, live: Sequence[Work]) -> None:
     opened, changed = [w for w in live if w.before is None], [w for w in live if w.before is not None]
-    _ensure_definition(session, live)
     ticking = [work for work in live if rows.timers_changed(work)]
     changes: tuple[Change, ...] = (
         (queries.insert_case, [rows.row_of(work) for work in opened]),
@@ -28,21 +42,21 @@ def write(session: Session, works: Sequence[Work]) -> None:
         (queries.put_timer, [row for work in ticking for row in rows.timer_rows(work)]),
         (queries.insert_answer, [row for work in live for row in rows.answer_rows(work)]),
     )
-    if not session.change_at_once(changes):
+    if session.change_at_once(changes):
+        return
+    with session.transaction():
         _change_in_order(session, changes)
-    _write_keys(session, live)
-    _fill_recipients(session, live)
 
 
 def _change_in_order(session: Session, changes: Sequence[Change]) -> None:
     for query, values in changes:
         touched = session.run_many(query, values)
-        # PostgreSQL: the row is locked, and (case, seq) is unique
+        # PostgreSQL: (case, seq) is unique, and every change of a case writes an event
         if session.is_sqlite and query is queries.update_case and touched != len(values):
             raise Conflict("The case was changed by somebody else while this command ran; nothing was written.")
 
 
-def _write_keys(session: Session, works: Sequence[Work]) -> None:
+def _key_changes(works: Sequence[Work]) -> tuple[Change, Change]:
     stale: list[dict[str, Any]] = []
     fresh: list[dict[str, Any]] = []
     for work in works:
@@ -55,15 +69,12 @@ def _write_keys(session: Session, works: Sequence[Work]) -> None:
                 continue
             stale.append({"case_id": work.case_id})
         fresh += rows.key_rows(work.case_id, keys)
-    session.run_many(queries.delete_keys, stale)
-    session.run_many(queries.insert_key, fresh)
+    return (queries.delete_keys, stale), (queries.insert_key, fresh)
 
 
-def _ensure_definition(session: Session, works: Sequence[Work]) -> None:
-    for rules in {id(work.rules): work.rules for work in works}.values():
-        if rules.stored_in is not session.dialect:
-            _store_definition(session, rules)
-            session.after_commit.append(partial(setattr, rules, "stored_in", session.dialect))
+def _unknown_rules(session: Session, works: Sequence[Work]) -> list[Rules]:
+    found = {id(work.rules): work.rules for work in works}.values()
+    return [rules for rules in found if rules.stored_in is not session.dialect]
 
 
 def _store_definition(session: Session, rules: Rules) -> None:
@@ -80,7 +91,7 @@ def _store_definition(session: Session, rules: Rules) -> None:
         )
 
 
-def _fill_recipients(session: Session, works: Sequence[Work]) -> None:
+def _addresses(works: Sequence[Work]) -> Change:
     changed = [work for work in works if work.before is not None and work.before.facts != work.case.facts]
     found: list[dict[str, Any]] = []
     for work in changed:
@@ -89,4 +100,4 @@ def _fill_recipients(session: Session, works: Sequence[Work]) -> None:
             address = domain.recipient(role, work.case.facts)
             if before and address and address != domain.recipient(role, before.facts):
                 found.append({"case": work.case_id, "to_role": role, "address": address})
-    session.run_many(queries.fill_recipient, found)
+    return queries.fill_recipient, found

@@ -113,12 +113,12 @@ def advance(
 def find_move(work: Work, trigger: str | None) -> Move:
     """The move a trigger makes from where the case is (None: the forward one). Raises Refused."""
     definition, case = work.rules.definition, work.case
-    possible = [move.trigger for move in definition.moves_from(case.state)]
     forward = definition.forward_from(case.state)
     wanted = trigger if trigger is not None else forward.trigger if forward else None
     move = work.rules.table.find(case.state, wanted) if wanted else None
     if move is None:
         done = f"{case.reference} is {case.state}"
+        possible = [move.trigger for move in definition.moves_from(case.state)]
         options = f"; from there: {', '.join(possible)}." if possible else ", which is final: nothing moves it on."
         message = f"{done}: '{wanted}' is not possible{options}" if wanted else f"{done}{options}"
         refuse(work, message, trigger=wanted, command=None if wanted else "advance")

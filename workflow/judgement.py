@@ -38,18 +38,23 @@ class Examination:
     facts: Facts | None = None
     context: Context | None = None
     found: dict[Validator, tuple[Problem, ...]] = field(default_factory=dict)
+    last: tuple[Move, tuple[Problem, ...]] | None = None
+    """The move that was examined last, and all that was found."""
 
     def problems(self, move: Move, facts: Facts, context: Context) -> tuple[Problem, ...]:
         """What the validators of a move find, in their order; validators are pure, so each is asked once."""
         if (facts, context) != (self.facts, self.context):
-            self.facts, self.context, self.found = facts, context, {}
+            self.facts, self.context, self.found, self.last = facts, context, {}, None
+        if self.last is not None and self.last[0] is move:
+            return self.last[1]
         problems: list[Problem] = []
         for validator in move.validators:
             found = self.found.get(validator)
             if found is None:
                 found = self.found[validator] = tuple(validator(facts, context))
             problems += found
-        return tuple(problems)
+        self.last = (move, tuple(problems))
+        return self.last[1]
 
 
 def judge(

@@ -396,7 +396,7 @@ def test_only_who_reads_waits_by_itself(sqlite: Database) -> None:
 
 def test_what_went_wrong_is_rolled_back_and_a_connection_that_was_closed_is_of_no_more_use(path: Path) -> None:
     connection = sqlite3.connect(path, isolation_level=None)
-    kept = line.Line(None, connection)  # type: ignore[arg-type]
+    kept = line.Line(None, connection, None)  # type: ignore[arg-type]
     idle = kept.roll_back()
     connection.execute("BEGIN")
     connection.execute("INSERT INTO slots VALUES ('a', '2026-04-20', 'x')")

@@ -115,7 +115,7 @@ class Database:
     @contextmanager
     def _session(self, *, writing: bool) -> Iterator[Store]:
         with _explained(self.url, self.dialect), self._line() as line:
-            store = Store(line.connection, self.dialect, self.failpoint if writing else None)
+            store = Store(line, self.dialect, self.failpoint if writing else None)
             if store.is_sqlite:
                 line.wait_by_itself(not writing)
             yield store
@@ -130,7 +130,7 @@ class Database:
             line = kept.pop()
         except IndexError:
             proxy = self._engine.raw_connection()
-            line = Line(proxy, proxy.dbapi_connection)
+            line = Line(proxy, proxy.dbapi_connection, self._cursor(proxy.dbapi_connection))
         is_of_use = True
         try:
             yield line
@@ -145,6 +145,11 @@ class Database:
                 kept.append(line)
             else:
                 line.end()
+
+    def _cursor(self, connection: Any) -> Any:
+        """One that takes placeholders as the database itself has them."""
+        is_sqlite = self.dialect.name == "sqlite"
+        return connection.cursor() if is_sqlite else self.dialect.loaded_dbapi.RawCursor(connection)
 
 
 def open_database(url: str, *, without_tables: bool = False) -> Database:

@@ -170,7 +170,7 @@ def active_cases(store: Store, since: datetime | None, before: datetime | None) 
 
 def definition_bytes(store: Store, name: str, version: str) -> bytes | None:
     """The canonical bytes of a version of a definition; None: it is not stored."""
-    found = next(store.select(_definition, {"name": name, "version": version}), None)
+    found = store.first(_definition, {"name": name, "version": version})
     if found is None:
         return None
     canonical = found["canonical"]

@@ -58,7 +58,7 @@ class Head:
 
 def take_progress(store: Store) -> Progress | None:
     """How far the sequencer came, held until the transaction ends; None: another sequencer is at work."""
-    row = next(store.select(_progress_locked, {}), None)
+    row = store.first(_progress_locked, {})
     return _progress(row["size"], row["last_event"], row["skipped"], row["peaks"]) if row else None
 
 
@@ -115,7 +115,7 @@ def add_checkpoint(store: Store, head: Head) -> None:
 
 def last_checkpoint(store: Store) -> Head | None:
     """The newest checkpoint; None when there is none."""
-    row = next(store.select(_last_checkpoint, {}), None)
+    row = store.first(_last_checkpoint, {})
     return Head(row["at"], row["size"], row["root"], row["note"]) if row else None
 
 

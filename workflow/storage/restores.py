@@ -31,7 +31,7 @@ class Restore:
 
 def open_restore(store: Store) -> Restore | None:
     """The restore of which reminders are still held; None when there is none."""
-    row = next(store.select(_open, {}), None)
+    row = store.first(_open, {})
     return Restore(row["at"], row["copied_at"], row["letters"], row["released_at"]) if row else None
 
 

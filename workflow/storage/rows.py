@@ -137,13 +137,15 @@ def timer_rows(work: Work) -> Iterator[Row]:
         yield {"case_id": work.case_id, "kind": str(timer.kind), "rung": timer.rung, "due_at": timer.due_at}
 
 
-def ended_timer_rows(work: Work) -> Iterator[Row]:
-    """The timers the case had and must have no more."""
-    definition, calendar, before = work.rules.definition, work.rules.calendar, work.before
-    kinds = {timer.kind for timer in timers_of(definition, calendar, work.case)}
-    for timer in timers_of(definition, calendar, before) if before else ():
-        if timer.kind not in kinds:
-            yield {"case_id": work.case_id, "kind": str(timer.kind)}
+def timer_changes(work: Work) -> tuple[list[Row], list[Row]]:
+    """The timers the case had and must have no more, and those it must have; nothing of either if none can differ."""
+    before, now = work.before, work.case
+    definition, calendar = work.rules.definition, work.rules.calendar
+    if before is not None and _clockwork(definition, before) == _clockwork(definition, now):
+        return [], []
+    put = list(timer_rows(work))
+    had = {str(timer.kind) for timer in timers_of(definition, calendar, before)} if before else set()
+    return [{"case_id": work.case_id, "kind": kind} for kind in had - {row["kind"] for row in put}], put
 
 
 def answer_rows(work: Work) -> Iterator[Row]:
@@ -151,12 +153,6 @@ def answer_rows(work: Work) -> Iterator[Row]:
     if work.key:
         key, command, answer = work.key
         yield {"case_id": work.case_id, "key": key, "command": command, "answer": answer}
-
-
-def timers_changed(work: Work) -> bool:
-    """Whether the timers of the case may differ from the ones it had."""
-    before, now = work.before, work.case
-    return before is None or _clockwork(work.rules.definition, before) != _clockwork(work.rules.definition, now)
 
 
 def key_rows(case_id: int, keys: tuple[Key, ...]) -> Iterator[Row]:

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Executable, select
 from sqlalchemy.engine import Dialect
 
-from workflow.storage.line import when_free
+from workflow.storage.line import Line, when_free
 from workflow.storage.statement import Statement, in_one, prepared
 from workflow.storage.tables import events
 
@@ -27,8 +27,9 @@ _FEW = 24
 class Session:
     """A transaction as statements see it."""
 
-    def __init__(self, connection: Any, dialect: Dialect, failpoint: Callable[[str], None] | None = None) -> None:
-        self._connection = connection
+    def __init__(self, line: Line, dialect: Dialect, failpoint: Callable[[str], None] | None = None) -> None:
+        self._connection = line.connection
+        self._cursor = line.cursor
         self._dialect = dialect
         self._failpoint = failpoint
         self._is_begun = False
@@ -66,6 +67,12 @@ class Session:
     def select(self, query: Query, values: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """The rows of a query."""
         return self._prepared(query).rows(self.run(query, values))
+
+    def first(self, query: Query, values: dict[str, Any]) -> dict[str, Any] | None:
+        """The first row of a query that has few; None when it has none."""
+        statement = self._prepared(query)
+        fetched = self._at_once(statement.numbered, statement.bind(values)).fetchall()
+        return statement.row(fetched[0]) if fetched else None
 
     def run(self, query: Query, values: dict[str, Any]) -> Any:
         """Run a statement; its cursor."""
@@ -137,10 +144,14 @@ class Session:
             return False
         if wanted:
             sql, values = in_one(wanted)
-            if self._failpoint:
-                self._failpoint(sql)
-            self._dialect.loaded_dbapi.RawCursor(self._connection).execute(sql, values)
+            self._at_once(sql, values)
         return True
+
+    def _at_once(self, sql: str, values: Sequence[Any]) -> Any:
+        if self._failpoint:
+            self._failpoint(sql)
+        self._cursor.execute(sql, values)
+        return self._cursor
 
     def _prepared(self, query: Query) -> Statement:
         return prepared(query, self._dialect)

@@ -47,6 +47,8 @@ class Statement:
         compiled: Any = core.compile(dialect=dialect)
         assert compiled.positional, "the dialect must place values, not name them"
         self.sql = str(compiled)
+        self.numbered = numbered(self.sql, count(1)) if dialect.name == "postgresql" else self.sql
+        """The same for a cursor that takes placeholders as the database itself has them."""
         self._names: tuple[str, ...] = tuple(compiled.positiontup or ())
         binders: dict[str, Convert] = {}
         self._constants: dict[str, Any] = {}
@@ -103,9 +105,14 @@ def in_one(changes: Sequence[tuple[Statement, Sequence[Row]]]) -> tuple[str, lis
 def _joined(parts: tuple[tuple[str, int], ...]) -> str:
     """Their texts as common table expressions, the placeholders numbered through as the server itself wants them."""
     numbers = count(1)
-    numbered = [re.sub("%s", lambda _: f"${next(numbers)}", text) for part in parts for text in _repeated(*part)]
-    numbered[0] += " RETURNING 1"  # what is asked for is done first, the rest in an order of the server's own
-    return f"WITH {', '.join(f'w{place} AS ({text})' for place, text in enumerate(numbered))} SELECT 1 FROM w0"
+    texts = [numbered(text, numbers) for part in parts for text in _repeated(*part)]
+    texts[0] += " RETURNING 1"  # what is asked for is done first, the rest in an order of the server's own
+    return f"WITH {', '.join(f'w{place} AS ({text})' for place, text in enumerate(texts))} SELECT 1 FROM w0"
+
+
+def numbered(sql: str, numbers: Iterator[int]) -> str:
+    """The text with its placeholders numbered on, as PostgreSQL itself wants them."""
+    return re.sub("%[s%]", lambda found: "%" if found[0] == "%%" else f"${next(numbers)}", sql)
 
 
 def _repeated(sql: str, times: int) -> list[str]:

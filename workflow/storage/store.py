@@ -68,7 +68,7 @@ class Store(Session):
     def find(self, *, reference: str | None, external: str | None, lock: bool = False) -> tuple[int, Case] | None:
         """A case by its reference or its external reference; with `lock`, kept from other writers (PostgreSQL)."""
         by, named = _by(reference, external)
-        row = next(self.select(by.locked if lock else by.query, named), None)
+        row = self.first(by.locked if lock else by.query, named)
         return (row["id"], rows.case_of(row)) if row else None
 
     def find_among(
@@ -78,7 +78,7 @@ class Store(Session):
         by, named = _by(reference, external)
         if lock and not self.is_sqlite:  # what waited for its lock still sees the neighbours of before it waited
             self.run(by.locked, named)
-        row = next(self.select(by.among, named), None)
+        row = self.first(by.among, named)
         return (row["id"], rows.case_of(row), Neighbours(read_json(row["beside"] or "[]"))) if row else None
 
     def cases_by_id(self, case_ids: Sequence[int], *, if_free: bool = False) -> list[tuple[int, Case]]:
@@ -109,7 +109,7 @@ class Store(Session):
 
     def answer(self, case_id: int, key: str) -> tuple[str, Json] | None:
         """The digest of the command that used this key, and what it was answered."""
-        row = next(self.select(queries.answer_of_key, {"case_id": case_id, "key": key}), None)
+        row = self.first(queries.answer_of_key, {"case_id": case_id, "key": key})
         return (row["command"], rows.from_text(row["answer"])) if row else None
 
     def history(self, case_id: int, until: int = _LAST) -> Iterator[tuple[Event, Values]]:
@@ -125,7 +125,8 @@ class Store(Session):
     def new_case_ids(self, count: int) -> list[int]:
         """Numbers for new cases, in order. SQLite: under its write lock."""
         if self.is_sqlite:
-            last = next(self.select(queries.last_case_id, {}))["id"] or 0
+            row = self.first(queries.last_case_id, {})
+            last = (row and row["id"]) or 0
             return list(range(last + 1, last + 1 + count))
         cursor = self.execute(
             "SELECT nextval(pg_get_serial_sequence('cases', 'id')) FROM generate_series(1, %(count)s)", {"count": count}

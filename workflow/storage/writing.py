@@ -31,15 +31,15 @@ def write(session: Session, works: Sequence[Work]) -> None:
 
 def _write(session: Session, live: Sequence[Work]) -> None:
     opened, changed = [w for w in live if w.before is None], [w for w in live if w.before is not None]
-    ticking = [work for work in live if rows.timers_changed(work)]
+    timers = [rows.timer_changes(work) for work in live]
     changes: tuple[Change, ...] = (
         (queries.insert_case, [rows.row_of(work) for work in opened]),
         (queries.update_case, [rows.row_of(work) for work in changed]),
         (queries.insert_event, [row for work in live for row in rows.event_rows(work)]),
         (queries.insert_private, [row for work in live for row in rows.private_rows(work)]),
         (queries.insert_letter, [row for work in live for row in rows.letter_rows(work)]),
-        (queries.delete_timer, [row for work in ticking for row in rows.ended_timer_rows(work)]),
-        (queries.put_timer, [row for work in ticking for row in rows.timer_rows(work)]),
+        (queries.delete_timer, [row for ended, _ in timers for row in ended]),
+        (queries.put_timer, [row for _, put in timers for row in put]),
         (queries.insert_answer, [row for work in live for row in rows.answer_rows(work)]),
     )
     if session.change_at_once(changes):
@@ -80,11 +80,11 @@ def _unknown_rules(session: Session, works: Sequence[Work]) -> list[Rules]:
 def _store_definition(session: Session, rules: Rules) -> None:
     name, version, digest = rules.stamp
     named = {"name": name, "version": version}
-    known = next(session.select(queries.definition_digest, named), None)
+    known = session.first(queries.definition_digest, named)
     if known is None:
         session.run(queries.insert_definition, {**named, "digest": digest, "canonical": rules.canonical})
-        known = next(session.select(queries.definition_digest, named))
-    if known["digest"] != digest:
+        known = session.first(queries.definition_digest, named)
+    if known is None or known["digest"] != digest:
         raise StoreError(
             f"Version {version} of '{name}' was stored with other rules than this program has. "
             "Rules that change need a new version: nothing was written."

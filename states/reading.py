@@ -17,8 +17,7 @@ def held(facts: Facts, field: Field) -> Json:
 
 def held_text(facts: Facts, field: Field) -> str:
     """The value of a field as text; '' when it is unanswered."""
-    value = held(facts, field)
-    return value.strip() if type(value) is str else as_text(value)
+    return as_text(held(facts, field))
 
 
 def held_day(facts: Facts, field: Field) -> date | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from datetime import date, datetime
@@ -15,15 +14,15 @@ from workflow.batch import Batch
 from workflow.calendar import WorkingDays
 from workflow.clock import Clock, SystemClock, local_day
 from workflow.commands import Given
-from workflow.definition import Context, Definition, Key, Other
+from workflow.definition import Context, Definition, Other
 from workflow.errors import Conflict, Refused, UsageError
 from workflow.events import Event, Origin
-from workflow.finding import find_case, find_case_among, free_reference, known_codes, known_trigger
+from workflow.finding import find_case, find_case_among, free_reference, known_codes, known_trigger, older_cases
 from workflow.history import merge
 from workflow.judgement import open_problems, verdicts
 from workflow.storage import Database
 from workflow.storage.listing import Filter, list_cases
-from workflow.storage.store import Neighbours, Store
+from workflow.storage.store import Store
 from workflow.text import check_reference, check_text
 from workflow.views import steps_of, summary_of, view_of
 from workflow.work import Rules, Work
@@ -184,7 +183,7 @@ class Engine:
             self.database,
             self.rules,
             self.clock,
-            origin or self._own_origin("import"),
+            origin or self._origin or Origin.of_user("import"),
             advance=advance,
             accept_warnings=accept_warnings,
             dry_run=dry_run,
@@ -259,59 +258,40 @@ class Engine:
 
         PostgreSQL: should somebody else write the case in between, it is decided anew with the case locked.
         """
-        try:
-            return self._decide(self.database.deciding(), case, decide, origin, facts, before)
-        except Conflict:
-            return self._decide(self.database.writing(), case, decide, origin, facts, before, lock=True)
 
-    def _decide(
-        self,
-        opened: AbstractContextManager[Store],
-        case: str,
-        decide: Callable[[Work], T],
-        origin: Origin | None,
-        facts: commands.Parsed | None,
-        before: Callable[[Store, int, Case], T | None] | None,
-        *,
-        lock: bool = False,
-    ) -> T:
-        refused: Refused | None = None
-        with opened as store:
-            case_id, found, beside = find_case_among(store, case, lock=lock)
-            if before and (answer := before(store, case_id, found)) is not None:
-                return answer
-            others: tuple[Other, ...] = ()
-            if facts is not None:
-                keys = self.definition.domain.keys(merge(found.facts, facts) if facts else found.facts)
-                others = self._others(store, case_id, keys, beside)
-            work = self._work(others, case_id, found, origin)
-            try:
-                answer = decide(work)
-            except Refused as error:
-                refused = error
-            store.write([work])
-        if refused is not None:
-            raise refused
-        assert answer is not None
-        return answer
+        def attempt(opened: AbstractContextManager[Store], *, lock: bool) -> T:
+            refused: Refused | None = None
+            with opened as store:
+                case_id, found, beside = find_case_among(store, case, lock=lock)
+                if before and (answer := before(store, case_id, found)) is not None:
+                    return answer
+                others: tuple[Other, ...] = ()
+                if facts is not None:
+                    keys = self.definition.domain.keys(merge(found.facts, facts) if facts else found.facts)
+                    others = older_cases(store, case_id, keys, beside)
+                work = self._work(others, case_id, found, origin)
+                try:
+                    answer = decide(work)
+                except Refused as error:
+                    refused = error
+                store.write([work])
+            if refused is not None:
+                raise refused
+            assert answer is not None
+            return answer
+
+        try:
+            return attempt(self.database.deciding(), lock=False)
+        except Conflict:
+            return attempt(self.database.writing(), lock=True)
 
     def _seen(self, store: Store, text: str) -> tuple[Context, int, Case]:
         """A case, and what it is judged by besides its facts."""
         case_id, case, beside = find_case_among(store, text)
         keys = () if case.ended_at else self.definition.domain.keys(case.facts)
-        others = self._others(store, case_id, keys, beside)
+        others = older_cases(store, case_id, keys, beside)
         return Context(local_day(self.clock.now()), self.rules.calendar, others), case_id, case
 
-    def _others(self, store: Store, case_id: int, keys: tuple[Key, ...], beside: Neighbours) -> tuple[Other, ...]:
-        """The older open cases that share these keys; asked again when the case has others in the database."""
-        others = beside.others(keys)
-        return store.older_open_cases([(case_id, keys)])[0] if others is None else others
-
     def _work(self, others: tuple[Other, ...], case_id: int, before: Case | None, origin: Origin | None) -> Work:
-        return Work(self.rules, origin or self._own_origin("python"), self.clock.now(), case_id, before, others)
-
-    def _own_origin(self, via: str) -> Origin:
-        if self._origin is None:
-            user = getpass.getuser()
-            self._origin = Origin(user, user, via)
-        return self._origin
+        acts = origin or self._origin or Origin.of_user("python")
+        return Work(self.rules, acts, self.clock.now(), case_id, before, others)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import hmac
 import json
@@ -55,6 +56,12 @@ class Origin:
     actor: str
     os_user: str
     via: str
+
+    @classmethod
+    def of_user(cls, via: str) -> Origin:
+        """The user that runs this program."""
+        user = getpass.getuser()
+        return cls(user, user, via)
 
 
 class Opening(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NoReturn
 
 from workflow.answers import Case
-from workflow.definition import Definition
+from workflow.definition import Definition, Key, Other
 from workflow.errors import NoSuchCase, UsageError, nearest
 from workflow.reference import looks_like_reference, new_reference, parse_reference
 from workflow.storage.store import Neighbours, Store
@@ -25,6 +25,12 @@ def find_case_among(store: Store, text: str, *, lock: bool = False) -> tuple[int
     reference = parse_reference(text)
     found = store.find_among(reference=reference, external=text.strip(), lock=lock) if is_storable(text) else None
     return found or _missing(text, reference)
+
+
+def older_cases(store: Store, case_id: int, keys: tuple[Key, ...], beside: Neighbours) -> tuple[Other, ...]:
+    """The older open cases that share these keys; asked again when the case has others in the database."""
+    others = beside.others(keys)
+    return store.older_open_cases([(case_id, keys)])[0] if others is None else others
 
 
 def _missing(text: str, reference: str | None) -> NoReturn:

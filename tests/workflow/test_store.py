@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from filling import minute, put, put_cases
+from sqlalchemy import Executable, bindparam, literal_column, select
 
 from states import EMPLOYER_COUPLING
 from workflow import Database
@@ -51,6 +52,22 @@ def numbers(found: list[tuple[int, Case]] | Iterator[tuple[int, Case]]) -> list[
 def kept(store: Store, table: Any, *columns: str) -> list[tuple[Any, ...]]:
     """These columns of a table's rows, in order."""
     return sorted(tuple(row[name] for name in columns) for row in store.read(table.select()))
+
+
+def _like() -> Executable:
+    """A query with a percent sign of its own and several values."""
+    wanted = literal_column("'10%'").label("said"), cases.c.reference
+    return select(*wanted).where(cases.c.id > bindparam("after"), cases.c.id < bindparam("before")).order_by(cases.c.id)
+
+
+def test_the_first_row_of_a_query_is_read_while_another_is_still_being_read(store: Store) -> None:
+    put_cases(store, cases, 1, 2, 3)
+    others = store.select(_like, {"after": 0, "before": 9})
+
+    seen = next(others), store.first(_like, {"after": 1, "before": 9}), store.first(_like, {"after": 2, "before": 3})
+
+    assert seen == ({"said": "10%", "reference": "C-1"}, {"said": "10%", "reference": "C-2"}, None)
+    assert [row["reference"] for row in others] == ["C-2", "C-3"]
 
 
 # -- cases -------------------------------------------------------------------------------------------------------------

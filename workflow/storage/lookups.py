@@ -6,36 +6,17 @@ What is wanted travels as one JSON text, which both databases turn into rows.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from sqlalchemy import JSON, BigInteger, Executable, bindparam, cast, column, or_, select
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.selectable import TableValuedAlias
 
 from workflow.answers import Case
 from workflow.definition import Key, Other
 from workflow.encoding import compact_json
+from workflow.storage.packing import Unpacked
 from workflow.storage.rows import case_of
 from workflow.storage.store import Store, is_useful
 from workflow.storage.tables import case_keys, cases
-
-
-class _Rows(FunctionElement[Any]):
-    """The elements of a JSON array as rows with a column `value`."""
-
-    name = "rows"
-    inherit_cache = True
-
-
-@compiles(_Rows, "sqlite")
-def _on_sqlite(element: _Rows, compiler: Any, **options: Any) -> str:
-    return f"json_each({compiler.process(element.clauses, **options)})"
-
-
-@compiles(_Rows, "postgresql")
-def _on_postgresql(element: _Rows, compiler: Any, **options: Any) -> str:
-    return f"json_array_elements(CAST({compiler.process(element.clauses, **options)} AS json))"
 
 
 def find_external(store: Store, externals: Sequence[str], *, lock: bool) -> dict[str, tuple[int, Case]]:
@@ -99,4 +80,4 @@ def _first_older() -> Executable:
 
 
 def _wanted() -> TableValuedAlias:
-    return _Rows(bindparam("wanted")).table_valued(column("value", JSON), name="wanted")
+    return Unpacked(bindparam("wanted")).table_valued(column("value", JSON), name="wanted")

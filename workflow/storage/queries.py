@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import (
     ColumnElement,
     Executable,
     ScalarSelect,
     Table,
-    Text,
     and_,
     bindparam,
     delete,
@@ -20,29 +17,10 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.functions import FunctionElement
 
 from workflow.events import Kind
+from workflow.storage.packing import Packed
 from workflow.storage.tables import answers, case_keys, cases, definitions, events, outbox, private_values, timers
-
-
-class _Lists(FunctionElement[str]):
-    """The rows of a query as one JSON text, each a list of these columns; nothing or '[]' when there are none."""
-
-    name = "lists"
-    type = Text()
-    inherit_cache = True
-
-
-@compiles(_Lists, "sqlite")
-def _on_sqlite(element: _Lists, compiler: Any, **options: Any) -> str:
-    return f"json_group_array(json_array({compiler.process(element.clauses, **options)}))"
-
-
-@compiles(_Lists, "postgresql")
-def _on_postgresql(element: _Lists, compiler: Any, **options: Any) -> str:
-    return f"CAST(json_agg(json_build_array({compiler.process(element.clauses, **options)})) AS TEXT)"
 
 
 def case_by_reference() -> Executable:
@@ -124,8 +102,8 @@ def _among(named: ColumnElement[bool]) -> Executable:
         )
 
     differing = first(case_keys.c.detail != "", case_keys.c.detail != own.c.detail)
-    lists = _Lists(own.c.kind, own.c.value, own.c.detail, first(), differing)
-    beside = select(lists).where(own.c.case_id == cases.c.id).correlate(cases).scalar_subquery()
+    packed = Packed(own.c.kind, own.c.value, own.c.detail, first(), differing)
+    beside = select(packed).where(own.c.case_id == cases.c.id).correlate(cases).scalar_subquery()
     return select(cases, beside.label("beside")).where(named)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from types import TracebackType
 
-from tests.benchmarks.rounds import Contestant
+from tests.benchmarks.rounds import Contestant, collect_as_commands_do
 
 Begin = Callable[[], Contestant]
 """Opens what is needed in the process it is called in; what it gives back does one part a turn."""
@@ -59,6 +59,7 @@ class Crowd:
 
 
 def _serve(begin: Begin, pipe: Connection) -> None:
+    collect_as_commands_do()
     turn = begin()
     pipe.send(0)
     while True:

@@ -23,10 +23,12 @@ from tests.benchmarks import sink
 from tests.benchmarks.databases import Place
 from tests.benchmarks.delivery import DESK
 from tests.benchmarks.moves import MOVED, ORIGIN, engine_on, open_cases, references_of
-from tests.benchmarks.rounds import Line, line
+from tests.benchmarks.rounds import Line, collect_as_commands_do, line
 from workflow import reminders
 
 WRITERS, WORKERS = (1, 2, 4, 8), (1, 2, 4)
+WARMING_UP = 10
+"""Moves by each writer before all of them begin."""
 PATIENCE = 0.250
 """Seconds within which 99 of 100 commands are to be done on SQLite, among eight writers and a worker."""
 LATE = MOVED + timedelta(days=61)
@@ -43,7 +45,7 @@ class Together(NamedTuple):
     waits: list[str]
 
 
-def run(place: Place, *, rounds: int = 5, moves: int = 100, sending: int = 150) -> list[Line]:
+def run(place: Place, *, rounds: int = 5, moves: int = 200, sending: int = 600) -> list[Line]:
     """`moves` by each writer; `sending` cases whose letters and reminders the workers share."""
     if place.name == "SQLite":
         return [_latency(place, rounds, moves)]
@@ -71,12 +73,13 @@ def together(url: str, acts: Sequence[Act], *, look_every: float = 0.01) -> Toge
 
 
 def move(references: Sequence[str], url: str, barrier: Any) -> list[float]:
-    """Register these cases one by one; seconds each took, its waiting included."""
+    """Register these cases one by one, the first ones to warm up; seconds each took, its waiting included."""
     engine = engine_on(url)
-    engine.case(references[0])
+    for reference in references[:WARMING_UP]:  # statements are compiled and prepared, the server's caches filled
+        engine.advance(reference, "register")
     barrier.wait()
     took = []
-    for reference in references:
+    for reference in references[WARMING_UP:]:
         start = perf_counter()
         engine.advance(reference, "register")
         took.append(perf_counter() - start)
@@ -105,6 +108,7 @@ def deliver(port: int, url: str, barrier: Any) -> list[float]:
 
 
 def _act(act: Callable[..., list[float]], url: str, barrier: Any, told: Any) -> None:
+    collect_as_commands_do()
     start = perf_counter()
     took = act(url, _Starting(barrier, began := []))
     told.put((began[0] if began else start, perf_counter(), took))
@@ -122,7 +126,7 @@ class _Starting:
 
 
 def _moving(place: Place, moves: int, hands: int) -> Together:
-    url = open_cases(place, moves * hands)
+    url = open_cases(place, (moves + WARMING_UP) * hands)
     references = _references(url)
     return together(url, [partial(move, references[number::hands]) for number in range(hands)])
 
@@ -137,7 +141,7 @@ def _sharing(place: Place, cases: int, act: Callable[..., list[float]], hands: i
 def _latency(place: Place, rounds: int, moves: int) -> Line:
     found = []
     for _ in range(rounds):
-        url = open_cases(place, moves * 8)
+        url = open_cases(place, (moves + WARMING_UP) * 8)
         references = _references(url)
         writers = [partial(move, references[number::8]) for number in range(8)]
         with sink.running("a bare sink") as port:

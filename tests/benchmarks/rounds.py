@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import statistics
 from collections.abc import Callable, Mapping
 from time import perf_counter
@@ -26,6 +27,11 @@ class Line(NamedTuple):
     rounds: int
     aim: str = ""
     remark: str = ""
+
+
+def collect_as_commands_do() -> None:
+    """Have this process look for garbage as seldom as scripts/__main__.py does; both sides of a ratio, or neither."""
+    gc.set_threshold(200_000, 20, 20)
 
 
 def take_turns(contestants: Mapping[str, Contestant], rounds: int) -> Samples:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import platform
 import sqlite3
 import sys
@@ -29,7 +28,7 @@ from tests.benchmarks import (
 )
 from tests.benchmarks.databases import Place
 from tests.benchmarks.peers import contest
-from tests.benchmarks.rounds import Line, fill_table
+from tests.benchmarks.rounds import Line, collect_as_commands_do, fill_table
 
 BENCHMARKS: Mapping[str, Callable[..., list[Line]]] = {
     "moves": moves.run,
@@ -69,7 +68,7 @@ TINY: Mapping[str, Mapping[str, int]] = {
 
 def main(arguments: list[str] | None = None) -> None:
     """Run what was asked for, and write the table to standard output."""
-    gc.set_threshold(200_000, 20, 20)  # as scripts/__main__ does; for both sides alike
+    collect_as_commands_do()
     asked = _parser().parse_args(arguments)
     names = asked.names or [name for name in BENCHMARKS if name not in ASKED_FOR]
     if unknown := sorted(set(names) - set(BENCHMARKS)):

@@ -9,7 +9,7 @@ import pytest
 from looking import look
 
 from tests.benchmarks.databases import Server
-from tests.benchmarks.hands import deliver, move, remind, together
+from tests.benchmarks.hands import WARMING_UP, deliver, move, remind, together
 from tests.benchmarks.moves import engine_on, open_cases, references_of
 from tests.benchmarks.sink import KINDS, running
 
@@ -37,7 +37,7 @@ def registered(place: Server, cases: int) -> str:
 
 @pytest.mark.parametrize("writers", [4, 8])
 def test_writers_of_different_cases_do_not_wait_for_each_others_locks(place: Server, writers: int) -> None:
-    url = open_cases(place, MOVES * writers)
+    url = open_cases(place, (MOVES + WARMING_UP) * writers)
     engine = engine_on(url)
     references = references_of(engine)
     engine.database.dispose()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from importlib import import_module
 
 from tests.benchmarks.peers import story
+from tests.benchmarks.rounds import collect_as_commands_do
 
 
 def main(module: str, url: str, cases: int) -> None:
@@ -17,6 +18,7 @@ def main(module: str, url: str, cases: int) -> None:
     os.dup2(2, 1)  # whatever a library prints is no answer
     move: Callable[[str], None] = import_module(f"tests.benchmarks.peers.{module}").begin(url, cases)
     gc.collect()
+    collect_as_commands_do()
     number = 0
     print(0, file=answers, flush=True)
     for line in sys.stdin:

@@ -159,18 +159,23 @@ def test_an_act_that_fails_leaves_nothing_of_what_it_appended(recorder: Recorder
     assert [step.event.kind for step in sqlite_engine.history(case)] == [Kind.OPENED]
 
 
+def hold(monkeypatch: pytest.MonkeyPatch, held: int, while_: Callable[[], bool]) -> None:
+    """As on PostgreSQL: while somebody else holds this case, who wants it if it is free does not get it."""
+    find = Store.cases_by_id
+
+    def find_if_free(store: Store, wanted: Sequence[int], *, if_free: bool = False) -> list[tuple[int, Case]]:
+        is_held = if_free and held in wanted and while_()
+        return [found for found in find(store, wanted) if not (is_held and found[0] == held)]
+
+    monkeypatch.setattr(Store, "cases_by_id", find_if_free)
+
+
 def test_an_act_whose_case_is_in_other_hands_waits_for_it_and_keeps_no_other_waiting(
     recorder: Recorder, sqlite_engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held, free = (case_id(sqlite_engine, bring(sqlite_engine, "rights_pending")) for _ in range(2))
-    tries, done, pauses = [0], list[str](), list[float]()
-    find, sleep = Store.cases_by_id, asyncio.sleep
-
-    def find_if_free(store: Store, wanted: Sequence[int], *, if_free: bool = False) -> list[tuple[int, Case]]:
-        """As on PostgreSQL, while somebody else holds a case for the first five tries."""
-        tries[0] += held in wanted
-        is_held = if_free and tries[0] <= 5
-        return [found for found in find(store, wanted) if not (is_held and found[0] == held)]
+    tries, done, pauses = [True] * 5, list[str](), list[float]()
+    sleep = asyncio.sleep
 
     async def pause(seconds: float) -> None:
         pauses.append(seconds)
@@ -187,7 +192,7 @@ def test_an_act_whose_case_is_in_other_hands_waits_for_it_and_keeps_no_other_wai
         acts = [recorder.submit(doing("held"), [held, free]), recorder.submit(doing("free"), [free])]
         return await asyncio.gather(*acts)
 
-    monkeypatch.setattr(Store, "cases_by_id", find_if_free)
+    hold(monkeypatch, held, lambda: bool(tries and tries.pop()))
     monkeypatch.setattr("notifications.recorder._PAUSES", (1, 5))
     monkeypatch.setattr(asyncio, "sleep", pause)
 
@@ -195,7 +200,7 @@ def test_an_act_whose_case_is_in_other_hands_waits_for_it_and_keeps_no_other_wai
 
     assert done == [f"free {[free]}", f"held {[held, free]}"]
     assert [seconds for seconds in pauses if seconds] == [1, 2, 4, 5]
-    tries[0] = 0
+    tries += [True] * 5
     assert recorder.run_now(doing("now"), [held]) == "now"
 
 
@@ -203,12 +208,8 @@ def test_an_act_that_does_not_wait_for_its_case_is_not_run_while_it_is_in_other_
     recorder: Recorder, sqlite_engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held, free = (case_id(sqlite_engine, bring(sqlite_engine, "rights_pending")) for _ in range(2))
-    find, done, pauses = Store.cases_by_id, list[str](), list[float]()
+    done, pauses = list[str](), list[float]()
     taken = [True]
-
-    def find_if_free(store: Store, wanted: Sequence[int], *, if_free: bool = False) -> list[tuple[int, Case]]:
-        """As on PostgreSQL, while somebody else holds a case."""
-        return [found for found in find(store, wanted) if not (if_free and taken[0] and found[0] == held)]
 
     def doing(name: str) -> Act[str]:
         def act(_store: Store, _works: Mapping[int, Work]) -> Callable[[], str]:
@@ -230,7 +231,7 @@ def test_an_act_that_does_not_wait_for_its_case_is_not_run_while_it_is_in_other_
         acts = [recorder.submit(fail), recorder.submit_if_free(doing("held"), [held])]
         return list(await asyncio.gather(*acts, return_exceptions=True))
 
-    monkeypatch.setattr(Store, "cases_by_id", find_if_free)
+    hold(monkeypatch, held, lambda: taken[0])
     monkeypatch.setattr("asyncio.sleep", pause)
 
     assert asyncio.run(ask([held])) == [None]

@@ -5,6 +5,7 @@ SchakelError
 ├── NoSuchCase      no case answers to this reference
 ├── Refused         the table, the validators or a rule for text say no; carries every problem
 ├── Conflict        somebody else was first: a stale version, a key or an external reference in use
+│   └── Overtaken   the database itself refused the write, because of another that came just before it
 ├── StoreError      the database cannot be used: not there, too new, read-only, full
 ├── HistoryBroken   what stands where a history should be cannot be read as one
 ├── DefinitionError a definition that cannot be run
@@ -44,6 +45,10 @@ class Refused(SchakelError):
 
 class Conflict(SchakelError):
     """Somebody else was first; read the case again and decide anew."""
+
+
+class Overtaken(Conflict):
+    """The database refused the write because of another that came just before it; nothing was written."""
 
 
 class StoreError(SchakelError):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 
-from workflow.errors import Conflict, StoreError
+from workflow.errors import Overtaken, StoreError
 from workflow.storage.faults import explain, is_duplicate
 
 DATABASE = "postgresql://db.example.org/schakel"
@@ -47,19 +48,20 @@ def test_of_a_long_error_that_nobody_knows_the_beginning_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "error",
     [
-        "UNIQUE constraint failed: events.case_id, events.seq",
-        'duplicate key value violates unique constraint "events_by_case"\nDETAIL:  Key (case_id, seq)=(1, 2) exists.',
+        RuntimeError("UNIQUE constraint failed: events.case_id, events.seq"),
+        psycopg.errors.UniqueViolation('duplicate key value violates unique constraint "x"\nDETAIL:  Key exists.'),
+        psycopg.errors.UniqueViolation("doppelter Schlüsselwert verletzt Unique-Constraint »events_by_case«"),
     ],
 )
-def test_two_who_write_the_same_get_a_conflict(said: str) -> None:
-    told = explain(RuntimeError(said), DATABASE)
+def test_two_who_write_the_same_get_a_conflict_in_whatever_language_the_server_says_it(error: Exception) -> None:
+    told = explain(error, DATABASE)
 
-    assert is_duplicate(RuntimeError(said))
-    assert type(told) is Conflict
+    assert is_duplicate(error)
+    assert type(told) is Overtaken
     assert str(told) == (
-        f"Somebody else wrote the same a moment ago; look again and decide anew. ({' '.join(said.split())})"
+        f"Somebody else wrote the same a moment ago; look again and decide anew. ({' '.join(str(error).split())})"
     )
 
 
@@ -69,9 +71,17 @@ def test_of_a_long_conflict_the_beginning_is_told() -> None:
     assert str(told).endswith(f"({'UNIQUE constraint failed: ' + 'x' * 94})")
 
 
-def test_writers_who_met_crosswise_are_told_to_repeat() -> None:
-    told = explain(RuntimeError("Deadlock detected\nDETAIL:  Process 7 waits for ShareLock"), DATABASE)
+@pytest.mark.parametrize(
+    "error",
+    [
+        psycopg.errors.DeadlockDetected("deadlock detected\nDETAIL:  Process 7 waits for ShareLock"),
+        psycopg.errors.DeadlockDetected("Verklemmung (Deadlock) entdeckt"),
+        psycopg.errors.SerializationFailure("could not serialize access due to concurrent update"),
+    ],
+)
+def test_writers_who_met_crosswise_are_told_to_repeat(error: Exception) -> None:
+    told = explain(error, DATABASE)
 
-    assert not is_duplicate(RuntimeError("deadlock detected"))
-    assert type(told) is Conflict
+    assert not is_duplicate(error)
+    assert type(told) is Overtaken
     assert str(told) == ("Another command was writing the same cases at that moment; nothing was written. Repeat it.")

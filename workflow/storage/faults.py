@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from workflow.errors import Conflict, SchakelError, StoreError
+from workflow.errors import Overtaken, SchakelError, StoreError
 
+_DUPLICATE = "23505"
+_CROSSED = {"40P01", "40001"}
+"""Two writers of many rows met crosswise and this one was ended; or the server asks for more isolation than we do."""
 _SAYS = (
     # a part of what drivers say              what it means, and what to do
     ("attempt to write a readonly database", "is read-only: check the permissions of the file and its folder."),
@@ -32,9 +35,9 @@ def explain(error: BaseException, database: str) -> SchakelError:
     """The error of our own tree that says what this driver's error means."""
     said = " ".join(str(error).split())
     if is_duplicate(error):
-        return Conflict(f"Somebody else wrote the same a moment ago; look again and decide anew. ({said[:120]})")
-    if "deadlock detected" in said.lower():  # two writers of many rows met crosswise; the other one goes on
-        return Conflict("Another command was writing the same cases at that moment; nothing was written. Repeat it.")
+        return Overtaken(f"Somebody else wrote the same a moment ago; look again and decide anew. ({said[:120]})")
+    if _state(error) in _CROSSED:
+        return Overtaken("Another command was writing the same cases at that moment; nothing was written. Repeat it.")
     for part, meaning in _SAYS:
         if part in said.lower():
             return StoreError(f"The database {database} {meaning}")
@@ -43,5 +46,10 @@ def explain(error: BaseException, database: str) -> SchakelError:
 
 def is_duplicate(error: BaseException) -> bool:
     """Whether a unique constraint refused the write."""
-    said = str(error).lower()
-    return "unique constraint" in said
+    return _state(error) == _DUPLICATE or "unique constraint" in str(error).lower()
+
+
+def _state(error: BaseException) -> str | None:
+    """PostgreSQL's code for what went wrong: its words are in the server's own language."""
+    state = getattr(error, "sqlstate", None)
+    return state if isinstance(state, str) else None

@@ -44,8 +44,7 @@ class Line:
                 if self.connection.in_transaction:
                     self.connection.execute("ROLLBACK")
                 return True
-            if self.connection.info.transaction_status != _IDLE:
-                self.connection.execute("ROLLBACK")
+            self.connection.rollback()  # not as SQL: psycopg must forget what it took for prepared in a broken pipeline
             return bool(self.connection.info.transaction_status == _IDLE)
         except Exception:  # noqa: BLE001  (whatever it is, the connection is thrown away)
             return False

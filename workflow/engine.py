@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import suppress
 from datetime import date, datetime
 from typing import TypeVar
 
@@ -15,7 +15,7 @@ from workflow.calendar import WorkingDays
 from workflow.clock import Clock, SystemClock, local_day
 from workflow.commands import Given
 from workflow.definition import Context, Definition, Other
-from workflow.errors import Conflict, Refused, UsageError
+from workflow.errors import Conflict, Overtaken, Refused, UsageError
 from workflow.events import Event, Origin
 from workflow.finding import find_case, find_case_among, free_reference, known_codes, known_trigger, older_cases
 from workflow.history import merge
@@ -259,9 +259,9 @@ class Engine:
         PostgreSQL: should somebody else write the case in between, it is decided anew with the case locked.
         """
 
-        def attempt(opened: AbstractContextManager[Store], *, lock: bool) -> T:
+        def act(*, lock: bool) -> T:
             refused: Refused | None = None
-            with opened as store:
+            with self.database.writing() if lock else self.database.deciding() as store:
                 case_id, found, beside = find_case_among(store, case, lock=lock)
                 if before and (answer := before(store, case_id, found)) is not None:
                     return answer
@@ -280,10 +280,9 @@ class Engine:
             assert answer is not None
             return answer
 
-        try:
-            return attempt(self.database.deciding(), lock=False)
-        except Conflict:
-            return attempt(self.database.writing(), lock=True)
+        with suppress(Overtaken):
+            return act(lock=False)
+        return act(lock=True)
 
     def _seen(self, store: Store, text: str) -> tuple[Context, int, Case]:
         """A case, and what it is judged by besides its facts."""

@@ -1,4 +1,4 @@
-"""The work on one case inside one transaction: events appended in memory, each evolving the case, letters along.
+"""The work on one case in one command: events appended in memory, each evolving the case, letters along.
 
 Nothing here touches the database; the store writes a finished `Work` at once, or a hundred of them together.
 """

@@ -185,7 +185,6 @@ def test_a_namesake_that_was_accepted_is_asked_again_when_the_name_changes(engin
         queries.private_of_case,
         queries.answer_of_key,
         queries.update_case,
-        queries.delete_timers,
         queries.delete_timer,
         queries.case_among_by_reference,
         queries.case_among_by_external,

@@ -1,4 +1,4 @@
-"""The one function that opens a database, and the transactions it gives: `reading` and `writing`."""
+"""The one function that opens a database, and what it gives: `reading`, `writing` and, for one case, `deciding`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from workflow.storage import tables
 from workflow.storage.compacting import compact
 from workflow.storage.faults import explain
 from workflow.storage.line import PATIENCE_MS, Line
-from workflow.storage.session import TAKES_TURN
+from workflow.storage.session import TAKES_TURN, bare_cursor
 from workflow.storage.store import Store
 
 PRAGMAS = {
@@ -51,7 +51,7 @@ _NO_LIMIT = (
 _MOST_KEPT = 5
 """Connections that are kept open while nobody uses them."""
 Failpoint = Callable[[str], None]
-"""Called before each statement of a writing transaction, with its SQL: tests end the process there."""
+"""Called before each statement of who may write, with its SQL: tests end the process there."""
 
 
 class Database:
@@ -83,7 +83,7 @@ class Database:
     def deciding(self) -> AbstractContextManager[Store]:
         """For a command that reads one case and then writes it: PostgreSQL keeps nobody off until it is written.
 
-        What is written is one transaction. Raises StoreError; Conflict when the case is no longer as it was read: then
+        One `write` is one transaction. Raises StoreError; Overtaken when the case is no longer as it was read: then
         read it again in `writing`. SQLite has one writer at a time, so that there this is `writing`.
         """
         return self.writing() if self.dialect.name == "sqlite" else self._session(writing=True)
@@ -130,7 +130,7 @@ class Database:
             line = kept.pop()
         except IndexError:
             proxy = self._engine.raw_connection()
-            line = Line(proxy, proxy.dbapi_connection, self._cursor(proxy.dbapi_connection))
+            line = Line(proxy, proxy.dbapi_connection, bare_cursor(proxy.dbapi_connection, self.dialect))
         is_of_use = True
         try:
             yield line
@@ -145,11 +145,6 @@ class Database:
                 kept.append(line)
             else:
                 line.end()
-
-    def _cursor(self, connection: Any) -> Any:
-        """One that takes placeholders as the database itself has them."""
-        is_sqlite = self.dialect.name == "sqlite"
-        return connection.cursor() if is_sqlite else self.dialect.loaded_dbapi.RawCursor(connection)
 
 
 def open_database(url: str, *, without_tables: bool = False) -> Database:

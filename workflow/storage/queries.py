@@ -145,11 +145,6 @@ def insert_private() -> Executable:
     return insert(private_values).inline().values({column.name: bindparam(column.name) for column in private_values.c})
 
 
-def delete_timers() -> Executable:
-    """The timers of a case."""
-    return delete(timers).where(timers.c.case_id == bindparam("case_id"))
-
-
 def delete_timer() -> Executable:
     """A timer of a case that it has no more."""
     return delete(timers).where(timers.c.case_id == bindparam("case_id"), timers.c.kind == bindparam("kind"))

@@ -1,9 +1,9 @@
-"""One transaction, and the statements that run in it: prepared ones, others and bare SQL. It never commits."""
+"""The statements that run on one connection: prepared ones, others and bare SQL; and the transaction around them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -24,15 +24,20 @@ _FEW = 24
 """Rows that PostgreSQL is given as one statement; it must read its text whenever their number is another."""
 
 
+def bare_cursor(connection: Any, dialect: Dialect) -> Any:
+    """A cursor that takes placeholders as the database itself has them."""
+    return connection.cursor() if dialect.name == "sqlite" else dialect.loaded_dbapi.RawCursor(connection)
+
+
 class Session:
-    """A transaction as statements see it."""
+    """A connection as statements see it: in a transaction, or outside any until `transaction` begins one."""
 
     def __init__(self, line: Line, dialect: Dialect, failpoint: Callable[[str], None] | None = None) -> None:
         self._connection = line.connection
         self._cursor = line.cursor
         self._dialect = dialect
         self._failpoint = failpoint
-        self._is_begun = False
+        self._is_begun = self._is_piped = False
         self.after_commit: list[Callable[[], None]] = []
         """What may be remembered once the transaction has committed."""
 
@@ -52,17 +57,14 @@ class Session:
         if self._is_begun:
             yield
             return
-        with self._pipeline():
+        self._is_piped = not self.is_sqlite and self._failpoint is None
+        # PostgreSQL: statements leave without waiting for the answer to the one before
+        with self._connection.pipeline() if self._is_piped else nullcontext():
             when_free(partial(self.execute, begin)) if begin == TAKES_TURN else self.execute(begin)
             self._is_begun = True
             yield
             self.execute("COMMIT")
-            self._is_begun = False
-
-    def _pipeline(self) -> AbstractContextManager[Any]:
-        """PostgreSQL: statements leave without waiting for the answer to the one before."""
-        piped = not self.is_sqlite and self._failpoint is None
-        return self._connection.pipeline() if piped else nullcontext()
+        self._is_begun = self._is_piped = False
 
     def select(self, query: Query, values: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """The rows of a query."""
@@ -71,7 +73,7 @@ class Session:
     def first(self, query: Query, values: dict[str, Any]) -> dict[str, Any] | None:
         """The first row of a query that has few; None when it has none."""
         statement = self._prepared(query)
-        fetched = self._at_once(statement.numbered, statement.bind(values)).fetchall()
+        fetched = self._execute_numbered(statement.numbered, statement.bind(values)).fetchall()
         return statement.row(fetched[0]) if fetched else None
 
     def run(self, query: Query, values: dict[str, Any]) -> Any:
@@ -144,14 +146,19 @@ class Session:
             return False
         if wanted:
             sql, values = in_one(wanted)
-            self._at_once(sql, values)
+            self._execute_numbered(sql, values)
         return True
 
-    def _at_once(self, sql: str, values: Sequence[Any]) -> Any:
+    def _execute_numbered(self, sql: str, values: Sequence[Any]) -> Any:
+        """Run SQL whose placeholders are the database's own, over the cursor that stays unless a pipeline runs.
+
+        There the answer to a statement before it might still come to that cursor.
+        """
         if self._failpoint:
             self._failpoint(sql)
-        self._cursor.execute(sql, values)
-        return self._cursor
+        cursor = bare_cursor(self._connection, self._dialect) if self._is_piped else self._cursor
+        cursor.execute(sql, values)
+        return cursor
 
     def _prepared(self, query: Query) -> Statement:
         return prepared(query, self._dialect)

@@ -1,4 +1,4 @@
-"""What one transaction can do with cases: find, look around, write a work, read a history. It never commits."""
+"""What can be done with the cases of a database: find, look around, write a work, read a history."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Neighbours(NamedTuple):
 
 
 class Store(Session):
-    """The cases of a database, inside one transaction."""
+    """The cases of a database, as one connection sees and changes them."""
 
     # -- finding -----------------------------------------------------------------------------------------------------
 
@@ -160,9 +160,15 @@ class Store(Session):
             last = page[-1]["id"]
 
     def rewrite_timers(self, works: Sequence[Work]) -> None:
-        """Replace timers that stand in the table by those that follow from their cases."""
-        self.run_many(queries.delete_timers, [{"case_id": work.case_id} for work in works])
-        self.run_many(queries.put_timer, [row for work in works for row in rows.timer_rows(work)])
+        """Replace timers that stand in the table by those that follow from their cases.
+
+        In their place: a command that waits for the case would not see one that was deleted and put there anew.
+        """
+        wanted = [row for work in works for row in rows.timer_rows(work)]
+        stays = {(row["case_id"], row["kind"]) for row in wanted}
+        all_kinds = [{"case_id": work.case_id, "kind": str(kind)} for work in works for kind in TimerKind]
+        self.run_many(queries.delete_timer, [row for row in all_kinds if (row["case_id"], row["kind"]) not in stays])
+        self.run_many(queries.put_timer, wanted)
 
 
 def is_useful(key: Key) -> bool:

@@ -1,4 +1,4 @@
-"""How finished works are written: one statement a table for all of them."""
+"""How finished works are written: a statement a table for all of them; of few rows, on PostgreSQL, one for all."""
 
 from __future__ import annotations
 
@@ -17,13 +17,10 @@ def write(session: Session, works: Sequence[Work]) -> None:
     """Write finished works, all of them together. Raises Conflict when a case was changed."""
     live = [work for work in works if work.events]
     afterwards = (*_key_changes(live), _addresses(live))
-    unknown = _unknown_rules(session, live)
+    _ensure_definition(session, live)
     # one statement is a transaction by itself
-    alone = not unknown and not any(values for _, values in afterwards)
+    alone = not any(values for _, values in afterwards)
     with nullcontext() if alone else session.transaction():
-        for rules in unknown:
-            _store_definition(session, rules)
-            session.after_commit.append(partial(setattr, rules, "stored_in", session.dialect))
         _write(session, live)
         for query, values in afterwards:
             session.run_many(query, values)
@@ -72,9 +69,12 @@ def _key_changes(works: Sequence[Work]) -> tuple[Change, Change]:
     return (queries.delete_keys, stale), (queries.insert_key, fresh)
 
 
-def _unknown_rules(session: Session, works: Sequence[Work]) -> list[Rules]:
-    found = {id(work.rules): work.rules for work in works}.values()
-    return [rules for rules in found if rules.stored_in is not session.dialect]
+def _ensure_definition(session: Session, works: Sequence[Work]) -> None:
+    """Before anything is held: it harms nobody when the rest is not written then."""
+    for rules in {id(work.rules): work.rules for work in works}.values():
+        if rules.stored_in is not session.dialect:
+            _store_definition(session, rules)
+            session.after_commit.append(partial(setattr, rules, "stored_in", session.dialect))
 
 
 def _store_definition(session: Session, rules: Rules) -> None:

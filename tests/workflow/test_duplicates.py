@@ -154,6 +154,19 @@ def test_a_correction_of_the_other_case_ends_the_duplicate(engine: Engine) -> No
     assert codes(engine, younger) == []
 
 
+def test_a_case_that_has_no_keys_in_the_database_yet_is_judged_beside_others_all_the_same(
+    engine: Engine, database: Database
+) -> None:
+    opened(engine, loket_employer_id="501")
+    younger = opened(engine, loket_employer_id="501")
+    with database.writing() as store:  # as rules of before, which knew no such key, would have left it
+        store.execute("DELETE FROM case_keys WHERE case_id = 2")
+
+    assert codes(engine, younger) == [SAME]
+    with pytest.raises(Refused):
+        engine.advance(younger, "register")
+
+
 def test_facts_given_along_with_a_move_are_looked_up_too(engine: Engine) -> None:
     opened(engine, loket_employer_id="501")
     younger = opened(engine, loket_employer_id="502")

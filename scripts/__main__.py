@@ -1,11 +1,12 @@
-"""Lets `python -m scripts` do what `schakel` does."""
+"""The program: what `python -m scripts` and an installed `schakel` run."""
 
 import atexit
 import gc
 
-# Imports make objects that stay. Looking for garbage among them costs a fifth of their time, and as much at the end.
-gc.set_threshold(200_000, 20, 20)
-atexit.register(gc.freeze)
+from scripts import GARBAGE
+
+gc.set_threshold(*GARBAGE)
+atexit.register(gc.freeze)  # otherwise all that was imported is looked through once more at the end
 
 from scripts.cli import main  # noqa: E402 - the lines above must come first
 

@@ -111,11 +111,23 @@ def shared_url(
 
 
 @pytest.fixture
-def database(url: str) -> Iterator[Database]:
+def opening() -> Iterator[Callable[[str], Database]]:
+    """Opens databases that are closed after the test; to be asked for after the URL, which ends later then."""
+    opened: list[Database] = []
+
+    def opening(url: str) -> Database:
+        opened.append(open_database(url))
+        return opened[-1]
+
+    yield opening
+    for database in opened:
+        database.dispose()
+
+
+@pytest.fixture
+def database(url: str, opening: Callable[[str], Database]) -> Database:
     """A fresh, open database on either."""
-    opened = open_database(url)
-    yield opened
-    opened.dispose()
+    return opening(url)
 
 
 @pytest.fixture
@@ -137,8 +149,8 @@ def make_engine(clock: SetClock) -> Callable[[Database], Engine]:
 
 
 @pytest.fixture
-def sqlite_engine(sqlite_url: str, clock: SetClock) -> Iterator[Engine]:
+def sqlite_engine(
+    sqlite_url: str, opening: Callable[[str], Database], make_engine: Callable[[Database], Engine]
+) -> Engine:
     """The employer coupling on a fresh SQLite database, for what does not depend on the database."""
-    opened = open_database(sqlite_url)
-    yield Engine(opened, EMPLOYER_COUPLING, clock=clock, origin=Origin("anna", "anna-os", "python"))
-    opened.dispose()
+    return make_engine(opening(sqlite_url))

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import NamedTuple
 
+from scripts import GARBAGE
+
 Contestant = Callable[[], int]
 """Does a round's work; how many of its units that was."""
 Samples = dict[str, list[float]]
@@ -30,8 +32,8 @@ class Line(NamedTuple):
 
 
 def collect_as_commands_do() -> None:
-    """Have this process look for garbage as seldom as scripts/__main__.py does; both sides of a ratio, or neither."""
-    gc.set_threshold(200_000, 20, 20)
+    """Have this process look for garbage as seldom as a command does; both sides of a ratio, or neither."""
+    gc.set_threshold(*GARBAGE)
 
 
 def take_turns(contestants: Mapping[str, Contestant], rounds: int) -> Samples:

@@ -125,6 +125,25 @@ def test_the_lock_of_the_tests_holds_all_of_the_other_in_the_same_versions() -> 
     assert pins("requirements.lock").items() <= pins("requirements-test.lock").items()
 
 
+def test_the_installed_program_looks_for_garbage_seldom_and_not_at_its_end() -> None:
+    module, _, name = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]["schakel"].partition(
+        ":"
+    )
+    told = "print(gc.get_threshold() == scripts.GARBAGE, gc.get_freeze_count() > 1000)"
+    code = f"import atexit, gc, scripts; atexit.register(lambda: {told}); from {module} import {name}"
+
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+
+    assert done.stdout == "True True\n"
+
+
 def test_the_locks_hold_what_pyproject_asks_for() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     asked = {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
@@ -214,18 +214,14 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> Non
 
 
 @pytest.fixture
-def postgres(postgres_url: str) -> Iterator[Database]:
-    database = open_database(postgres_url)
-    yield database
-    database.dispose()
+def postgres(postgres_url: str, opening: Callable[[str], Database]) -> Database:
+    return opening(postgres_url)
 
 
 @pytest.fixture
-def other(postgres_url: str, make_engine: Callable[[Database], Engine]) -> Iterator[Engine]:
+def other(postgres_url: str, opening: Callable[[str], Database], make_engine: Callable[[Database], Engine]) -> Engine:
     """Somebody else, with a connection of his own."""
-    database = open_database(postgres_url)
-    yield make_engine(database)
-    database.dispose()
+    return make_engine(opening(postgres_url))
 
 
 def test_on_postgresql_a_command_keeps_nobody_off_while_it_decides(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from workflow.errors import Overtaken, SchakelError, StoreError
 
 _DUPLICATE = "23505"
+"""PostgreSQL's code: its words are in the server's own language."""
 _CROSSED = {"40P01", "40001"}
 """Two writers of many rows met crosswise and this one was ended; or the server asks for more isolation than we do."""
 _SAYS = (
@@ -36,7 +37,7 @@ def explain(error: BaseException, database: str) -> SchakelError:
     said = " ".join(str(error).split())
     if is_duplicate(error):
         return Overtaken(f"Somebody else wrote the same a moment ago; look again and decide anew. ({said[:120]})")
-    if _state(error) in _CROSSED:
+    if getattr(error, "sqlstate", None) in _CROSSED:
         return Overtaken("Another command was writing the same cases at that moment; nothing was written. Repeat it.")
     for part, meaning in _SAYS:
         if part in said.lower():
@@ -46,10 +47,4 @@ def explain(error: BaseException, database: str) -> SchakelError:
 
 def is_duplicate(error: BaseException) -> bool:
     """Whether a unique constraint refused the write."""
-    return _state(error) == _DUPLICATE or "unique constraint" in str(error).lower()
-
-
-def _state(error: BaseException) -> str | None:
-    """PostgreSQL's code for what went wrong: its words are in the server's own language."""
-    state = getattr(error, "sqlstate", None)
-    return state if isinstance(state, str) else None
+    return getattr(error, "sqlstate", None) == _DUPLICATE or "unique constraint" in str(error).lower()

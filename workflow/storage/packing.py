@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 from sqlalchemy import Text
 from sqlalchemy.ext.compiler import compiles
@@ -15,6 +17,12 @@ class Packed(FunctionElement[str]):
     name = "packed"
     type = Text()
     inherit_cache = True
+    forms: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {
+            "sqlite": "json_group_array(json_array({}))",
+            "postgresql": "CAST(json_agg(json_build_array({})) AS TEXT)",
+        }
+    )
 
 
 class Unpacked(FunctionElement[Any]):
@@ -22,23 +30,12 @@ class Unpacked(FunctionElement[Any]):
 
     name = "unpacked"
     inherit_cache = True
+    forms: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {"sqlite": "json_each({})", "postgresql": "json_array_elements(CAST({} AS json))"}
+    )
 
 
-@compiles(Packed, "sqlite")
-def _pack_on_sqlite(element: Packed, compiler: Any, **options: Any) -> str:
-    return f"json_group_array(json_array({compiler.process(element.clauses, **options)}))"
-
-
-@compiles(Packed, "postgresql")
-def _pack_on_postgresql(element: Packed, compiler: Any, **options: Any) -> str:
-    return f"CAST(json_agg(json_build_array({compiler.process(element.clauses, **options)})) AS TEXT)"
-
-
-@compiles(Unpacked, "sqlite")
-def _unpack_on_sqlite(element: Unpacked, compiler: Any, **options: Any) -> str:
-    return f"json_each({compiler.process(element.clauses, **options)})"
-
-
-@compiles(Unpacked, "postgresql")
-def _unpack_on_postgresql(element: Unpacked, compiler: Any, **options: Any) -> str:
-    return f"json_array_elements(CAST({compiler.process(element.clauses, **options)} AS json))"
+@compiles(Packed)
+@compiles(Unpacked)
+def _written(element: Packed | Unpacked, compiler: Any, **options: Any) -> str:
+    return element.forms[compiler.dialect.name].format(compiler.process(element.clauses, **options))

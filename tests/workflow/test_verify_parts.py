@@ -745,7 +745,7 @@ def test_a_ledger_says_which_checkpoint_covers_the_next_leaf() -> None:
     ledger.end()
     assert report.leaves == 5
     assert shown(report.findings) == [
-        "NO_CHECKPOINT [ 0] 1 leaves are covered by no checkpoint. The newest one was removed."
+        "NO_CHECKPOINT [ 0] Leaves that no checkpoint covers: 1. The newest checkpoint was removed, or they were added."
     ]
 
 

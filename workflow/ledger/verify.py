@@ -895,8 +895,7 @@ class Ledger:
             report.add("ROLLED_BACK", f"{said} The ledger was cut off or put back to an older state: {missing}.")
         covered = report.last.size if report.last else 0
         if size > covered:
-            said = "None was ever signed" if report.last is None else "The newest one was removed"
-            report.add("NO_CHECKPOINT", f"{size - covered} leaves are covered by no checkpoint. {said}.")
+            report.add("NO_CHECKPOINT", _uncovered(size - covered, any_signed=report.last is not None))
 
     def _arrive(self) -> None:
         """Compare the root with every checkpoint of the size that was reached."""
@@ -981,6 +980,11 @@ def _check_signature(report: Report, checkpoint: Checkpoint, key: VerifierKey | 
 
 def _named(checkpoint: Checkpoint) -> str:
     return f"The checkpoint of {checkpoint.at[:40]} over {checkpoint.size} leaves"
+
+
+def _uncovered(leaves: int, *, any_signed: bool) -> str:
+    why = "The newest checkpoint was removed, or they were added." if any_signed else "None was ever signed."
+    return f"Leaves that no checkpoint covers: {leaves}. {why}"
 
 
 class Waiting:
@@ -1289,7 +1293,7 @@ def _check_heads(
         places.put(leaf, heads[covering].at if covering < len(heads) else "")
     report.leaves = places.count
     if places.count and not heads:
-        report.add("NO_CHECKPOINT", f"{places.count} leaves are covered by no checkpoint. None was ever signed.")
+        report.add("NO_CHECKPOINT", _uncovered(places.count, any_signed=False))
 
 
 def _tell_unclaimed(archive: Archive, report: Report, places: Places) -> None:
@@ -1410,6 +1414,8 @@ class _Openings:
         self._report = report
         self._records = archive.records("openings.jsonl", **shape)
         self._next = next(self._records, None)
+        if self._next is not None and not archive.is_revealed:
+            report.add("MANIFEST", "openings.jsonl holds values, but the manifest says that there are none: unchecked.")
 
     def take(self, case: str, seq: int, seen: set[str]) -> Iterator[Opening]:
         """Those of an event; what belongs to none so far is a finding."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tests.benchmarks import byhand, employers
 from tests.benchmarks.byhand import Hand
@@ -21,6 +21,7 @@ from tests.benchmarks.rounds import Contestant, Line, speed, take_turns
 from tests.benchmarks.sameness import differences
 from tests.benchmarks.written import Writer, Writes
 from workflow import Engine
+from workflow.answers import Row
 
 PER_TRANSACTION = 100
 BY_HAND: dict[str, Callable[[str, Writes], Hand]] = {"SQLite": byhand.Sqlite, "PostgreSQL": byhand.Plain}
@@ -36,11 +37,12 @@ def run(place: Place, *, rounds: int = 30, rows: int = 400, moves: int = 40) -> 
     copied = place.copy(template)
     hand = BY_HAND[place.name](copied, writer)
     references = references_of(single)
+    file = list(chunks(list(employers.rows(0, amount)), rows))
     samples = take_turns(
         {
             "single moves": engine_turn(single, chunks(references, moves)),
-            "bulk moves": _import(again, rows),
-            "new rows, opened and moved": _import(fresh, rows),
+            "bulk moves": _import(again, file),
+            "new rows, opened and moved": _import(fresh, file),
             "by hand, 100 a transaction": hand_turn(
                 (writer.prepare(chunk) for chunk in chunks(references, rows)),
                 lambda tasks: [hand.move_many(part) for part in _parts(tasks)],
@@ -62,14 +64,15 @@ def run(place: Place, *, rounds: int = 30, rows: int = 400, moves: int = 40) -> 
     ]
 
 
-def _import(engine: Engine, rows: int) -> Contestant:
+def _import(engine: Engine, file: Sequence[Sequence[Row]]) -> Contestant:
     """The next rows of the file with --advance; cases that are open already are found complete, and moved."""
-    firsts = iter(range(0, 10**9, rows))
+    parts = iter(file)
 
     def turn() -> int:
-        for result in engine.import_rows(employers.rows(next(firsts), rows), advance=True, origin=ORIGIN):
+        part = next(parts)
+        for result in engine.import_rows(part, advance=True, origin=ORIGIN):
             assert result.state == "registered", result
-        return rows
+        return len(part)
 
     return turn
 

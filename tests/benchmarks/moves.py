@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from typing import TypeVar
 
 from states import EMPLOYER_COUPLING
 from tests.benchmarks import byhand, employers
@@ -24,6 +25,7 @@ ORIGIN = Origin("anna", "anna-os", "python")
 REASON = "Alles is gezien op de dag zelf."
 """Given with a single move, so that it holds a personal value to commit to."""
 
+T = TypeVar("T")
 Turn = Callable[[Engine, Iterator[Sequence[str]]], Contestant]
 """Makes the engine do a chunk of cases a turn."""
 Ways = dict[str, Callable[[str, Writes], Hand]]
@@ -173,7 +175,7 @@ def references_at(url: str) -> list[str]:
     return found
 
 
-def chunks(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+def chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     """The items, so many at a time."""
     return (items[start : start + size] for start in range(0, len(items), size))
 

@@ -18,7 +18,7 @@ from workflow.definition import Context, Definition, Other
 from workflow.errors import Conflict, Overtaken, Refused, UsageError
 from workflow.events import Event, Origin
 from workflow.finding import find_case, find_case_among, free_reference, known_codes, known_trigger, older_cases
-from workflow.history import merge
+from workflow.history import merge, readable
 from workflow.judgement import open_problems, verdicts
 from workflow.storage import Database
 from workflow.storage.listing import Filter, list_cases
@@ -202,10 +202,11 @@ class Engine:
         return Why(found.reference, found.state, moves)
 
     def case(self, case: str) -> View:
-        """A case, who has the ball, what is due and what is missing. Raises NoSuchCase."""
+        """A case, who has the ball, what is due and what is missing. Raises NoSuchCase, HistoryBroken."""
         with self.database.reading() as store:
             context, case_id, found = self._seen(store, case)
-            stays = tuple(store.stays(case_id))
+            with readable(found.reference):
+                stays = tuple(store.stays(case_id))
         return view_of(self.rules, found, context, stays, self.clock.now())
 
     def cases(
@@ -225,10 +226,11 @@ class Engine:
                 yield summary_of(self.rules, found, now)
 
     def history(self, case: str) -> tuple[Step, ...]:
-        """Every event of a case with what it changed, personal values masked. Raises NoSuchCase."""
+        """Every event of a case with what it changed, personal values masked. Raises NoSuchCase, HistoryBroken."""
         with self.database.reading() as store:
-            case_id, _ = find_case(store, case)
-            return tuple(steps_of(self.definition, store.history(case_id)))
+            case_id, found = find_case(store, case)
+            with readable(found.reference):
+                return tuple(steps_of(self.definition, store.history(case_id)))
 
     def replay(
         self, case: str, *, at: datetime | None = None, seq: int | None = None, by: RulesOf | None = None

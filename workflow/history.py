@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date
 from typing import Any
 
 from workflow.answers import Case
 from workflow.clock import local_day
 from workflow.definition import Definition, Facts, Json
+from workflow.errors import HistoryBroken
 from workflow.events import COUNTS_AS_VERSION, Event, Kind
 
 Values = Mapping[str, Json]
 """Path → the personal value that an event only committed to; a path that is missing was erased."""
+FORGED = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError)
+"""What reading forged rows can raise."""
+
+
+@contextmanager
+def readable(reference: str) -> Iterator[None]:
+    """Raises HistoryBroken for whatever forged rows make of reading."""
+    try:
+        yield
+    except FORGED as error:
+        raise HistoryBroken(
+            f"The history of {reference} cannot be read: somebody altered it. "
+            f"To see where, run: schakel audit verify {reference}"
+        ) from error
 
 
 def evolve(definition: Definition, case: Case | None, event: Event, values: Values) -> Case:

@@ -20,11 +20,10 @@ from workflow.clock import local_day
 from workflow.definition import Context, Facts, Move, Problem, Severity
 from workflow.digest import digest_of
 from workflow.events import Event, Kind
-from workflow.history import evolve
+from workflow.history import evolve, readable
 from workflow.judgement import judge
 from workflow.ledger.rulebook import Rulebook
 from workflow.ledger.verify import Report, Says, canonical_json
-from workflow.replay import readable
 from workflow.storage.evidence import Evidence
 from workflow.storage.listing import live_pages
 from workflow.storage.store import Store

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from datetime import datetime
 
 from workflow.answers import Case, Replayed, RulesOf, Ruling
-from workflow.errors import HistoryBroken, UsageError
+from workflow.errors import UsageError
 from workflow.events import Event
 from workflow.finding import find_case
-from workflow.history import Values, evolve
+from workflow.history import Values, evolve, readable
 from workflow.ledger.rulebook import Rulebook
 from workflow.ledger.verify import Report
 from workflow.storage.evidence import Evidence
@@ -32,15 +31,15 @@ def replay(
     with readable(stored.reference):
         told = list(store.history(case_id))
         whole = _fold(rulebook, told)
-    part = [pair for pair in told if (seq is None or pair[0].seq <= seq) and (at is None or pair[0].at <= at)]
-    _check_moment(stored, told, part, seq)
-    rulings: Iterable[Ruling] = ()
-    if by is RulesOf.THEN:
-        rulings = rulings_then(rulebook.forms, (event for event, _ in part))
-    elif by is RulesOf.NOW:
-        rulings = rulings_now(rules, part)
-    steps = steps_of(rules.definition, part)
-    return Replayed(_fold(rulebook, part), whole == stored, tuple(steps), tuple(rulings))
+        part = [pair for pair in told if (seq is None or pair[0].seq <= seq) and (at is None or pair[0].at <= at)]
+        _check_moment(stored, told, part, seq)
+        rulings: Iterable[Ruling] = ()
+        if by is RulesOf.THEN:
+            rulings = rulings_then(rulebook.forms, (event for event, _ in part))
+        elif by is RulesOf.NOW:
+            rulings = rulings_now(rules, part)
+        steps = steps_of(rules.definition, part)
+        return Replayed(_fold(rulebook, part), whole == stored, tuple(steps), tuple(rulings))
 
 
 def _fold(rulebook: Rulebook, told: list[tuple[Event, Values]]) -> Case:
@@ -62,15 +61,3 @@ def _check_moment(
     if not part:
         opened = f"{stored.opened_at:%Y-%m-%d %H:%M} UTC"
         raise UsageError(f"{stored.reference} did not exist at that moment: it was opened at {opened}.")
-
-
-@contextmanager
-def readable(reference: str) -> Iterator[None]:
-    """Raises HistoryBroken for whatever forged rows make of reading."""
-    try:
-        yield
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise HistoryBroken(
-            f"The history of {reference} cannot be read: somebody altered it. "
-            f"To see where, run: schakel audit verify {reference}"
-        ) from error

@@ -6,6 +6,7 @@ SCHAKEL_LONG multiplies the number of histories.
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -133,11 +134,34 @@ def test_a_case_is_replayed_by_the_states_of_the_version_that_judged_it(engine: 
     assert later.replay(case).case.ended_at == clock.moment
 
 
+def forge(engine: Engine, *statements: str) -> None:
+    """Do to the rows what no statement of Schakel's does, and what the database itself would refuse."""
+    with bare(engine.database.url.render_as_string()) as connection:
+        for name in [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")]:
+            connection.execute(f"DROP TRIGGER {name}")
+        for statement in statements:
+            connection.execute(statement)
+
+
+def saying(text: str, seq: int = 2) -> str:
+    return f"UPDATE events SET canonical = CAST({text} AS BLOB) WHERE seq = {seq}"
+
+
+def telling(path: str, value: str) -> str:
+    return saying(f"json_set(CAST(canonical AS TEXT), '{path}', {value})")
+
+
+NO_EVENT = saying("'{}'")
+NESTED = saying(f"'{'[' * 100_000}'")
+
+
 @pytest.mark.parametrize(
     "forged",
     [
-        "UPDATE events SET canonical = '{}' WHERE seq = 2",
-        "UPDATE events SET canonical = 'no json' WHERE seq = 1",
+        NO_EVENT,
+        NESTED,
+        saying("'no json'", seq=1),
+        "UPDATE events SET canonical = 'no bytes' WHERE seq = 1",
         "DELETE FROM events",
         "DELETE FROM events WHERE seq = 1",
         "UPDATE private_values SET value = 'no json'",
@@ -145,10 +169,25 @@ def test_a_case_is_replayed_by_the_states_of_the_version_that_judged_it(engine: 
 )
 def test_a_history_that_cannot_be_read_is_said_to_be_altered(sqlite_engine: Engine, forged: str) -> None:
     case = bring(sqlite_engine, "registered")
-    with bare(sqlite_engine.database.url.render_as_string()) as connection:
-        for name in [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")]:
-            connection.execute(f"DROP TRIGGER {name}")
-        connection.execute(forged)
+    forge(sqlite_engine, forged)
 
     with pytest.raises(HistoryBroken, match=f"{case}.*audit verify"):
         sqlite_engine.replay(case)
+
+
+@pytest.mark.parametrize("ask", [Engine.history, Engine.case])
+@pytest.mark.parametrize("forged", [NO_EVENT, NESTED])
+def test_whoever_reads_such_a_history_says_so(sqlite_engine: Engine, ask: Callable[..., object], forged: str) -> None:
+    case = bring(sqlite_engine, "registered")
+    forge(sqlite_engine, forged)
+
+    with pytest.raises(HistoryBroken, match=f"{case}.*audit verify"):
+        ask(sqlite_engine, case)
+
+
+def test_a_move_on_a_day_that_no_calendar_has_is_said_to_be_altered(sqlite_engine: Engine) -> None:
+    case = bring(sqlite_engine, "registered")
+    forge(sqlite_engine, telling("$.at", "'9999-12-31T23:59:59.000000Z'"))
+
+    with pytest.raises(HistoryBroken, match=f"{case}.*audit verify"):
+        sqlite_engine.replay(case, by=RulesOf.NOW)

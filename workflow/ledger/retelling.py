@@ -9,14 +9,11 @@ from typing import Any
 from workflow.answers import Case
 from workflow.definition import Definition, Json
 from workflow.events import event_from
-from workflow.history import evolve
+from workflow.history import FORGED, evolve
 from workflow.ledger.rulebook import Rulebook
 from workflow.ledger.verify import UNREADABLE, History, Legality, Opening, Report, Says
 from workflow.storage.evidence import EVENT_COLUMNS, Evidence, as_text
 from workflow.storage.rows import case_of
-
-_FORGED = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError)
-"""What reading forged rows can raise."""
 
 
 class Retelling:
@@ -82,7 +79,7 @@ class Retelling:
         try:
             row = read()
             stored = case_of(row)
-        except _FORGED:
+        except FORGED:
             self._add("STATE_DIFFERS", "The row of the case cannot be read.", 0)
             return
         if differing := list(_differences(stored, folded)):
@@ -134,7 +131,7 @@ class Retelling:
             event = event_from(says, canonical, digest)
             self._folded = evolve(self._rulebook.definition_of(says), self._folded, event, values)
             self._definition = event.definition[0]
-        except _FORGED:
+        except FORGED:
             self._is_lost = True
             self._add("STATE_DIFFERS", "What it says cannot be replayed.", says["seq"])
 

@@ -9,9 +9,8 @@ from typing import Any
 
 from workflow.definition import Definition, Rung, State
 from workflow.digest import canonical_form, digest_of
+from workflow.history import FORGED
 from workflow.ledger.verify import Report, Says, canonical_json, parse_json
-
-_FORGED = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
 class Rulebook:
@@ -41,7 +40,7 @@ class Rulebook:
                 return "calls itself something else"
             self.forms[name, version] = form
             self._by_digest.setdefault(found, _as_recorded(self._running, form))
-        except _FORGED:
+        except FORGED:
             return "cannot be read"
         return "" if found == digest else "is not the one of which the digest is kept beside it"
 

@@ -19,8 +19,3 @@ class Desk:
     team_name: str = ""
     team_phone: str = ""
     form_url: str = ""
-
-    @property
-    def domain(self) -> str:
-        """The domain Message-IDs are made in."""
-        return self.sender.rpartition("@")[2].strip("<> ") or "localhost"

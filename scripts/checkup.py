@@ -124,7 +124,7 @@ def _database(session: Session) -> Iterator[Finding]:
     yield Finding("database", "ok", f"{kind}: {shown_url(database.url)}, migration {HEAD}{pragmas}.")
     if kind == "sqlite":
         path = Path(str(database.url.database))
-        yield from _private("database", path, 0o600)
+        yield from _private("database", path)
         yield from _log_that_grows(path)
 
 
@@ -166,7 +166,7 @@ def _signing_key(session: Session) -> Iterator[Finding]:
         yield Finding("signing key", "fail", said, "put the right file back, or move it away and run schakel init")
         return
     yield Finding("signing key", "ok", f"{path}; verifier key {verifier}")
-    yield from _private("signing key", path, 0o600)
+    yield from _private("signing key", path)
 
 
 def _mail(session: Session) -> Iterator[Finding]:
@@ -271,9 +271,9 @@ def _loket(session: Session) -> Iterator[Finding]:
             yield Finding("loket", result, message, todo)
 
 
-def _private(check: str, path: Path, most: int) -> Iterator[Finding]:
+def _private(check: str, path: Path) -> Iterator[Finding]:
     """A warning when others than the owner can read a file, or enter its folder to replace it."""
-    for place, allowed in ((path, most), (path.parent, 0o700)):
+    for place, allowed in ((path, 0o600), (path.parent, 0o700)):
         mode = stat.S_IMODE(place.stat().st_mode)
         if place == path and mode & ~allowed:
             said = f"{place} can be read by others (mode {mode:04o})."

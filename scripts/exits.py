@@ -18,7 +18,6 @@ from scripts.output import plain, print_json, wrapped
 from scripts.wiring import Session
 from workflow.errors import (
     Conflict,
-    DefinitionError,
     HistoryBroken,
     NoSuchCase,
     Refused,
@@ -37,7 +36,6 @@ _KINDS: tuple[tuple[type[SchakelError], int, str], ...] = (
     (Refused,         REFUSED,      "refused"),
     (Conflict,        CONFLICT,     "conflict"),
     (StoreError,      FAILED,       "store"),
-    (DefinitionError, FAILED,       "definition"),
     (HistoryBroken,   UNVERIFIED,   "history"),
 )  # fmt: skip
 

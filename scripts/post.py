@@ -22,7 +22,6 @@ _COLUMNS = (
     Column("TRIES"),
     Column("SUBJECT OR REASON", least=16),
 )
-_PAGE = 1000
 
 
 @click.group(

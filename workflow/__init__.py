@@ -5,14 +5,13 @@
 """
 
 from workflow.engine import Engine
-from workflow.errors import Conflict, DefinitionError, NoSuchCase, Refused, SchakelError, StoreError, UsageError
+from workflow.errors import Conflict, NoSuchCase, Refused, SchakelError, StoreError, UsageError
 from workflow.events import Origin
 from workflow.storage import Database, open_database
 
 __all__ = [
     "Conflict",
     "Database",
-    "DefinitionError",
     "Engine",
     "NoSuchCase",
     "Origin",

@@ -8,7 +8,6 @@ SchakelError
 │   └── Overtaken   the database itself refused the write, because of another that came just before it
 ├── StoreError      the database cannot be used: not there, too new, read-only, full
 ├── HistoryBroken   what stands where a history should be cannot be read as one
-├── DefinitionError a definition that cannot be run
 ├── LoketError      (loket) the payroll package's API could not be asked
 ├── CannotRender    (notifications) a letter's template fails on what it is given
 └── CannotBuild     (notifications) a letter cannot be made into a message
@@ -57,10 +56,6 @@ class StoreError(SchakelError):
 
 class HistoryBroken(SchakelError):
     """What stands where a case's history should be cannot be read as one."""
-
-
-class DefinitionError(SchakelError):
-    """The definition of the workflow cannot be run."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -50,11 +50,10 @@ def free_reference(store: Store) -> str:
     return reference
 
 
-def known_trigger(definition: Definition, trigger: str | None) -> str | None:
-    """The trigger, if the table has it at all. Raises UsageError."""
+def known_trigger(definition: Definition, trigger: str | None) -> None:
+    """Raises UsageError: the table has no such trigger."""
     if trigger is not None and trigger not in definition.triggers:
         raise UsageError(f"There is no trigger '{trigger}'.{nearest(trigger, definition.triggers)}")
-    return trigger
 
 
 def known_codes(definition: Definition, codes: Iterable[str]) -> frozenset[str]:

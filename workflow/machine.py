@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from transitions import Machine, MachineError
 
 from workflow.definition import Definition, Move
-from workflow.errors import UsageError, nearest
 
 
 @dataclass
@@ -21,7 +20,6 @@ class MoveTable:
     """Answers, for a state and a trigger, which row of the table applies."""
 
     def __init__(self, definition: Definition) -> None:
-        self._definition = definition
         self._machine = Machine(
             model=None,
             states=[str(state.name) for state in definition.states],  # not enums: transitions treats those its own way
@@ -40,9 +38,7 @@ class MoveTable:
         self._found: dict[tuple[str, str], Move | None] = {}
 
     def find(self, state: str, trigger: str) -> Move | None:
-        """The move that `trigger` makes from `state`; None when the table has none. Raises UsageError (unknown)."""
-        if trigger not in self._machine.events:
-            raise UsageError(f"There is no trigger '{trigger}'.{nearest(trigger, self._definition.triggers)}")
+        """The move that `trigger` makes from `state`; None when the table has none. Raises KeyError (unknown)."""
         if (state, trigger) not in self._found:
             self._found[state, trigger] = self._ask(state, trigger)
         return self._found[state, trigger]

@@ -146,7 +146,7 @@ class Life:
         now = self.clock.now()
         with self.engine.database.writing() as store:
             row, *_ = letters.claim(store, now=now, lease_until=now, token="lost", limit=100)
-            letters.begin_sending(store, row, lease_until=now)
+            letters.beginning(store, row, lease_until=now)()
         assert row.case == case
         with Sink() as sink:
             self.clock.moment += timedelta(hours=1)

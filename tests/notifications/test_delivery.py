@@ -296,7 +296,7 @@ def left_behind(engine: Engine, clock: SetClock, *, sending: bool) -> None:
         until = clock.moment + 5 * MINUTE
         (row,) = letters.claim(store, now=clock.moment, lease_until=until, token="gone", limit=1)
         if sending:
-            assert letters.begin_sending(store, row, lease_until=until)
+            assert letters.beginning(store, row, lease_until=until)()
 
 
 def test_a_claim_of_a_worker_that_disappeared_goes_back_when_its_lease_ends(
@@ -342,7 +342,7 @@ def test_whoever_lost_its_claim_changes_nothing(engine: Engine, clock: SetClock,
         delivery(engine, sink).run_once()
 
     with engine.database.writing() as store:
-        began = letters.begin_sending(store, row, lease_until=clock.moment + MINUTE)
+        began = letters.beginning(store, row, lease_until=clock.moment + MINUTE)()
 
     assert (began, states(url), len(sink.letters)) == (False, {"sent": 1}, 1)
 

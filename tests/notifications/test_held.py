@@ -146,7 +146,7 @@ def test_a_letter_whose_worker_disappeared_is_settled_when_nobody_holds_its_case
     with engine.database.writing() as store:
         lease = clock.moment + timedelta(minutes=1)
         for row in letters.claim(store, now=clock.moment, lease_until=lease, token="gone", limit=2):
-            assert letters.begin_sending(store, row, lease_until=lease)
+            assert letters.beginning(store, row, lease_until=lease)()
     clock.moment += timedelta(minutes=1)
     somebody.execute("SELECT 1 FROM cases WHERE reference = %s FOR UPDATE", [held])
 

@@ -118,7 +118,7 @@ class Search:
     def _begun(self, world: World, number: int) -> World:
         self._write(world)
         row = self._row(world.hands[number])
-        ours = letters.begin_sending(self.store, row, lease_until=self.start + SENDING_LEASE)
+        ours = letters.beginning(self.store, row, lease_until=self.start + SENDING_LEASE)()
         hand = replace(world.hands[number], began=True) if ours else Hand()
         return self._with(replace(world, row=self._read()), number, hand)
 

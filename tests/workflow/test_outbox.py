@@ -47,7 +47,7 @@ def row_of(database: Database, number: int) -> OutboxRow:
 def begun(database: Database, row: OutboxRow, lease_until: datetime) -> bool:
     built = replace(row, message_id="<1@example.org>", subject="Over", message=b"bytes", sha256="00")
     with database.writing() as store:
-        return letters.begin_sending(store, built, lease_until=lease_until)
+        return letters.beginning(store, built, lease_until=lease_until)()
 
 
 def settled(database: Database, row: OutboxRow, state: LetterState, expected: LetterState, now: datetime) -> bool:

@@ -16,10 +16,9 @@ from workflow import Conflict, Engine, NoSuchCase, Origin, Refused, UsageError
 from workflow.erasure import Wish, erase
 from workflow.errors import HistoryBroken, SchakelError, nearest
 from workflow.events import canonical_bytes
-from workflow.history import evolve
-from workflow.machine import MoveTable
+from workflow.finding import known_trigger
+from workflow.history import evolve, readable
 from workflow.reference import with_check
-from workflow.replay import readable
 from workflow.text import MAX_LENGTH
 
 BSN = "123456782"
@@ -501,9 +500,9 @@ def test_who_mistypes_hears_what_was_meant_or_what_there_is(word: str, known: li
     assert nearest(word, known) == said
 
 
-def test_the_table_says_of_an_unknown_trigger_what_was_meant() -> None:
+def test_of_an_unknown_trigger_is_said_what_was_meant() -> None:
     with pytest.raises(UsageError) as told:
-        MoveTable(EMPLOYER_COUPLING).find("registered", "enrch")
+        known_trigger(EMPLOYER_COUPLING, "enrch")
 
     assert str(told.value) == "There is no trigger 'enrch'. Did you mean 'enrich'?"
 

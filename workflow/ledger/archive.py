@@ -50,9 +50,9 @@ class Archive:
         self.files[name] = Note(counted.digest.hexdigest(), counted.size)
 
     @contextmanager
-    def text(self, name: str, encoding: str = "utf-8") -> Iterator[IO[str]]:
+    def text(self, name: str) -> Iterator[IO[str]]:
         """Write a file of text; lines end as they are written."""
-        with self.file(name) as stream, io.TextIOWrapper(stream, encoding, "backslashreplace", newline="") as text:
+        with self.file(name) as stream, io.TextIOWrapper(stream, "utf-8", "backslashreplace", newline="") as text:
             yield text
 
     def add(self, name: str, content: bytes) -> None:

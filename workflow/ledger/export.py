@@ -23,13 +23,13 @@ from workflow.ledger.proofs import TreeFile
 from workflow.ledger.revealing import reveal
 from workflow.ledger.selection import Asked, Chosen, choose
 from workflow.ledger.spreadsheets import write_csv, write_xlsx
+from workflow.ledger.verify import FORMAT
 from workflow.storage import Database, exporting, ledger
 from workflow.storage.exporting import StoredCase
 from workflow.storage.ledger import Head
 from workflow.storage.store import Store
 from workflow.work import Rules
 
-FORMAT = "schakel-export/1"
 _README = """\
 An export by Schakel: the history of cases, with proofs, rules and lists; report.html is for people.
 To check it, with a verify.py that you took from a release: python verify.py {file} --key KEY

@@ -18,7 +18,6 @@ from sqlalchemy import (
     Text,
     and_,
     bindparam,
-    func,
     select,
     tuple_,
     type_coerce,
@@ -144,11 +143,6 @@ def cases_between(store: Store, between: Range) -> Iterator[StoredCase]:
     moments = ("opened_at", "entered_at", "due_at", "ended_at")
     for row in _by_number(store, _cases, between):
         yield StoredCase(**{**row, **{name: _moment(row[name]) for name in moments}, "erased": bool(row["erased"])})
-
-
-def count_cases(store: Store) -> int:
-    """How many cases there are."""
-    return int(next(store.read(select(func.count().label("count")).select_from(cases)))["count"])
 
 
 def references_between(store: Store, between: Range) -> Iterator[tuple[int, str]]:

@@ -124,17 +124,12 @@ def expired_sending(store: Store, now: datetime, limit: int) -> list[OutboxRow]:
     return [OutboxRow(**row) for row in store.select(outbox_queries.expired_sending, {"now": now, "limit": limit})]
 
 
-def begin_sending(store: Store, row: OutboxRow, *, lease_until: datetime) -> bool:
-    """Commit that DATA follows, with the bytes that will go out.
-
-    False: nothing may be sent, for the claim was lost, or somebody else holds the case (PostgreSQL; of a letter about
-    several cases that is not looked at).
-    """
-    return beginning(store, row, lease_until=lease_until)()
-
-
 def beginning(store: Store, row: OutboxRow, *, lease_until: datetime) -> Answer:
-    """As `begin_sending`, but asks only."""
+    """Ask to write that DATA follows, with the bytes that will go out.
+
+    The answer is False when nothing may be sent: the claim was lost, or somebody else holds the case (PostgreSQL; of a
+    letter about several cases that is not looked at).
+    """
     values = {"number": row.id, "held_token": row.token, "lease_until": lease_until, **_built(row)}
     query = outbox_queries.begin_sending if store.is_sqlite else outbox_queries.begin_sending_if_free
     return _answer(store, store.select(query, values))

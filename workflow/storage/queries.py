@@ -234,10 +234,10 @@ def insert_answer() -> Executable:
 
 
 def events_of_case() -> Executable:
-    """A case's history, in order, up to and including a sequence number."""
+    """A case's history, in order."""
     return (
         select(events.c.seq, events.c.canonical, events.c.hash)
-        .where(events.c.case_id == bindparam("case_id"), events.c.seq <= bindparam("until"))
+        .where(events.c.case_id == bindparam("case_id"))
         .order_by(events.c.seq)
     )
 
@@ -256,7 +256,7 @@ def private_of_case() -> Executable:
     """The personal values of a case that are still there."""
     return (
         select(private_values.c.seq, private_values.c.path, private_values.c.value)
-        .where(private_values.c.case_id == bindparam("case_id"), private_values.c.seq <= bindparam("until"))
+        .where(private_values.c.case_id == bindparam("case_id"))
         .order_by(private_values.c.seq)
     )
 

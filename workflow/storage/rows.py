@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any
 
 from workflow.answers import Case
-from workflow.definition import Definition, Json, Key
+from workflow.definition import Definition, Key
 from workflow.encoding import compact_json, read_json
 from workflow.events import Event, read_event
 from workflow.schedule import due_at, timers_of
@@ -159,12 +159,6 @@ def key_rows(case_id: int, keys: tuple[Key, ...]) -> Iterator[Row]:
     """The rows by which other cases find this one."""
     for key in keys:
         yield {"case_id": case_id, "kind": key.kind, "value": key.value, "detail": key.detail}
-
-
-def from_text(text: str) -> Json:
-    """What `compact_json` wrote."""
-    value: Json = read_json(text)
-    return value
 
 
 def _clockwork(definition: Definition, case: Case) -> tuple[object, ...]:

@@ -19,6 +19,7 @@ from sqlalchemy.sql.elements import ClauseElement
 
 Convert = Callable[[Any], Any]
 Row = Mapping[str, Any]
+_BATCH = 1000
 
 
 class Cursor(Protocol):
@@ -82,9 +83,9 @@ class Statement:
         elif bound:
             cursor.executemany(self.sql, bound)
 
-    def rows(self, cursor: Cursor, batch: int = 1000) -> Iterator[dict[str, Any]]:
+    def rows(self, cursor: Cursor) -> Iterator[dict[str, Any]]:
         """The rows of a select that was run, read a batch at a time."""
-        while fetched := cursor.fetchmany(batch):
+        while fetched := cursor.fetchmany(_BATCH):
             yield from map(self.row, fetched)
 
     def row(self, values: Sequence[Any]) -> dict[str, Any]:

@@ -17,8 +17,6 @@ from workflow.storage.session import Query, Session
 from workflow.storage.writing import write
 from workflow.work import Work
 
-_LAST = 2**31 - 1
-
 _PAGE = 1000
 ALWAYS = datetime(1, 1, 1, tzinfo=UTC)
 """Before everything."""
@@ -110,14 +108,14 @@ class Store(Session):
     def answer(self, case_id: int, key: str) -> tuple[str, Json] | None:
         """The digest of the command that used this key, and what it was answered."""
         row = self.first(queries.answer_of_key, {"case_id": case_id, "key": key})
-        return (row["command"], rows.from_text(row["answer"])) if row else None
+        return (row["command"], read_json(row["answer"])) if row else None
 
-    def history(self, case_id: int, until: int = _LAST) -> Iterator[tuple[Event, Values]]:
+    def history(self, case_id: int) -> Iterator[tuple[Event, Values]]:
         """A case's events in order, each with the personal values that are still there."""
         values: dict[int, dict[str, Json]] = {}
-        for row in self.select(queries.private_of_case, {"case_id": case_id, "until": until}):
-            values.setdefault(row["seq"], {})[row["path"]] = rows.from_text(row["value"])
-        for row in self.select(queries.events_of_case, {"case_id": case_id, "until": until}):
+        for row in self.select(queries.private_of_case, {"case_id": case_id}):
+            values.setdefault(row["seq"], {})[row["path"]] = read_json(row["value"])
+        for row in self.select(queries.events_of_case, {"case_id": case_id}):
             yield rows.event_of(row), values.get(row["seq"], {})
 
     # -- writing -----------------------------------------------------------------------------------------------------

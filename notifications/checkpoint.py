@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 
 from notifications.building import CHECKPOINT_LETTER
 from notifications.overview import in_slot
 from workflow.clock import AMSTERDAM, local_day
+from workflow.encoding import compact_json
 from workflow.errors import Conflict
 from workflow.storage import Database, ledger, letters
 from workflow.storage.shift import take_slot
@@ -35,7 +35,7 @@ def run_once(database: Database, rules: Rules, now: datetime) -> bool:
                 "root": head.root,
                 "note": head.note,
             }
-            text = json.dumps(context, ensure_ascii=False, separators=(",", ":"))
+            text = compact_json(context)
             letters.add_letter(store, Letter(0, CHECKPOINT_LETTER, ROLE, LANGUAGE, None, text, now))
             return True
     except Conflict:

@@ -219,10 +219,10 @@ class Delivery:
             settled = self._count.total() - before
 
     def _cases_of(self, row: OutboxRow) -> list[int]:
-        if row.case_id is not None:
+        if row.case_id is not None:  # asks nothing: this is done for every letter
             return [row.case_id]
         with self._database.reading() as store:
-            return [case_id for case_id, _ in letters.merged_cases(store, row.id)]
+            return letters.cases_of(store, row)
 
     async def _count_in(self, recorded: Recorded) -> None:
         if recorded is not None:

@@ -5,13 +5,13 @@ It happens in one transaction, when nothing is left to fire: 40 reminders are 40
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from workflow.encoding import compact_json, read_json
 from workflow.storage import letters, merging
 from workflow.storage.letters import OutboxRow
 from workflow.storage.store import Store
@@ -31,7 +31,7 @@ class Merged:
 
 def merge_reminders(store: Store, now: datetime) -> Merged:
     """Merge what can be merged. While something is still to be fired, reminders wait for what belongs with them."""
-    if letters.timers_are_due(store, now):
+    if store.has_due_rung(now):
         return Merged(0, 0)
     count = sum(_merge(store, group, now) for group in merging.mergeable(store, now))
     return Merged(count, merging.last_number(store))
@@ -50,7 +50,7 @@ def _merge(store: Store, rows: Sequence[OutboxRow], now: datetime) -> int:
 
 
 def _digest(rows: Sequence[OutboxRow], now: datetime) -> Letter:
-    contexts: list[dict[str, Any]] = [json.loads(row.context) for row in rows]
+    contexts: list[dict[str, Any]] = [read_json(row.context) for row in rows]
     context = {
         "letter": LETTER,
         "role": rows[0].role,
@@ -59,7 +59,7 @@ def _digest(rows: Sequence[OutboxRow], now: datetime) -> Letter:
         "count": len(rows),
         "cases": [{name: context.get(name) for name in _KEPT} for context in contexts],
     }
-    text = json.dumps(context, ensure_ascii=False, separators=(",", ":"))
+    text = compact_json(context)
     return Letter(0, LETTER, rows[0].role, language, rows[0].recipient, text, now)
 
 

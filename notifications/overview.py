@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime, time, timedelta
 from typing import Any
 
 from workflow.calendar import at_midnight
 from workflow.clock import AMSTERDAM, local_day
+from workflow.encoding import compact_json
 from workflow.errors import Conflict
 from workflow.storage import Database, letters
 from workflow.storage.letters import LetterState, OutboxRow
@@ -35,7 +35,7 @@ def run_once(database: Database, rules: Rules, now: datetime) -> bool:
                 return False
             context = gather(store, rules, now)
             if context is not None:
-                text = json.dumps(context, ensure_ascii=False, separators=(",", ":"))
+                text = compact_json(context)
                 letters.add_letter(store, Letter(0, LETTER, ROLE, LANGUAGE, None, text, now))
             return context is not None
     except Conflict:

@@ -7,7 +7,7 @@ that is due by now fires, until a person has looked.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from notifications.outcomes import tell_cases
 from notifications.recorder import Recorder
@@ -18,9 +18,6 @@ from workflow.storage import Database, letters, restores, shift
 from workflow.storage.restores import Restore
 from workflow.storage.store import Store
 from workflow.work import Rules, Work
-
-SILENT = timedelta(minutes=5)
-"""A worker beats its heart every half minute; after this long it is gone."""
 
 
 def after_restore(database: Database, rules: Rules, origin: Origin, clock: Clock) -> Restore:
@@ -36,10 +33,7 @@ def after_restore(database: Database, rules: Rules, origin: Origin, clock: Clock
         _refuse_worker(store, now)
         copied_at = restores.newest_trace(store)
         doubted = restores.letters_in_doubt(store)
-        about = {
-            row.id: [row.case_id] if row.case_id else [number for number, _ in letters.merged_cases(store, row.id)]
-            for row in doubted
-        }
+        about = {row.id: letters.cases_of(store, row) for row in doubted}
     said = f"a copy of {format_time(copied_at)} was restored" if copied_at else "a copy was restored"
 
     def act(store: Store, works: Mapping[int, Work]) -> Callable[[], Restore]:
@@ -65,7 +59,7 @@ def release(database: Database, now: datetime) -> Restore | None:
 
 def _refuse_worker(store: Store, now: datetime) -> None:
     for beat in shift.heartbeats(store):
-        if beat.stopped_at is None and abs(now - beat.seen_at) <= SILENT:
+        if beat.is_alive(now):
             raise Conflict(
                 f"The worker {beat.name} was seen less than five minutes ago. Stop it first; if it ran while the copy "
                 "was made and runs no more, try again in five minutes."

@@ -17,8 +17,6 @@ from scripts.wiring import Session, pass_session
 from workflow.clock import AMSTERDAM, local_day
 from workflow.errors import SchakelError, UsageError
 
-_SILENT = timedelta(minutes=5)
-"""A worker beats its heart every half minute; after this long it is gone."""
 _LATE = timedelta(hours=1)
 _LONGEST_LOG = 128 * 2**20
 """Bytes: twice what the write-ahead log shrinks to by itself."""
@@ -220,13 +218,13 @@ def _restore(session: Session) -> Iterator[Finding]:
 
 
 def _worker(session: Session) -> Iterator[Finding]:
-    from workflow.storage import letters, shift
+    from workflow.storage import shift
 
     now = session.clock.now()
     with session.database.reading() as store:
         beats = shift.heartbeats(store)
-        late = session.calendar.is_working_day(local_day(now)) and letters.timers_are_due(store, now - _LATE)
-    alive = [beat for beat in beats if beat.stopped_at is None and now - beat.seen_at <= _SILENT]
+        late = session.calendar.is_working_day(local_day(now)) and store.has_due_rung(now - _LATE)
+    alive = [beat for beat in beats if beat.is_alive(now)]
     ways = "letters and reminders only go out by schakel worker or schakel tick"
     if alive:
         names = ", ".join(beat.name for beat in alive)

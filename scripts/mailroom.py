@@ -123,8 +123,7 @@ def resolve_letter(session: Session, number: int, *, arrived: bool, reason: str)
         raise Refused(f"Letter {number} was not resolved: give a reason that may be kept.", problems)
     with session.database.reading() as store:
         row = _readable_letter(store, number)
-        merged = [case_id for case_id, _ in letters.merged_cases(store, number)]
-    cases = [row.case_id] if row.case_id is not None else merged
+        cases = letters.cases_of(store, row)
 
     def act(store: Store, works: Mapping[int, Work]) -> Callable[[], OutboxRow]:
         _readable_letter(store, number)  # again, now that its cases are locked

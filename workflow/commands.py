@@ -102,7 +102,7 @@ def advance(
         personal["reason"] = reason
     fresh = tuple(problem for problem in judgement.accepted if problem not in judgement.standing)
     if fresh:
-        body["accepted"] = [{"about": list(p.about or (p.field,)), "code": p.code} for p in fresh]
+        body["accepted"] = [{"about": list(p.fields), "code": p.code} for p in fresh]
     before = work.case.told
     body |= _told(work, before, sent, letters=letters)
     event = work.append(Kind.MOVED, body, trigger=move.trigger, target=move.target, personal=personal)

@@ -47,6 +47,11 @@ class Problem:
     about: tuple[str, ...] = ()
     details: Mapping[str, Json] = attribute(default_factory=dict)
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields it is about: those told, else the one it was found in."""
+        return self.about or (self.field.partition("[")[0],)
+
 
 @dataclass(frozen=True, slots=True)
 class Key:
@@ -239,14 +244,15 @@ class Definition:
     opening: tuple[LetterTo, ...]
     notices: tuple[Notice, ...]
     domain: Domain
-    by_name: Mapping[str, State] = attribute(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "by_name", MappingProxyType({state.name: state for state in self.states}))
 
     def state(self, name: str) -> State:
         """The state with this name. Raises KeyError."""
         return self.by_name[name]
+
+    @cached_property
+    def by_name(self) -> Mapping[str, State]:
+        """The states by their names."""
+        return MappingProxyType({state.name: state for state in self.states})
 
     @cached_property
     def triggers(self) -> tuple[str, ...]:

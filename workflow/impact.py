@@ -145,6 +145,5 @@ def _leads_on(row: Says, state: str | None) -> bool:
 
 def _differs(before: Facts, after: Facts, problem: Problem) -> bool:
     """Whether a value that a problem is about was changed."""
-    paths = problem.about or (problem.field.partition("[")[0],)
-    parts = [path.partition(".") for path in paths]
+    parts = [path.partition(".") for path in problem.fields]
     return any(before.get(sheet, {}).get(name) != after.get(sheet, {}).get(name) for sheet, _, name in parts)

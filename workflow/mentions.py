@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 
 from workflow.definition import Json
+from workflow.encoding import compact_json, read_json
 from workflow.errors import Conflict
 from workflow.storage import erasing
 from workflow.storage.letters import LetterState
@@ -40,10 +40,10 @@ def end_letters(store: Store, case_id: int, reference: str, now: datetime) -> tu
 
 def without_case(context: str, reference: str) -> str | None:
     """What a letter about several cases may still say without this one; None: nothing is left to say."""
-    left = _without(json.loads(context), reference)
+    left = _without(read_json(context), reference)
     if not isinstance(left, dict) or not any(isinstance(value, list) and value for value in left.values()):
         return None
-    return json.dumps(left, ensure_ascii=False, separators=(",", ":"))
+    return compact_json(left)
 
 
 def _without(value: Json, reference: str) -> Json:

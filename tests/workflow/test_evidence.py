@@ -108,7 +108,7 @@ def test_an_export_reads_the_rows_of_a_range_of_cases_once_and_in_order(
         if case in chosen
     ]
     assert list(exporting.references_between(store, between)) == [(number, f"C-{number}") for number in chosen]
-    assert [case.id for case in exporting.cases_between(store, between)] == chosen
+    assert [case.case_id for case in exporting.cases_between(store, between)] == chosen
 
 
 def test_an_export_reads_the_row_of_a_case_as_people_may_want_to_see_it(store: Store) -> None:

@@ -81,7 +81,7 @@ def case(**changes: Any) -> StoredCase:
     progress = json.dumps({"held_until": "2026-05-01", "accepted": {"B": ["x"], "A": ["y"]}})
     plain = {"external_reference": "E07", "state": "registered", "version": 3, "seq": 5, "due_at": "", "ended_at": ""}
     row = {"reference": "K-1", "facts": facts, "progress": progress, "erased": False, **at, **plain, **changes}
-    return StoredCase(id=1, **row)
+    return StoredCase(case_id=1, **row)
 
 
 def filled(stored: StoredCase, *, revealed: bool = False) -> dict[str, object]:

@@ -445,5 +445,6 @@ def test_what_became_part_of_another_letter_is_finished_and_says_of_which(
     merged = rows[1]
     assert (merged.merged_into, merged.finished_at, merged.reason) == (whole, now + MINUTE, f"part of letter {whole}")
     with database.reading() as store:
-        assert letters.merged_cases(store, whole) == [(merged.case_id, merged.case)]
+        assert letters.cases_of(store, replace(row_of(database, whole), case_id=None)) == [merged.case_id]
+        assert letters.cases_of(store, merged) == [merged.case_id]
         assert merging.last_number(store) == whole

@@ -95,15 +95,14 @@ def seal_of(checkpoint: Head | None) -> Seal | None:
 
 def timelines(store: Store, definition: Definition, chosen: Chosen, *, revealed: bool) -> Iterator[Timeline]:
     """The first cases of an export, each with its first events."""
-    rows = (case for between in chosen.ranges() for case in cases_between(store, between) if case.id in chosen)
-    for case in islice(rows, MOST_CASES):
+    for case in islice(chosen.of(store, cases_between), MOST_CASES):
         yield _timeline(store, definition, case, revealed=revealed)
 
 
 def _timeline(store: Store, definition: Definition, case: StoredCase, *, revealed: bool) -> Timeline:
     state = definition.by_name.get(case.state)
     title = definition.domain.title(shown_facts(definition.domain, case.facts, revealed=True)) if revealed else ""
-    stored = events_between(store, (case.id, case.id))
+    stored = events_between(store, (case.case_id, case.case_id))
     return Timeline(
         case=case.reference,
         external_reference=case.external_reference or "",

@@ -74,13 +74,21 @@ def export(database: Database, rules: Rules, order: Order, render: Render, watch
     Raises UsageError: it may not be written there. NoSuchCase. SchakelError: it could not be written.
     """
     with new_archive(order.out, order.now, force=order.force, watch=watch) as archive:
-        exported = _take_down(database, rules, order, render, archive)
-    return Exported(order.out, *exported, sha256_of(order.out))
+        counted, head = _take_down(database, rules, order, render, archive)
+    return Exported(
+        file=order.out,
+        events=counted.events,
+        cases=counted.cases,
+        waiting=counted.waiting,
+        complete=order.asked.everything,
+        checkpoint=head,
+        sha256=sha256_of(order.out),
+    )
 
 
 def _take_down(
     database: Database, rules: Rules, order: Order, render: Render, archive: Archive
-) -> tuple[int, int, int, bool, Head | None]:
+) -> tuple[files.Counted, Head | None]:
     with database.reading() as store:
         chosen = choose(store, order.asked)
     told = array("q")
@@ -106,7 +114,7 @@ class _Writer:
     order: Order
     chosen: Chosen
 
-    def write(self, render: Render) -> tuple[int, int, int, bool, Head | None]:
+    def write(self, render: Render) -> tuple[files.Counted, Head | None]:
         archive, store, chosen, order = self.archive, self.store, self.chosen, self.order
         complete, head = chosen.numbers is None, ledger.last_checkpoint(store)
         archive.add("README.txt", _README.format(file=order.out.name).encode("utf-8", "backslashreplace"))
@@ -131,7 +139,7 @@ class _Writer:
             page.writelines(render(account))
         archive.add("verify.py", Path(__file__).with_name("verify.py").read_bytes())
         archive.add("manifest.json", _manifest(order, archive, head, counted, complete=complete))
-        return counted.events, counted.cases, counted.waiting, complete, head
+        return counted, head
 
     def _write_proofs(self, head: Head | None, *, complete: bool) -> None:
         archive, store, against = self.archive, self.store, self.order.against
@@ -147,7 +155,7 @@ class _Writer:
         rules: set[tuple[str, str]] = set()
 
         def rows() -> Iterator[Row]:
-            for event in files.chosen_events(self.store, self.chosen):
+            for event in self.chosen.of(self.store, exporting.events_between):
                 entry = entry_of(event)
                 rules.add(entry.rules)
                 yield lists.event_row(entry)
@@ -164,10 +172,7 @@ class _Writer:
         return rules
 
     def _cases(self) -> Iterator[StoredCase]:
-        for between in self.chosen.ranges():
-            for case in exporting.cases_between(self.store, between):
-                if case.id in self.chosen:
-                    yield case
+        return self.chosen.of(self.store, exporting.cases_between)
 
 
 def _manifest(order: Order, archive: Archive, head: Head | None, counted: files.Counted, *, complete: bool) -> bytes:

@@ -16,7 +16,7 @@ from workflow.ledger.proofs import TreeFile
 from workflow.ledger.selection import Chosen
 from workflow.ledger.verify import leaf_hash
 from workflow.storage import exporting
-from workflow.storage.exporting import StoredCheckpoint, StoredEvent, StoredLeaf
+from workflow.storage.exporting import StoredCheckpoint, StoredLeaf
 from workflow.storage.store import Store
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]|^\.+")
@@ -34,19 +34,11 @@ class Counted:
     """Events that have no leaf yet."""
 
 
-def chosen_events(store: Store, chosen: Chosen) -> Iterator[StoredEvent]:
-    """The events of the chosen cases, by case and in order."""
-    for between in chosen.ranges():
-        for event in exporting.events_between(store, between):
-            if event.case_id in chosen:
-                yield event
-
-
 def write_events(archive: Archive, store: Store, chosen: Chosen) -> Counted:
     """`events.jsonl`: the canonical bytes as they are, so that they can be hashed again."""
     counted, last = Counted(), None
     with archive.file("events.jsonl") as file:
-        for event in chosen_events(store, chosen):
+        for event in chosen.of(store, exporting.events_between):
             tail = f',"hash":{_json(event.hash)},"leaf":{_json(event.leaf)}}}\n'
             file.write(b'{"event":' + event.canonical + tail.encode("utf-8", "backslashreplace"))
             counted.events += 1
@@ -59,17 +51,15 @@ def write_events(archive: Archive, store: Store, chosen: Chosen) -> Counted:
 def write_openings(archive: Archive, store: Store, chosen: Chosen) -> None:
     """`openings.jsonl`: the personal values, each with the salt that opens its commitment."""
     with archive.text("openings.jsonl") as file:
-        for between in chosen.ranges():
-            for opening in exporting.openings_between(store, between):
-                if opening.case_id in chosen:
-                    line = {
-                        "case": opening.case,
-                        "seq": opening.seq,
-                        "path": opening.path,
-                        "value": _loaded(opening.value),
-                        "salt": opening.salt.hex(),
-                    }
-                    file.write(f"{_json(line)}\n")
+        for opening in chosen.of(store, exporting.openings_between):
+            line = {
+                "case": opening.case,
+                "seq": opening.seq,
+                "path": opening.path,
+                "value": _loaded(opening.value),
+                "salt": opening.salt.hex(),
+            }
+            file.write(f"{_json(line)}\n")
 
 
 def write_leaves(archive: Archive, store: Store, chosen: Chosen, tree: TreeFile, size: int) -> None:
@@ -102,7 +92,7 @@ def write_checkpoints(archive: Archive, store: Store, *, all_of_them: bool) -> l
 
 def write_proofs(archive: Archive, store: Store, chosen: Chosen, tree: TreeFile) -> None:
     """`proofs.jsonl`: that leaves stand in the tree of the last checkpoint; of all cases together a drawn sample."""
-    leaves = _drawn(store, tree) if chosen.numbers is None else _chosen_leaves(store, chosen)
+    leaves = _drawn(store, tree) if chosen.numbers is None else chosen.of(store, exporting.leaves_between)
     with archive.text("proofs.jsonl") as file:
         for leaf in leaves:
             if 0 <= leaf.index < tree.size:
@@ -147,13 +137,6 @@ def _listed(checkpoints: Iterator[StoredCheckpoint], *, all_of_them: bool) -> It
 def _day(checkpoint: StoredCheckpoint) -> object:
     at = local(checkpoint.at)
     return at.date() if at else checkpoint.at
-
-
-def _chosen_leaves(store: Store, chosen: Chosen) -> Iterator[StoredLeaf]:
-    for between in chosen.ranges():
-        for leaf in exporting.leaves_between(store, between):
-            if leaf.case_id in chosen:
-                yield leaf
 
 
 def _drawn(store: Store, tree: TreeFile) -> Iterator[StoredLeaf]:

@@ -6,9 +6,10 @@ import hashlib
 import heapq
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Protocol, TypeVar
 
 from workflow.calendar import at_midnight
 from workflow.definition import Json
@@ -21,6 +22,16 @@ _NEAR = 4
 """Cases whose numbers lie this close are read in one range; what lies between is read and dropped."""
 
 _FIRST_YEAR, _LAST_YEAR = 1900, 9000
+
+
+class _OfCase(Protocol):
+    """A row that belongs to a case."""
+
+    @property
+    def case_id(self) -> int: ...
+
+
+T = TypeVar("T", bound=_OfCase)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +93,10 @@ class Chosen:
     def ranges(self) -> Iterator[Range]:
         """The numbers in as few ranges as makes sense; a range may hold cases that were not chosen."""
         yield from (EVERYTHING,) if self.numbers is None else _ranges(self.numbers)
+
+    def of(self, store: Store, read: Callable[[Store, Range], Iterator[T]]) -> Iterator[T]:
+        """What is read of the chosen cases, range by range."""
+        return (row for between in self.ranges() for row in read(store, between) if row.case_id in self)
 
     def case_ids(self, store: Store) -> Iterator[int]:
         """The numbers of the cases, ascending."""

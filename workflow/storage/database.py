@@ -168,15 +168,20 @@ def _check_version(found: str | None, shown: str) -> None:
     if found is None:
         raise StoreError(f"The database {shown} has no tables yet. Run: schakel init")
     if found > tables.HEAD:
-        raise StoreError(
-            f"The database {shown} was made by a newer Schakel (its tables are at {found}, this program knows "
-            f"{tables.HEAD}). Use that newer version."
-        )
+        raise too_new(found, shown)
     if found < tables.HEAD:
         raise StoreError(
             f"The tables of {shown} are at {found}; this program needs {tables.HEAD}. "
             "Stop the worker, make a backup, then run: schakel init"
         )
+
+
+def too_new(found: str, shown: str) -> StoreError:
+    """The error about a database whose tables are beyond those of this program."""
+    return StoreError(
+        f"The database {shown} was made by a newer Schakel (its tables are at {found}, this program knows "
+        f"{tables.HEAD}). Use that newer version."
+    )
 
 
 def parse_url(url: str) -> URL:
@@ -215,7 +220,7 @@ def _engine(url: URL) -> Any:
 
     def connect() -> sqlite3.Connection:
         uri = f"{path.absolute().as_uri()}?mode=rw"
-        return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=30, check_same_thread=False)
+        return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=PATIENCE_MS / 1000, check_same_thread=False)
 
     engine = create_engine(
         "sqlite://", creator=connect, poolclass=QueuePool, paramstyle="qmark", pool_reset_on_return=None

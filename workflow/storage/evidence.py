@@ -8,11 +8,20 @@ from functools import partial
 from itertools import count
 from typing import Any
 
-from sqlalchemy import Executable, Select, and_, exists, func, select
+from sqlalchemy import Executable, Select, exists, func, select
 
 from workflow.clock import format_time
 from workflow.storage.store import Store
-from workflow.storage.tables import cases, checkpoints, definitions, events, leaves, private_values, sequencer
+from workflow.storage.tables import (
+    SAME_EVENT,
+    cases,
+    checkpoints,
+    definitions,
+    events,
+    leaves,
+    private_values,
+    sequencer,
+)
 
 CHUNK = 500
 """Rows read at once: few enough to stay in the processor's cache."""
@@ -31,7 +40,6 @@ EVENT_COLUMNS = (
 )
 """The columns of an event that repeat what its bytes say."""
 Chunks = Iterator[Sequence[tuple[Any, ...]]]
-_SAME_EVENT = and_(leaves.c.case_id == events.c.case_id, leaves.c.seq == events.c.seq)
 
 
 class Evidence:
@@ -51,7 +59,7 @@ class Evidence:
     def linked_events(self) -> Chunks:
         """Bytes, hash and case of each event in order, and whether its leaf has that hash (None: it has no leaf)."""
         wanted = select(events.c.canonical, events.c.hash, events.c.case_id, leaves.c.hash == events.c.hash)
-        wanted = wanted.outerjoin(leaves, _SAME_EVENT).order_by(events.c.case_id, events.c.seq)
+        wanted = wanted.outerjoin(leaves, SAME_EVENT).order_by(events.c.case_id, events.c.seq)
         return self._stream(self._of_case(wanted, events))
 
     def whole_events(self) -> Chunks:
@@ -82,12 +90,12 @@ class Evidence:
 
     def leaf_times(self) -> Chunks:
         """Number of each leaf in order; case, number and time of its event."""
-        wanted = select(leaves.c.id, events.c.case_id, events.c.seq, events.c.at).join(events, _SAME_EVENT)
+        wanted = select(leaves.c.id, events.c.case_id, events.c.seq, events.c.at).join(events, SAME_EVENT)
         return self._stream(self._of_case(wanted, events).order_by(leaves.c.id))
 
     def orphaned_leaves(self) -> Chunks:
         """Number, case and event of each leaf whose event is not there."""
-        wanted = select(leaves.c.id, leaves.c.case_id, leaves.c.seq).where(~exists().where(_SAME_EVENT))
+        wanted = select(leaves.c.id, leaves.c.case_id, leaves.c.seq).where(~exists().where(SAME_EVENT))
         return self._stream(self._of_case(wanted, leaves).order_by(leaves.c.id))
 
     def checkpoints(self) -> Iterator[tuple[Any, Any, Any, Any]]:

@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from workflow.clock import format_time
 from workflow.storage.store import Store
-from workflow.storage.tables import cases, checkpoints, definitions, events, leaves, private_values
+from workflow.storage.tables import SAME_EVENT, cases, checkpoints, definitions, events, leaves, private_values
 
 PAGE = 1_000
 """Rows read at once."""
@@ -50,7 +50,7 @@ class StoredEvent:
 class StoredCase:
     """A case's row as people may want to see it; JSON texts and moments as they are stored."""
 
-    id: int
+    case_id: int
     reference: str
     external_reference: str | None
     state: str
@@ -101,9 +101,7 @@ class StoredCheckpoint:
 def events_between(store: Store, between: Range) -> Iterator[StoredEvent]:
     """The events of these cases, by case and in order."""
     for row in _by_case(store, _events, between):
-        canonical = row["canonical"]
-        stored = canonical.encode() if isinstance(canonical, str) else bytes(canonical)
-        yield StoredEvent(row["case_id"], row["seq"], stored, row["hash"], row["leaf"])
+        yield StoredEvent(row["case_id"], row["seq"], _bytes(row["canonical"]), row["hash"], row["leaf"])
 
 
 def openings_between(store: Store, between: Range) -> Iterator[StoredOpening]:
@@ -142,7 +140,8 @@ def cases_between(store: Store, between: Range) -> Iterator[StoredCase]:
     """These cases, in the order they were opened."""
     moments = ("opened_at", "entered_at", "due_at", "ended_at")
     for row in _by_number(store, _cases, between):
-        yield StoredCase(**{**row, **{name: _moment(row[name]) for name in moments}, "erased": bool(row["erased"])})
+        told = {**row, **{name: _moment(row[name]) for name in moments}, "erased": bool(row["erased"])}
+        yield StoredCase(told.pop("id"), **told)
 
 
 def references_between(store: Store, between: Range) -> Iterator[tuple[int, str]]:
@@ -165,10 +164,7 @@ def active_cases(store: Store, since: datetime | None, before: datetime | None) 
 def definition_bytes(store: Store, name: str, version: str) -> bytes | None:
     """The canonical bytes of a version of a definition; None: it is not stored."""
     found = store.first(_definition, {"name": name, "version": version})
-    if found is None:
-        return None
-    canonical = found["canonical"]
-    return canonical.encode() if isinstance(canonical, str) else bytes(canonical)
+    return _bytes(found["canonical"]) if found else None
 
 
 def _by_case(store: Store, query: Callable[[], Executable], between: Range) -> Iterator[dict[str, Any]]:
@@ -187,8 +183,7 @@ def _by_number(store: Store, query: Callable[[], Executable], between: Range = E
 
 def _events() -> Executable:
     # looked up row by row, since PostgreSQL may take a join as a reason to read all leaves for every page
-    same = and_(leaves.c.case_id == events.c.case_id, leaves.c.seq == events.c.seq)
-    leaf = select(leaves.c.id).where(same).scalar_subquery().label("leaf")
+    leaf = select(leaves.c.id).where(SAME_EVENT).scalar_subquery().label("leaf")
     wanted = select(events.c.case_id, events.c.seq, events.c.canonical, events.c.hash, leaf)
     return _paged_by_case(wanted, events.c.case_id, events.c.seq)
 
@@ -254,6 +249,11 @@ def _paged_by_number(wanted: Select[Any], number: Column[Any]) -> Select[Any]:
 def _as_stored(column: Column[Any]) -> ColumnElement[Any]:
     """A moment without the reading that refuses what is none."""
     return type_coerce(column, Text).label(column.name)
+
+
+def _bytes(stored: Any) -> bytes:
+    """The bytes of a column, also where somebody put text in it."""
+    return stored.encode() if isinstance(stored, str) else bytes(stored)
 
 
 def _moment(stored: Any) -> str:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Executable, and_, bindparam, func, insert, select, update
+from sqlalchemy import Executable, bindparam, func, insert, select, update
 
+from workflow.encoding import compact_json, read_json
 from workflow.storage.store import Store
-from workflow.storage.tables import checkpoints, events, leaves, sequencer
+from workflow.storage.tables import SAME_EVENT, checkpoints, events, leaves, sequencer
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +73,8 @@ def save_progress(store: Store, progress: Progress) -> None:
     values = {
         "new_size": progress.size,
         "new_last": progress.last_event,
-        "new_skipped": json.dumps([[gap.first, gap.last, gap.until] for gap in progress.skipped]),
-        "new_peaks": json.dumps(progress.peaks),
+        "new_skipped": compact_json([[gap.first, gap.last, gap.until] for gap in progress.skipped]),
+        "new_peaks": compact_json(progress.peaks),
     }
     store.run(_save_progress, values)
 
@@ -126,8 +126,8 @@ def waiting(store: Store) -> int:
 
 
 def _progress(size: int, last_event: int, skipped: str, peaks: str) -> Progress:
-    gaps = tuple(Gap(*numbers) for numbers in json.loads(skipped))
-    return Progress(size, last_event, gaps, tuple(json.loads(peaks)))
+    gaps = tuple(Gap(*numbers) for numbers in read_json(skipped))
+    return Progress(size, last_event, gaps, tuple(read_json(peaks)))
 
 
 def _progress_row() -> Executable:
@@ -158,8 +158,7 @@ def _entries_after() -> Executable:
 
 def _entries_in() -> Executable:
     wanted = select(events.c.id, events.c.case_id, events.c.seq, events.c.hash, events.c.at)
-    same = and_(leaves.c.case_id == events.c.case_id, leaves.c.seq == events.c.seq)
-    found = wanted.outerjoin(leaves, same).where(leaves.c.id.is_(None))
+    found = wanted.outerjoin(leaves, SAME_EVENT).where(leaves.c.id.is_(None))
     return found.where(events.c.id.between(bindparam("first"), bindparam("last"))).order_by(events.c.id)
 
 

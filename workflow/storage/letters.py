@@ -25,7 +25,7 @@ from sqlalchemy import insert, select
 from workflow.storage import outbox_queries
 from workflow.storage.rows import letter_row
 from workflow.storage.store import Store
-from workflow.storage.tables import cases, outbox
+from workflow.storage.tables import outbox
 from workflow.work import Letter
 
 
@@ -234,15 +234,27 @@ def count_pending(store: Store) -> int:
     return int(next(store.select(outbox_queries.count_pending, {}))["count"])
 
 
-def merged_cases(store: Store, letter_id: int) -> list[tuple[int, str]]:
-    """The cases, by number and reference, whose reminders became part of this digest."""
-    query = (
-        select(outbox.c.case_id, cases.c.reference)
-        .join(cases, cases.c.id == outbox.c.case_id)
-        .where(outbox.c.merged_into == letter_id)
-        .order_by(outbox.c.case_id)
-    )
-    return list(dict.fromkeys((row["case_id"], row["reference"]) for row in store.read(query)))
+def cases_of(store: Store, row: OutboxRow) -> list[int]:
+    """The cases a letter is about: its own, or those whose reminders became part of it."""
+    if row.case_id is not None:
+        return [row.case_id]
+    merged = select(outbox.c.case_id).where(outbox.c.merged_into == row.id).order_by(outbox.c.case_id).distinct()
+    return [part["case_id"] for part in store.read(merged)]
+
+
+def add_letter(store: Store, letter: Letter) -> int:
+    """Write a letter about several cases, or about none; its number."""
+    row = {**letter_row(None, letter, letter.created_at), "seq": None, "attempts": 0}
+    added = store.read(insert(outbox).values(**row).returning(outbox.c.id))
+    return int(next(added)["id"])
+
+
+def pages_of(store: Store, state: LetterState) -> Iterator[OutboxRow]:
+    """Every letter in a state, read a page at a time."""
+    last = 0
+    while page := letters_of(store, state=state, after=last):
+        yield from page
+        last = page[-1].id
 
 
 def _answer(store: Store, rows: Iterable[Any]) -> Answer:
@@ -263,23 +275,3 @@ def _built(row: OutboxRow) -> dict[str, Any]:
 def _rows(store: Store, *where: Any, limit: int | None = None) -> list[OutboxRow]:
     query = outbox_queries.letters_where(*where).limit(limit)
     return [OutboxRow(**row) for row in store.read(query)]
-
-
-def timers_are_due(store: Store, now: datetime) -> bool:
-    """Whether a rung waits to be fired, here or by another worker that has not committed yet."""
-    return any(True for _ in store.select(outbox_queries.rung_that_is_due, {"now": now}))
-
-
-def add_letter(store: Store, letter: Letter) -> int:
-    """Write a letter about several cases, or about none; its number."""
-    row = {**letter_row(None, letter, letter.created_at), "seq": None, "attempts": 0}
-    added = store.read(insert(outbox).values(**row).returning(outbox.c.id))
-    return int(next(added)["id"])
-
-
-def pages_of(store: Store, state: LetterState) -> Iterator[OutboxRow]:
-    """Every letter in a state, read a page at a time."""
-    last = 0
-    while page := letters_of(store, state=state, after=last):
-        yield from page
-        last = page[-1].id

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Executable, Select, and_, bindparam, func, insert, literal_column, or_, select, text, update
 
-from workflow.storage.tables import MERGEABLE, cases, outbox, outbox_attempts, timers
+from workflow.storage.tables import MERGEABLE, cases, outbox, outbox_attempts
 
 _BUILT = ("message_id", "subject", "message", "sha256")
 # written out as in the index itself, so that SQLite too sees that a partial index fits
@@ -105,12 +105,6 @@ def count_homeless() -> Executable:
     """How many letters of each role wait for an address."""
     homeless = and_(_IS_PENDING, outbox.c.recipient.is_(None))
     return select(outbox.c.role, func.count().label("count")).where(homeless).group_by(outbox.c.role)
-
-
-def rung_that_is_due() -> Executable:
-    """A case with a rung that waits to be fired."""
-    due = and_(timers.c.due_at <= bindparam("now"), timers.c.kind == "rung")
-    return select(timers.c.case_id).where(due).limit(1)
 
 
 def last_number() -> Executable:

@@ -193,6 +193,12 @@ def due_cases() -> Executable:
     )
 
 
+def rung_that_is_due() -> Executable:
+    """A case with a rung that waits to be fired."""
+    due = and_(timers.c.due_at <= bindparam("now"), timers.c.kind == "rung")
+    return select(timers.c.case_id).where(due).limit(1)
+
+
 def cases_due_by() -> Executable:
     """A page of the cases with a timer that falls due until a moment, from a number on."""
     due = select(timers.c.case_id).where(timers.c.due_at <= bindparam("moment"), timers.c.case_id > bindparam("after"))

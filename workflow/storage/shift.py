@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import insert, select, update
 
@@ -12,6 +12,8 @@ from workflow.storage.tables import slots, workers
 
 _TURN = 5_230_418
 """Number of the advisory lock that is held by whoever has the turn."""
+_SILENT = timedelta(minutes=5)
+"""A worker beats its heart every half minute; after this long it is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,10 @@ class Heartbeat:
     started_at: datetime
     seen_at: datetime
     stopped_at: datetime | None
+
+    def is_alive(self, now: datetime) -> bool:
+        """Whether it beats; a clock that was set back is no sign of life."""
+        return self.stopped_at is None and abs(now - self.seen_at) <= _SILENT
 
 
 def begin(store: Store, name: str, now: datetime) -> None:

@@ -22,6 +22,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    and_,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
@@ -284,3 +285,6 @@ restores = Table(
     Column("letters", Integer, nullable=False),
     Column("released_at", Moment),
 )
+
+SAME_EVENT = and_(leaves.c.case_id == events.c.case_id, leaves.c.seq == events.c.seq)
+"""Whether a leaf stands for an event."""

@@ -14,9 +14,8 @@ from alembic.config import Config
 from sqlalchemy import URL, Connection, Engine, create_engine, event, pool, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from workflow.errors import StoreError
 from workflow.storage import tables
-from workflow.storage.database import parse_url, shown_url
+from workflow.storage.database import parse_url, shown_url, too_new
 from workflow.storage.faults import explain
 from workflow.storage.line import PATIENCE_MS, when_free
 
@@ -58,10 +57,7 @@ def _migrate(connection: Connection, url: URL) -> str | None:
     if connection.dialect.has_table(connection, "alembic_version"):
         found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
     if found is not None and found > tables.HEAD:
-        raise StoreError(
-            f"The database {shown_url(url)} was made by a newer Schakel (its tables are at {found}, this program knows "
-            f"{tables.HEAD}). Use that newer version."
-        )
+        raise too_new(found, shown_url(url))
     config = Config()
     with resources.as_file(resources.files("workflow.storage") / "migrations") as scripts:
         config.set_main_option("script_location", str(scripts).replace("%", "%%"))

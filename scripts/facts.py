@@ -10,11 +10,11 @@ import click
 from scripts.assignments import read_assignments
 from scripts.output import marks, print_json, wrapped
 from scripts.parameters import actor_option, case_argument, examples, json_option
-from scripts.problems import problem_documents, problem_lines
+from scripts.problems import print_letters, print_missing, problem_documents
 from scripts.reading import describe, read_object
 from scripts.wiring import Session, pass_session
 from workflow.answers import Case
-from workflow.definition import Problem, Severity
+from workflow.definition import Problem
 from workflow.errors import UsageError
 
 
@@ -121,25 +121,6 @@ def _answer(
         click.echo(f"{case.reference}: nothing differs from what was known; version {case.version}")
     print_letters(letters)
     print_missing(session, case.reference, case.state, documents)
-
-
-def print_letters(letters: Sequence[str]) -> None:
-    """Say which letters were written."""
-    if letters:
-        click.echo(wrapped(f"letters: {', '.join(letters)}", "    ", first="  "))
-
-
-def print_missing(session: Session, reference: str, state: str, documents: Sequence[Mapping[str, str]]) -> None:
-    """Say what the forward move still misses, or that nothing stands in its way."""
-    forward = session.definition.forward_from(state)
-    if forward is None:
-        return
-    if documents:
-        click.echo(f"Before '{forward.trigger}':")
-        for line in problem_lines(documents):
-            click.echo(line)
-    if all(said["severity"] == Severity.INFO for said in documents):
-        click.echo(f"Nothing is missing. Next: schakel advance {reference} {forward.trigger}")
 
 
 def _external_reference(value: object, name: str) -> str | None:

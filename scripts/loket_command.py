@@ -11,11 +11,10 @@ import click
 from loket.check import Result
 from loket.hands import Hands
 from loket.wording import phrase
-from scripts.facts import print_letters, print_missing
 from scripts.loket_check import Checked, checker, manners_of
 from scripts.output import json_array, marks, plain, print_json, wrapped
 from scripts.parameters import actor_option, examples, json_option
-from scripts.problems import problem_documents
+from scripts.problems import print_letters, print_missing, problem_documents
 from scripts.wiring import Session, pass_session
 from states.names import StateName
 from states.observing import can_ask, seen_on

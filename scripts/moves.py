@@ -5,10 +5,9 @@ from __future__ import annotations
 import click
 
 from scripts.assignments import read_assignments
-from scripts.facts import print_letters
 from scripts.output import marks, print_json, wrapped
 from scripts.parameters import actor_option, case_argument, examples, json_option
-from scripts.problems import problem_documents, problem_lines
+from scripts.problems import print_letters, problem_documents, problem_lines
 from scripts.wiring import Session, pass_session
 from workflow.answers import Moved, Verdict, Why
 

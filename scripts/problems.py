@@ -1,11 +1,14 @@
-"""Says what is wrong: problems as JSON for programs, and grouped by who must act for people."""
+"""Says what is wrong, as JSON for programs and grouped by who must act for people, and which letters were written."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
+import click
+
 from scripts.output import marks, wrapped
+from scripts.wiring import Session
 from workflow.definition import Definition, Problem, Severity
 
 _ORDER = (Severity.ERROR, Severity.WARNING, Severity.INFO)
@@ -36,6 +39,25 @@ def problem_lines(documents: Iterable[Mapping[str, str]], indent: str = "  ") ->
         for said in group:
             lines += _lines(said, indent + "  ")
     return lines
+
+
+def print_letters(letters: Sequence[str]) -> None:
+    """Say which letters were written."""
+    if letters:
+        click.echo(wrapped(f"letters: {', '.join(letters)}", "    ", first="  "))
+
+
+def print_missing(session: Session, reference: str, state: str, documents: Sequence[Mapping[str, str]]) -> None:
+    """Say what the forward move still misses, or that nothing stands in its way."""
+    forward = session.definition.forward_from(state)
+    if forward is None:
+        return
+    if documents:
+        click.echo(f"Before '{forward.trigger}':")
+        for line in problem_lines(documents):
+            click.echo(line)
+    if all(said["severity"] == Severity.INFO for said in documents):
+        click.echo(f"Nothing is missing. Next: schakel advance {reference} {forward.trigger}")
 
 
 def next_command(problems: Iterable[Problem], case: str | None, trigger: str | None) -> str | None:

@@ -10,8 +10,6 @@ from scripts.output import Column, json_array, local, moment, print_json, table,
 from scripts.parameters import examples, json_option
 from scripts.wiring import Session, pass_session
 
-NO_SERVER = "No mail server is set (SCHAKEL_SMTP_URL): letters stay pending."
-
 _COLUMNS = (
     Column("WHEN"),
     Column("CASE"),
@@ -28,7 +26,7 @@ _COLUMNS = (
 @pass_session
 def tick(session: Session) -> None:
     """Fire what is due, write the daily overview in its hour, send what waits; then say what was done and stop."""
-    from scripts.passes import Passes
+    from scripts.passes import NO_SERVER, Passes
 
     passes = Passes(session)
     done = passes.run_once()

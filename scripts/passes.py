@@ -20,6 +20,7 @@ from workflow.ledger.outside import keep_copy
 from workflow.reminders import Fired
 from workflow.storage import ledger
 
+NO_SERVER = "No mail server is set (SCHAKEL_SMTP_URL): letters stay pending."
 _TICK_POLLS = 50.0
 """Seconds that one tick gives to Loket.nl: the next one goes on where it was."""
 

@@ -17,8 +17,7 @@ from typing import Any
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from scripts.background import NO_SERVER
-from scripts.passes import Passes
+from scripts.passes import NO_SERVER, Passes
 from scripts.wiring import Session
 from workflow.errors import SchakelError
 from workflow.storage import shift

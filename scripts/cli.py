@@ -16,7 +16,7 @@ from workflow.errors import UsageError, nearest
 
 
 class Entry(NamedTuple):
-    """Where a command is defined, and its line in the help."""
+    """Where in `scripts.commands` a command is defined, and its line in the help."""
 
     purpose: str
     module: str
@@ -27,29 +27,29 @@ class Entry(NamedTuple):
 _MOVE, _LOOK, _MANY, _ITSELF, _CHECK = "Move a case", "Look", "Many at once", "By itself", "Set up and check"
 
 COMMANDS: Mapping[str, Entry] = {
-    # name             purpose  module           attribute      what it does
-    "open":      Entry(_MOVE,   "facts",          "open_case",   "Open a case from JSON."),
-    "record":    Entry(_MOVE,   "facts",          "record",      "Add or correct facts of a case."),
-    "why":       Entry(_MOVE,   "moves",          "why",         "Say what each move still needs."),
-    "advance":   Entry(_MOVE,   "moves",          "advance",     "Make a move."),
-    "note":      Entry(_MOVE,   "remarks",        "note",        "Add a note to the history."),
-    "hold":      Entry(_MOVE,   "remarks",        "hold",        "Stop the clock: we wait for a third party."),
-    "resume":    Entry(_MOVE,   "remarks",        "resume",      "Let the clock run again."),
-    "show":      Entry(_LOOK,   "overview",       "show",        "Show one case: who has the ball, what is missing."),
-    "list":      Entry(_LOOK,   "overview",       "list_cases",  "List cases, by state, holder or name."),
-    "history":   Entry(_LOOK,   "past",           "history",     "Show what happened to a case, oldest first."),
-    "replay":    Entry(_LOOK,   "past",           "replay",      "Fold a case from its history, up to any moment."),
-    "loket":     Entry(_LOOK,   "loket_command",  "loket",       "Check step 1 with Loket.nl itself."),
-    "import":    Entry(_MANY,   "imports",        "import_file", "Import employers from a CSV or Excel file."),
-    "mail":      Entry(_ITSELF, "post",           "mail",        "Look at letters, send or settle them."),
-    "forecast":  Entry(_ITSELF, "background",     "forecast",    "Say which letters will go out, to whom and why."),
-    "tick":      Entry(_ITSELF, "background",     "tick",        "Do one pass of everything, for cron."),
-    "worker":    Entry(_ITSELF, "background",     "worker",      "Run in the background until stopped."),
-    "audit":     Entry(_CHECK,  "audit",          "audit",        "Prove, export or erase history."),
-    "init":      Entry(_CHECK,  "installation",   "init",        "Make the database, signing key and settings file."),
-    "doctor":    Entry(_CHECK,  "checkup",        "doctor",      "Check that everything is in order."),
-    "workflow":  Entry(_CHECK,  "rules",          "workflow",    "Show, check or draw the table of moves."),
-    "demo":      Entry(_CHECK,  "demonstration",  "demo",        "See it work on made-up employers."),
+    # name            purpose  module        attribute      what it does
+    "open":     Entry(_MOVE,   "facts",      "open_case",   "Open a case from JSON."),
+    "record":   Entry(_MOVE,   "facts",      "record",      "Add or correct facts of a case."),
+    "why":      Entry(_MOVE,   "moves",      "why",         "Say what each move still needs."),
+    "advance":  Entry(_MOVE,   "moves",      "advance",     "Make a move."),
+    "note":     Entry(_MOVE,   "notes",      "note",        "Add a note to the history."),
+    "hold":     Entry(_MOVE,   "notes",      "hold",        "Stop the clock: we wait for a third party."),
+    "resume":   Entry(_MOVE,   "notes",      "resume",      "Let the clock run again."),
+    "show":     Entry(_LOOK,   "cases",      "show",        "Show one case: who has the ball, what is missing."),
+    "list":     Entry(_LOOK,   "cases",      "list_cases",  "List cases, by state, holder or name."),
+    "history":  Entry(_LOOK,   "history",    "history",     "Show what happened to a case, oldest first."),
+    "replay":   Entry(_LOOK,   "history",    "replay",      "Fold a case from its history, up to any moment."),
+    "loket":    Entry(_LOOK,   "loket",      "loket",       "Check step 1 with Loket.nl itself."),
+    "import":   Entry(_MANY,   "imports",    "import_file", "Import employers from a CSV or Excel file."),
+    "mail":     Entry(_ITSELF, "mail",       "mail",        "Look at letters, send or settle them."),
+    "forecast": Entry(_ITSELF, "background", "forecast",    "Say which letters will go out, to whom and why."),
+    "tick":     Entry(_ITSELF, "background", "tick",        "Do one pass of everything, for cron."),
+    "worker":   Entry(_ITSELF, "background", "worker",      "Run in the background until stopped."),
+    "audit":    Entry(_CHECK,  "audit",      "audit",       "Prove, export or erase history."),
+    "init":     Entry(_CHECK,  "init",       "init",        "Make the database, signing key and settings file."),
+    "doctor":   Entry(_CHECK,  "doctor",     "doctor",      "Check that everything is in order."),
+    "workflow": Entry(_CHECK,  "workflow",   "workflow",    "Show, check or draw the table of moves."),
+    "demo":     Entry(_CHECK,  "demo",       "demo",        "See it work on made-up employers."),
 }  # fmt: skip
 
 
@@ -65,7 +65,7 @@ class Runner(click.Group):
         entry = COMMANDS.get(cmd_name)
         if entry is None:
             return None
-        command = getattr(import_module(f"scripts.{entry.module}"), entry.attribute)
+        command = getattr(import_module(f"scripts.commands.{entry.module}"), entry.attribute)
         assert isinstance(command, click.Command)
         return command
 

@@ -22,7 +22,7 @@ from remains import files_of, pages_of, remains, rows_of
 from sink import ADDRESS, PATIENCE, Sink, delivery, eventually
 
 from notifications import overview
-from scripts.erasing import vacuum
+from scripts.commands.audit_erase import vacuum
 from tests.scripts.desk import Desk
 from workflow import Database, Engine, Origin, Refused, open_database, reminders
 from workflow.clock import AMSTERDAM, SetClock

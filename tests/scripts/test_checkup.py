@@ -109,7 +109,7 @@ def test_doctor_warns_of_reminders_that_are_an_hour_late_on_a_working_day(
 
 
 def test_doctor_names_a_log_that_a_reader_keeps_from_shrinking(ready: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scripts.checkup._LONGEST_LOG", 200_000)
+    monkeypatch.setattr("scripts.commands.doctor._LONGEST_LOG", 200_000)
     path = Path(ready.environ["SCHAKEL_DATABASE_URL"].removeprefix("sqlite:///"))
     log = path.with_name(path.name + "-wal")
     case = ready.open("E06")

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.installation import SETTINGS_TEXT
+from scripts.commands.init import SETTINGS_TEXT
 from scripts.settings import Settings, load, settings_file, unknown_variables
 from workflow import UsageError
 

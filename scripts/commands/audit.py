@@ -11,11 +11,11 @@ from scripts.parameters import examples
 from workflow.errors import nearest
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
-    "verify": ("verifying", "Prove that nobody altered the history."),
-    "export": ("exporting", "Write a file that an auditor can check without us."),
-    "checkpoint": ("ledger", "Print the signed head of the ledger, to be kept elsewhere."),
-    "key": ("ledger", "Print the key by which others check our checkpoints."),
-    "erase": ("erasing", "Erase the personal data of a case that has ended."),
+    "verify": ("audit_verify", "Prove that nobody altered the history."),
+    "export": ("audit_export", "Write a file that an auditor can check without us."),
+    "checkpoint": ("audit_checkpoint", "Print the signed head of the ledger, to be kept elsewhere."),
+    "key": ("audit_checkpoint", "Print the key by which others check our checkpoints."),
+    "erase": ("audit_erase", "Erase the personal data of a case that has ended."),
 }
 
 
@@ -26,7 +26,7 @@ class _Audit(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(import_module(f"scripts.{COMMANDS[cmd_name][0]}"), cmd_name)
+        command = getattr(import_module(f"scripts.commands.{COMMANDS[cmd_name][0]}"), cmd_name)
         assert isinstance(command, click.Command)
         return command
 

@@ -1,28 +1,19 @@
-"""The `schakel` command: its options, its list of commands, and the import of each only when it is used."""
+"""The `schakel` command: its options, its list of commands, and how it runs one and ends."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from importlib import import_module, metadata
-from typing import Any, NamedTuple
+from importlib import metadata
+from typing import Any
 
 import click
 
 from scripts import exits
+from scripts.lazy import Entry, LazyGroup
 from scripts.parameters import actor_option, examples, json_option
 from scripts.wiring import Session
-from workflow.errors import UsageError, nearest
-
-
-class Entry(NamedTuple):
-    """Where in `scripts.commands` a command is defined, and its line in the help."""
-
-    purpose: str
-    module: str
-    attribute: str
-    short: str
-
+from workflow.errors import UsageError
 
 _MOVE, _LOOK, _MANY, _ITSELF, _CHECK = "Move a case", "Look", "Many at once", "By itself", "Set up and check"
 
@@ -53,29 +44,8 @@ COMMANDS: Mapping[str, Entry] = {
 }  # fmt: skip
 
 
-class Runner(click.Group):
-    """A group that imports a command when it is used, lists commands by purpose and ends with our exit codes."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names of all commands, in the order of the help."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the command; None when there is none of this name."""
-        entry = COMMANDS.get(cmd_name)
-        if entry is None:
-            return None
-        command = getattr(import_module(f"scripts.commands.{entry.module}"), entry.attribute)
-        assert isinstance(command, click.Command)
-        return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command, or say which one was probably meant."""
-        if args[0] not in COMMANDS and not args[0].startswith("-"):
-            raise click.UsageError(f"There is no command '{args[0]}'.{nearest(args[0], COMMANDS)}", ctx)
-        return super().resolve_command(ctx, args)
+class Runner(LazyGroup):
+    """The whole program: a group that ends with our exit codes."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; a reader of our output that left early ends it without a word."""
@@ -83,14 +53,6 @@ class Runner(click.Group):
             return super().invoke(ctx)
         except BrokenPipeError:
             return ctx.exit(exits.leave_pipe())
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands by purpose, without importing any."""
-        longest = max(map(len, COMMANDS))
-        for purpose in dict.fromkeys(entry.purpose for entry in COMMANDS.values()):
-            rows = [(name.ljust(longest), entry.short) for name, entry in COMMANDS.items() if entry.purpose == purpose]
-            with formatter.section(purpose):
-                formatter.write_dl(rows)
 
     def main(  # type: ignore[override]  # one signature for both of click's overloads
         self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
@@ -121,6 +83,7 @@ def _show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> N
 
 @click.group(
     cls=Runner,
+    entries=COMMANDS,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=examples("schakel demo", "schakel import employers.csv --advance", "schakel list --holder asr --overdue"),

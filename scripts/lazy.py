@@ -1,0 +1,60 @@
+"""A group of commands that imports each only when it is used; its help comes from a table and imports none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import click
+
+from workflow.errors import nearest
+
+
+class Entry(NamedTuple):
+    """A command in the table of its group: its heading in the help, where in `scripts.commands` it is, and its line."""
+
+    purpose: str
+    module: str
+    attribute: str
+    short: str
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are those of `entries`, in that order."""
+
+    def __init__(self, *args: Any, entries: Mapping[str, Entry], **attrs: Any) -> None:
+        super().__init__(*args, **attrs)
+        self.entries = entries
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all commands, in the order of the help."""
+        return list(self.entries)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command; None when there is none of this name."""
+        entry = self.entries.get(cmd_name)
+        if entry is None:
+            return None
+        command = getattr(import_module(f"scripts.commands.{entry.module}"), entry.attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or say which one was probably meant."""
+        name = args[0]
+        if name not in self.entries and not name.startswith("-"):
+            said = f"{ctx.info_name} {name}" if ctx.parent else name
+            raise click.UsageError(f"There is no command '{said}'.{nearest(name, self.entries)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands by purpose, without importing any."""
+        entries = self.entries
+        longest = max(map(len, entries))
+        for purpose in dict.fromkeys(entry.purpose for entry in entries.values()):
+            rows = [(name.ljust(longest), entry.short) for name, entry in entries.items() if entry.purpose == purpose]
+            with formatter.section(purpose):
+                formatter.write_dl(rows)

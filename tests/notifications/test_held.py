@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from email.message import EmailMessage
 from typing import Any
 from urllib.parse import quote
 
@@ -16,8 +18,12 @@ from looking import look
 from sink import Sink, delivery, eventually
 
 from workflow import Database, Engine, Origin, open_database, reminders
+from workflow.answers import Row
 from workflow.clock import SetClock
+from workflow.finding import find_case
+from workflow.ledger import sequencer
 from workflow.storage import letters
+from workflow.storage.lookups import find_external
 
 IMPATIENT = quote("-c lock_timeout=5s")
 """So that whoever waits for a lock says so, where it would hang."""
@@ -53,14 +59,22 @@ def states(url: str) -> dict[str, int]:
     return dict(Counter(row["state"] for row in look(url, "SELECT state FROM outbox")))
 
 
+HELD_BY = {
+    "who decides": "SELECT 1 FROM cases WHERE reference = %s FOR NO KEY UPDATE",
+    "who writes": "UPDATE cases SET state = state WHERE reference = %s",
+    "who does what no statement of ours does": "SELECT 1 FROM cases WHERE reference = %s FOR UPDATE",
+}
+
+
 @pytest.mark.parametrize("connections", [1, 2, 4, 10])
+@pytest.mark.parametrize("holder", HELD_BY)
 def test_the_letters_of_a_case_that_somebody_holds_wait_for_the_next_pass_and_no_connection_with_them(
-    engine: Engine, postgres_url: str, somebody: psycopg.Connection, connections: int
+    engine: Engine, postgres_url: str, somebody: psycopg.Connection, connections: int, holder: str
 ) -> None:
     """However many they are: a worker that waited for each on a connection of its own would stand still."""
     held = bring(engine, "keylane_configuring")
     cases = [bring(engine, "rights_pending") for _ in range(CASES)]
-    somebody.execute("SELECT 1 FROM cases WHERE reference = %s FOR UPDATE", [held])
+    somebody.execute(HELD_BY[holder], [held])
 
     with Sink() as sink:
         first = delivery(engine, sink, connections=connections).run_once()
@@ -261,3 +275,83 @@ def test_a_reminder_that_another_worker_takes_while_it_is_merged_is_told_once(
 
     assert taken
     assert (len(sink.letters), states(held_url)) == (1, {"merged": 3, "sent": 1})
+
+
+def test_a_letter_that_was_put_aside_leaves_before_a_later_one_that_another_worker_has(
+    engine: Engine, held_url: str, somebody: psycopg.Connection, make_engine: Callable[[Database], Engine]
+) -> None:
+    held, *_ = [bring(engine, "rights_pending") for _ in range(6)]
+    database = open_database(held_url)
+    other = make_engine(database)
+
+    class Meanwhile(Sink):
+        is_free = False
+
+        async def handle_DATA(self, *words: Any) -> str:
+            if len(self.letters) == 2 and not self.is_free:  # the first of the held case was put aside by now
+                self.is_free = True
+                somebody.commit()
+                await asyncio.to_thread(other.advance, held, "register")
+                await asyncio.to_thread(delivery(other, self, connections=1).run_once)
+            return await super().handle_DATA(*words)
+
+    with Meanwhile() as sink:
+        somebody.execute(HELD_BY["who decides"], [held])
+        delivery(engine, sink, connections=1).run_once()
+        delivery(engine, sink, connections=1).run_once()
+        order = [number_of(message) for message in sink.messages() if held in str(message["Message-ID"])]
+    database.dispose()
+
+    assert order == sorted(order)
+    assert states(held_url) == {"sent": 8}
+
+
+def number_of(message: EmailMessage) -> int:
+    """The number of a letter, as its Message-ID says it."""
+    return int(str(message["Message-ID"]).split(".")[1])
+
+
+def test_sealing_the_events_of_a_case_that_somebody_holds_waits_for_nobody(
+    engine: Engine, postgres_url: str, somebody: psycopg.Connection, clock: SetClock
+) -> None:
+    held = bring(engine, "rights_pending")
+    somebody.execute(HELD_BY["who decides"], [held])
+
+    sealed = sequencer.run_once(engine.database, None, clock.now())
+
+    assert sealed.leaves == len(look(postgres_url, "SELECT id FROM events"))
+
+
+def test_what_keeps_a_case_lets_its_events_be_sealed(
+    engine: Engine, held_url: str, clock: SetClock, opening: Callable[[str], Database]
+) -> None:
+    case = engine.open_case(employer(), external_reference="E1").case.reference
+    by_id = lambda store: store.cases_by_id([1])  # noqa: E731
+    by_name = lambda store: find_case(store, case, lock=True)  # noqa: E731
+    in_import = lambda store: find_external(store, ["E1"], lock=True)  # noqa: E731
+
+    for keep in (by_id, by_name, in_import):
+        engine.note(case, "gezien")
+        with opening(held_url).writing() as store:
+            keep(store)
+            assert sequencer.run_once(engine.database, None, clock.now()).leaves > 0
+
+
+def test_an_import_keeps_no_case_while_it_waits_for_another(
+    engine: Engine, postgres_url: str, somebody: psycopg.Connection
+) -> None:
+    files = [Row(number, f"E{number}", employer()) for number in range(3)]
+    for row in files:
+        engine.open_case(row.facts, external_reference=row.external_reference)
+    somebody.execute("SELECT 1 FROM cases WHERE external_reference = 'E2' FOR NO KEY UPDATE")
+    waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(lambda: list(engine.import_rows(files)))
+        waits = eventually(lambda: bool(look(postgres_url, waiting)))
+        engine.note("E0", "gebeld")  # fails after five seconds if it had to wait
+        somebody.commit()
+        results = done.result()
+
+    assert waits
+    assert [row.result for row in results] == ["unchanged"] * 3

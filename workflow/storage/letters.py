@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -93,6 +93,8 @@ Answer = Callable[[], bool]
 ERASED = ""
 """The context of a letter whose words were erased."""
 _NO_LIMIT = 2**62
+_NO_LEASE = timedelta(hours=1)
+"""Longer than any lease that is given."""
 
 
 def fill_addresses(store: Store, role: str, address: str) -> None:
@@ -116,12 +118,13 @@ def release(store: Store, token: str) -> int:
 
 def release_expired(store: Store, now: datetime) -> None:
     """Put back what a worker claimed and then let lie."""
-    store.run(outbox_queries.release_expired, {"now": now})
+    store.run(outbox_queries.release_expired, _leases(now))
 
 
 def expired_sending(store: Store, now: datetime, limit: int) -> list[OutboxRow]:
     """Letters whose worker disappeared while sending: nobody knows whether they arrived."""
-    return [OutboxRow(**row) for row in store.select(outbox_queries.expired_sending, {"now": now, "limit": limit})]
+    values = {**_leases(now), "limit": limit}
+    return [OutboxRow(**row) for row in store.select(outbox_queries.expired_sending, values)]
 
 
 def beginning(store: Store, row: OutboxRow, *, lease_until: datetime) -> Answer:
@@ -255,6 +258,10 @@ def pages_of(store: Store, state: LetterState) -> Iterator[OutboxRow]:
     while page := letters_of(store, state=state, after=last):
         yield from page
         last = page[-1].id
+
+
+def _leases(now: datetime) -> dict[str, datetime]:
+    return {"now": now, "no_lease_until": now + _NO_LEASE}
 
 
 def _answer(store: Store, rows: Iterable[Any]) -> Answer:

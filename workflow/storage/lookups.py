@@ -6,24 +6,36 @@ What is wanted travels as one JSON text, which both databases turn into rows.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Executable, bindparam, cast, column, or_, select
+from sqlalchemy import JSON, BigInteger, Executable, Select, bindparam, cast, column, or_, select
 from sqlalchemy.sql.selectable import TableValuedAlias
 
 from workflow.answers import Case
 from workflow.definition import Key, Other
 from workflow.encoding import compact_json
+from workflow.errors import Conflict
 from workflow.storage.packing import Unpacked
+from workflow.storage.queries import kept
 from workflow.storage.rows import case_of
 from workflow.storage.store import Store, is_useful
 from workflow.storage.tables import case_keys, cases
 
 
 def find_external(store: Store, externals: Sequence[str], *, lock: bool) -> dict[str, tuple[int, Case]]:
-    """The cases that have one of these external references; with `lock`, kept from other writers."""
-    query = _by_external_locked if lock else _by_external
-    found = store.select(query, {"wanted": compact_json([[external] for external in externals])})
-    return {row["external_reference"]: (row["id"], case_of(row)) for row in found}
+    """The cases that have one of these external references; with `lock`, kept from other writers.
+
+    Raises Conflict: of several, somebody else has one in hand (PostgreSQL). Waiting for it with others kept would make
+    commands on those wait too; for one alone it is waited.
+    """
+    wanted = {"wanted": compact_json([[external] for external in externals])}
+    several = lock and len(externals) > 1 and not store.is_sqlite
+    known = store.run(_references, wanted) if several else None
+    query = _by_external if not lock else _by_external_if_free if several else _by_external_locked
+    found = {row["external_reference"]: (row["id"], case_of(row)) for row in store.select(query, wanted)}
+    if known is not None and len(known.fetchall()) > len(found):
+        raise Conflict("Somebody else is changing one of these cases at this moment.")
+    return found
 
 
 def first_older_open_cases(store: Store, wanted: Sequence[tuple[int, Iterable[Key]]]) -> list[tuple[Other, ...]]:
@@ -41,17 +53,28 @@ def first_older_open_cases(store: Store, wanted: Sequence[tuple[int, Iterable[Ke
     return [tuple(others) for others in found]
 
 
-def _by_external() -> Executable:
+def _by_external() -> Select[Any]:
     """The cases with one of these external references, a JSON array of arrays of one text."""
-    wanted = _wanted()
-    return select(cases).where(cases.c.external_reference.in_(select(wanted.c.value[0].as_string())))
+    return _of_external(select(cases))
 
 
 def _by_external_locked() -> Executable:
-    """The same, kept from other writers until the transaction ends; always locked in the same order."""
-    wanted = _wanted()
-    found = select(cases).where(cases.c.external_reference.in_(select(wanted.c.value[0].as_string())))
-    return found.order_by(cases.c.id).with_for_update()
+    """The same, kept from other writers until the transaction ends."""
+    return kept(_by_external())
+
+
+def _by_external_if_free() -> Executable:
+    """The same, without those that somebody else keeps from us."""
+    return kept(_by_external(), skip_locked=True)
+
+
+def _references() -> Executable:
+    """Which of these external references there are."""
+    return _of_external(select(cases.c.id))
+
+
+def _of_external(found: Select[Any]) -> Select[Any]:
+    return found.where(cases.c.external_reference.in_(select(_wanted().c.value[0].as_string())))
 
 
 def _first_older() -> Executable:

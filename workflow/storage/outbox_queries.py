@@ -81,14 +81,19 @@ def release() -> Executable:
 
 def release_expired() -> Executable:
     """Back to pending, from claims whose lease has ended."""
-    expired = and_(_IS_CLAIMED, outbox.c.lease_until <= bindparam("now"))
+    expired = and_(_IS_CLAIMED, _has_ended())
     return update(outbox).where(_if_free(expired)).values(**_FREE)
 
 
 def expired_sending() -> Executable:
     """Letters that were being sent when their lease ended."""
-    expired = _leased_where(_IS_SENDING, outbox.c.lease_until <= bindparam("now"))
+    expired = _leased_where(_IS_SENDING, _has_ended())
     return expired.limit(bindparam("limit"))
+
+
+def _has_ended() -> Any:
+    """Whether a lease ended, or ends later than any that is given: then it was given by a clock that ran ahead."""
+    return or_(outbox.c.lease_until <= bindparam("now"), outbox.c.lease_until > bindparam("no_lease_until"))
 
 
 def count_pending() -> Executable:
@@ -144,13 +149,23 @@ def begin_sending() -> Executable:
 
 
 def begin_sending_if_free() -> Executable:
-    """The same, unless somebody else holds the letter's case (PostgreSQL); its event will need it in a moment."""
-    free = (
-        select(cases.c.id)
-        .where(cases.c.id == outbox.c.case_id)
-        .with_for_update(read=True, key_share=True, skip_locked=True)
+    """The same, unless somebody else holds the letter's case, or an earlier letter of it that is due (PostgreSQL).
+
+    The outcome's event will need the case in a moment. What another worker put aside goes first: a case's letters leave
+    in their order. One that is to be tried again later keeps none waiting, nor does a reminder that may become part of
+    another letter.
+    """
+    free = select(cases.c.id).where(cases.c.id == outbox.c.case_id).with_for_update(read=True, skip_locked=True)
+    before = outbox.alias("before")
+    waits = and_(before.c.state == "pending", before.c.recipient.is_not(None), before.c.is_reminder.is_(False))
+    elsewhere = and_(before.c.state == "claimed", before.c.token != bindparam("held_token"))
+    overtaken = select(before.c.id).where(
+        before.c.case_id == outbox.c.case_id,
+        before.c.id < outbox.c.id,
+        before.c.due_at <= outbox.c.due_at,
+        or_(waits, elsewhere),
     )
-    return _begin_sending(or_(outbox.c.case_id.is_(None), free.exists()))
+    return _begin_sending(or_(outbox.c.case_id.is_(None), and_(free.exists(), ~overtaken.exists())))
 
 
 def _begin_sending(*where: Any) -> Executable:

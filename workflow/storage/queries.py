@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     ColumnElement,
     Executable,
     ScalarSelect,
+    Select,
     Table,
     and_,
     bindparam,
@@ -23,34 +26,43 @@ from workflow.storage.packing import Packed
 from workflow.storage.tables import answers, case_keys, cases, definitions, events, outbox, private_values, timers
 
 
-def case_by_reference() -> Executable:
+def kept(found: Select[Any], **how: Any) -> Select[Any]:
+    """These cases, kept from other writers; what refers to one (a leaf) can be written: nobody deletes a case."""
+    return found.with_for_update(key_share=True, **how)
+
+
+def case_by_reference() -> Select[Any]:
     """One case by its reference."""
     return select(cases).where(cases.c.reference == bindparam("reference"))
 
 
 def case_by_reference_locked() -> Executable:
     """One case by its reference, kept from other writers until the transaction ends."""
-    return select(cases).where(cases.c.reference == bindparam("reference")).with_for_update()
+    return kept(case_by_reference())
 
 
-def case_by_external() -> Executable:
+def case_by_external() -> Select[Any]:
     """One case by its external reference."""
     return select(cases).where(cases.c.external_reference == bindparam("external_reference"))
 
 
 def case_by_external_locked() -> Executable:
     """One case by its external reference, kept from other writers until the transaction ends."""
-    return select(cases).where(cases.c.external_reference == bindparam("external_reference")).with_for_update()
+    return kept(case_by_external())
+
+
+def _case_by_id() -> Select[Any]:
+    return select(cases).where(cases.c.id == bindparam("case_id"))
 
 
 def case_by_id_locked() -> Executable:
     """One case by its number, kept from other writers until the transaction ends."""
-    return select(cases).where(cases.c.id == bindparam("case_id")).with_for_update()
+    return kept(_case_by_id())
 
 
 def case_by_id_if_free() -> Executable:
     """One case by its number, kept from other writers; none when somebody keeps it from us (PostgreSQL)."""
-    return select(cases).where(cases.c.id == bindparam("case_id")).with_for_update(skip_locked=True)
+    return kept(_case_by_id(), skip_locked=True)
 
 
 def older_open_case() -> Executable:
@@ -183,20 +195,15 @@ def due_cases() -> Executable:
     due = and_(
         since, timers.c.due_at <= bindparam("now"), or_(bindparam("any_kind"), timers.c.kind == bindparam("kind"))
     )
-    return (
-        select(cases)
-        .join(timers, timers.c.case_id == cases.c.id)
-        .where(due)
-        .order_by(timers.c.due_at, timers.c.case_id)
-        .limit(bindparam("limit"))
-        .with_for_update(of=cases, skip_locked=True)
-    )
+    found = select(cases).join(timers, timers.c.case_id == cases.c.id).where(due)
+    first = found.order_by(timers.c.due_at, timers.c.case_id).limit(bindparam("limit"))
+    return kept(first, of=cases, skip_locked=True)
 
 
 def rung_that_is_due() -> Executable:
     """A case with a rung that waits to be fired."""
-    due = and_(timers.c.due_at <= bindparam("now"), timers.c.kind == "rung")
-    return select(timers.c.case_id).where(due).limit(1)
+    due = timers.c.due_at.between(bindparam("since"), bindparam("now"))
+    return select(timers.c.case_id).where(due, timers.c.kind == "rung").limit(1)
 
 
 def cases_due_by() -> Executable:

@@ -8,16 +8,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from workflow.encoding import compact_json, read_json
 from workflow.storage import letters, merging
 from workflow.storage.letters import OutboxRow
+from workflow.storage.restores import held_until
 from workflow.storage.store import Store
 from workflow.work import Letter
 
 LETTER = "reminder_digest"
+_LONG_AGO = timedelta(hours=1)
 _KEPT = ("reference", "company", "state_label", "open_items", "working_days", "letter")
 
 
@@ -30,8 +32,11 @@ class Merged:
 
 
 def merge_reminders(store: Store, now: datetime) -> Merged:
-    """Merge what can be merged. While something is still to be fired, reminders wait for what belongs with them."""
-    if store.has_due_rung(now):
+    """Merge what can be merged. While something is still to be fired, reminders wait for what belongs with them.
+
+    They do not wait for what is held since an older copy was restored, nor for what should have been fired long ago.
+    """
+    if store.has_due_rung(now, since=max(now - _LONG_AGO, held_until(store))):
         return Merged(0, 0)
     count = sum(_merge(store, group, now) for group in merging.mergeable(store, now))
     return Merged(count, merging.last_number(store))

@@ -37,11 +37,13 @@ def after_restore(database: Database, rules: Rules, origin: Origin, clock: Clock
     said = f"a copy of {format_time(copied_at)} was restored" if copied_at else "a copy was restored"
 
     def act(store: Store, works: Mapping[int, Work]) -> Callable[[], Restore]:
+        count = 0
         for row in doubted:
-            restores.doubt(store, row.id, f"{said}: it may have gone out since", now)
-            mine = {number: works[number] for number in about[row.id]}
-            tell_cases(mine, row, Kind.LETTER_UNKNOWN, {"phase": "restored", "code": None})
-        restore = Restore(now, copied_at, len(doubted), None)
+            if restores.doubt(store, row, f"{said}: it may have gone out since", now):
+                mine = {number: works[number] for number in about[row.id]}
+                tell_cases(mine, row, Kind.LETTER_UNKNOWN, {"phase": "restored", "code": None})
+                count += 1
+        restore = Restore(now, copied_at, count, None)
         restores.begin(store, restore)
         return lambda: restore
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from typing import TypeVar
 
 from loket.poll import Poll, Polled
 from notifications import checkpoint, overview
@@ -20,6 +22,7 @@ from workflow.ledger.outside import keep_copy
 from workflow.reminders import Fired
 from workflow.storage import ledger
 
+T = TypeVar("T")
 NO_SERVER = "No mail server is set (SCHAKEL_SMTP_URL): letters stay pending."
 _TICK_POLLS = 50.0
 """Seconds that one tick gives to Loket.nl: the next one goes on where it was."""
@@ -121,8 +124,29 @@ class Passes:
         return self.poller.run_once(budget) if self.poller else Polled()
 
     def run_once(self) -> Pass:
-        """One pass of everything, in the order in which one makes work for the next."""
-        return Pass(self.fire(), self.look_over(), self.deliver(), self.seal(), self.poll(_TICK_POLLS))
+        """One pass of everything, in the order in which one makes work for the next.
+
+        A part that fails keeps none of the others from being done; what it raised is raised after them.
+        """
+        faults: list[Exception] = []
+
+        def done(part: Callable[[], T], nothing: T) -> T:
+            try:
+                return part()
+            except Exception as error:  # noqa: BLE001  (raised below)
+                faults.append(error)
+                return nothing
+
+        made = Pass(
+            done(self.fire, Fired()),
+            done(self.look_over, False),
+            done(self.deliver, Delivered()),
+            done(self.seal, Sealed(0, 0)),
+            done(lambda: self.poll(_TICK_POLLS), Polled()),
+        )
+        for fault in faults:
+            raise fault
+        return made
 
 
 def desk_of(settings: Settings) -> Desk:

@@ -25,10 +25,10 @@ from workflow.storage import shift
 # job             wakes every … seconds
 INTERVALS = (
     ("heartbeat", 30),
+    ("ledger",     2),
     ("timers",    20),
     ("overview",  60),
     ("delivery",  10),
-    ("ledger",     2),
     ("loket",     60),
 )  # fmt: skip
 

@@ -7,11 +7,11 @@ from datetime import datetime
 
 from workflow.calendar import REMINDER_HOUR, WorkingDays
 from workflow.clock import AMSTERDAM
-from workflow.definition import Json, LetterTo
+from workflow.definition import Json, Key, LetterTo
 from workflow.events import Kind, Origin
 from workflow.schedule import Timer, TimerKind, timers_of
 from workflow.storage import Database
-from workflow.storage.restores import open_restore
+from workflow.storage.restores import held_until
 from workflow.storage.store import ALWAYS
 from workflow.work import Rules, Work
 
@@ -38,25 +38,35 @@ class Fired:
 def run_once(database: Database, rules: Rules, now: datetime, origin: Origin) -> Fired:
     """Fire every timer that is due; reminders only on working days from 09:00. Each batch commits by itself.
 
-    Two workers share the work: what one has taken the other passes by, and what fired is no longer due.
+    Two workers share the work: what one has taken the other passes by, and what fired is no longer due. A case that
+    cannot be fired takes no other with it; what it raised is raised when all others are done.
     """
     total, kinds = Fired(), kinds_at(rules.calendar, now)
-    while True:
+    faults: dict[int, Exception] = {}
+    is_more = True
+    while is_more:
         with database.writing() as store:
-            restore = open_restore(store)
-            since = restore.at if restore else ALWAYS
+            since = held_until(store)
             found = store.due_cases(now, kinds, BATCH, since=since)
             works = [Work(rules, origin, now, case_id, case) for case_id, case in found]
-            others = store.older_open_cases(
-                [(work.case_id, rules.definition.domain.keys(work.case.facts)) for work in works]
-            )
+            others = store.older_open_cases([(work.case_id, _keys(work)) for work in works])
             for work, seen in zip(works, others, strict=True):
                 work.others = seen
-                total += fire_due(work, since)
-            store.write(works)
-            store.rewrite_timers([work for work in works if not work.events])
-        if len(works) < BATCH or not any(work.events for work in works):
-            return total
+                try:
+                    total += fire_due(work, since)
+                except Exception as error:  # noqa: BLE001  (raised below)
+                    faults[work.case_id] = error
+            fired = [work for work in works if work.case_id not in faults]
+            store.write(fired)
+            store.rewrite_timers([work for work in fired if not work.events])
+        is_more = len(works) == BATCH and any(work.events for work in fired)
+    for fault in faults.values():
+        raise fault
+    return total
+
+
+def _keys(work: Work) -> tuple[Key, ...]:
+    return work.rules.definition.domain.keys(work.case.facts)
 
 
 def kinds_at(calendar: WorkingDays, now: datetime) -> tuple[TimerKind, ...]:

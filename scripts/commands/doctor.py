@@ -219,11 +219,13 @@ def _restore(session: Session) -> Iterator[Finding]:
 
 def _worker(session: Session) -> Iterator[Finding]:
     from workflow.storage import shift
+    from workflow.storage.restores import held_until
 
     now = session.clock.now()
     with session.database.reading() as store:
         beats = shift.heartbeats(store)
-        late = session.calendar.is_working_day(local_day(now)) and store.has_due_rung(now - _LATE)
+        works = session.calendar.is_working_day(local_day(now))
+        late = works and store.has_due_rung(now - _LATE, since=held_until(store))
     alive = [beat for beat in beats if beat.is_alive(now)]
     ways = "letters and reminders only go out by schakel worker or schakel tick"
     if alive:

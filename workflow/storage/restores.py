@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Executable, bindparam, insert, select, update
+from sqlalchemy import Executable, and_, bindparam, insert, select, update
 
 from workflow.answers import Case
 from workflow.schedule import TimerKind
 from workflow.storage import letters, rows
 from workflow.storage.letters import LetterState, OutboxRow
-from workflow.storage.store import Store
+from workflow.storage.store import ALWAYS, Store
 from workflow.storage.tables import cases, checkpoints, outbox, restores, timers, workers
 
 PAGE = 1_000
@@ -46,6 +46,12 @@ def release(store: Store, now: datetime) -> None:
     store.change(update(restores).where(restores.c.released_at.is_(None)).values(released_at=now))
 
 
+def held_until(store: Store) -> datetime:
+    """Reminders that were due by then are held, since an older copy was restored; before everything: none are."""
+    restore = open_restore(store)
+    return restore.at if restore else ALWAYS
+
+
 def newest_trace(store: Store) -> datetime | None:
     """The newest moment in the database: of an event, a checkpoint or a worker's heartbeat."""
     newest = (
@@ -62,10 +68,11 @@ def letters_in_doubt(store: Store) -> list[OutboxRow]:
     return [row for state in states for row in letters.pages_of(store, state)]
 
 
-def doubt(store: Store, number: int, reason: str, now: datetime) -> None:
-    """Nobody knows whether this letter arrived: a person decides."""
+def doubt(store: Store, row: OutboxRow, reason: str, now: datetime) -> bool:
+    """Nobody knows whether this letter arrived: a person decides. False: it is no more as it was seen."""
     values = {"state": str(LetterState.UNKNOWN), "token": None, "lease_until": None, "finished_at": now}
-    store.change(update(outbox).where(outbox.c.id == number).values(**values, reason=reason))
+    as_seen = and_(outbox.c.id == row.id, outbox.c.state == row.state)
+    return bool(store.change(update(outbox).where(as_seen).values(**values, reason=reason), outbox.c.id))
 
 
 def held_reminders(store: Store, until: datetime) -> Iterator[tuple[Case, int, datetime]]:

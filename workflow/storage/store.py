@@ -149,9 +149,9 @@ class Store(Session):
         found = self.select(queries.due_cases, values)
         return list({row["id"]: (row["id"], rows.case_of(row)) for row in found}.values())
 
-    def has_due_rung(self, now: datetime) -> bool:
-        """Whether a rung waits to be fired, here or by another worker that has not committed yet."""
-        return self.first(queries.rung_that_is_due, {"now": now}) is not None
+    def has_due_rung(self, now: datetime, *, since: datetime = ALWAYS) -> bool:
+        """Whether a rung that fell due since then waits to be fired, here or by a worker that has not committed yet."""
+        return self.first(queries.rung_that_is_due, {"since": since, "now": now}) is not None
 
     def cases_due_by(self, moment: datetime) -> Iterator[tuple[int, Case]]:
         """The cases with a timer that falls due until this moment, in the order they were opened."""

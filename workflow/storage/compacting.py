@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 
+from workflow.storage.line import when_free
 from workflow.storage.store import Store
 
 PATIENCE = 3000
@@ -34,7 +35,7 @@ def compact(connection: sqlite3.Connection, before: Callable[[str], None]) -> bo
     if not _empty_log(connection, before):  # found out before the rewriting makes the log as long as the file
         return False
     before("VACUUM")
-    connection.execute("VACUUM")
+    when_free(lambda: connection.execute("VACUUM"))
     if not _empty_log(connection, before):
         return False
     before("PRAGMA user_version")

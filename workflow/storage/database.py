@@ -93,6 +93,7 @@ class Database:
         if self.dialect.name != "sqlite":
             return True
         with _explained(self.url, self.dialect), self._line() as line:
+            line.serve(writing=True)
             return compact(line.connection, self.failpoint or (lambda _: None))
 
     def dispose(self) -> None:
@@ -117,7 +118,7 @@ class Database:
         with _explained(self.url, self.dialect), self._line() as line:
             store = Store(line, self.dialect, self.failpoint if writing else None)
             if store.is_sqlite:
-                line.wait_by_itself(not writing)
+                line.serve(writing=writing)
             yield store
             for remember in store.after_commit:
                 remember()

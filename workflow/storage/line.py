@@ -28,14 +28,18 @@ class Line:
     """The driver's own."""
     cursor: Any
     """For a statement whose rows are read at once: psycopg makes a new one in a fifth of the time of running it."""
-    is_patient: bool = True
-    """Whether SQLite waits by itself for its turn on it."""
+    is_for_writing: bool | None = None
+    """What SQLite was told of it; None: nothing yet."""
 
-    def wait_by_itself(self, wanted: bool) -> None:
-        """SQLite sleeps up to 100 ms between two looks, and whoever just came overtakes: not for writers."""
-        if self.is_patient != wanted:
-            self.connection.execute(f"PRAGMA busy_timeout={PATIENCE_MS if wanted else 0}")
-            self.is_patient = wanted
+    def serve(self, *, writing: bool) -> None:
+        """SQLite: who reads may not write, and waits by SQLite itself; a writer does not.
+
+        For that sleeps up to 100 ms between two looks, and whoever just came overtakes.
+        """
+        if self.is_for_writing is not writing:
+            self.connection.execute(f"PRAGMA busy_timeout={0 if writing else PATIENCE_MS}")
+            self.connection.execute(f"PRAGMA query_only={int(not writing)}")
+            self.is_for_writing = writing
 
     def roll_back(self) -> bool:
         """Roll back what is open; False: the connection is of no more use."""

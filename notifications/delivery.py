@@ -71,10 +71,13 @@ class Delivery:
         self._builder = Builder(desk)
         self._recorder = Recorder(database, rules, origin, clock)
         self._stopping = False
-        self._reachable = True
+        self._has_given_up = False
+        """The server cannot be reached, or the database failed."""
         self._count: Counter[str] = Counter()
         self._tokens: list[str] = []
         self._held: set[int] = set()
+        self._in_use: set[Connection] = set()
+        """Those that are open, or being opened."""
 
     def stop(self) -> None:
         """Finish the letters in hand and take no more."""
@@ -82,7 +85,7 @@ class Delivery:
 
     def run_once(self) -> Delivered:
         """One pass: settle what was left behind, fill in addresses, merge reminders, send what is due."""
-        self._count, self._reachable = Counter(), True
+        self._count, self._has_given_up = Counter(), False
         self._settle_lost()
         now = self._clock.now()
         with self._database.writing() as store:
@@ -121,7 +124,7 @@ class Delivery:
 
     @property
     def _may_go_on(self) -> bool:
-        return not self._stopping and self._reachable
+        return not (self._stopping or self._has_given_up)
 
     def _claim(self, reminders_until: int) -> list[OutboxRow]:
         token, now = secrets.token_hex(16), self._clock.now()
@@ -137,29 +140,45 @@ class Delivery:
             )
 
     async def _send(self, batch: list[OutboxRow], server: Server) -> None:
+        """Over several connections; when one fails, the others finish the letter in hand before that is told."""
         queue = batch[::-1]
+        hands = [self._work_off(queue, Connection(server)) for _ in range(min(self._connections, len(batch)))]
         try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(min(self._connections, len(batch))):
-                    group.create_task(self._work_off(queue, server))
-        except ExceptionGroup as several:
-            raise several.exceptions[0] from None
+            ended = await asyncio.gather(*hands, return_exceptions=True)
         finally:
             await self._recorder.finish()
+        for error in filter(None, ended):
+            raise error
 
-    async def _work_off(self, queue: list[OutboxRow], server: Server) -> None:
+    async def _work_off(self, queue: list[OutboxRow], connection: Connection) -> None:
         """Send letters over one connection until none is left, or the server cannot be reached."""
-        connection = Connection(server)
+        self._in_use.add(connection)
         recorded: Recorded = None
         try:
             while queue and self._may_go_on:
-                recorded = await self._send_one(connection, queue.pop(), recorded)
+                refusal = None if connection.is_open else await connection.open()
+                if refusal is not None:
+                    self._in_use.discard(connection)
+                    if self._in_use:
+                        break  # the server takes no more connections at once: those that it took go on
+                    self._has_given_up = True
+                if queue:  # while this one was opening, the others may have taken the last
+                    recorded = await self._send_one(connection, queue.pop(), recorded, refusal)
             await self._count_in(recorded)
+        except Exception:
+            self._has_given_up = True
+            raise
         finally:
+            self._in_use.discard(connection)
             await connection.close()
 
-    async def _send_one(self, connection: Connection, row: OutboxRow, before: Recorded) -> Recorded:
-        """Send a letter; the outcome of the one before is recorded meanwhile, but always before this one may leave."""
+    async def _send_one(
+        self, connection: Connection, row: OutboxRow, before: Recorded, refusal: Reply | None
+    ) -> Recorded:
+        """Send a letter; the outcome of the one before is recorded meanwhile, but always before this one may leave.
+
+        With a `refusal` there is no connection to send it over.
+        """
         cases = self._cases_of(row)
         if not self._held.isdisjoint(cases):
             return before  # a case's letters leave in their order, as far as that goes
@@ -169,7 +188,7 @@ class Delivery:
             await self._count_in(before)
             reply = Reply(Outcome.FAILED, Phase.RENDER, None, str(error))
             return self._recorder.submit_if_free(self._settling(row, reply, LetterState.CLAIMED, cases), cases)
-        refusal = await self._offer(connection, built)
+        refusal = refusal or await self._offer(connection, built)
         await self._count_in(before)
         if refusal is not None:
             return self._recorder.submit_if_free(self._settling(built, refusal, LetterState.CLAIMED, cases), cases)
@@ -182,10 +201,7 @@ class Delivery:
         return self._recorder.submit(self._settling(built, reply, LetterState.SENDING, cases), cases)
 
     async def _offer(self, connection: Connection, row: OutboxRow) -> Reply | None:
-        """Offer a letter over a connection that is opened if need be; None: it may be sent."""
-        if not connection.is_open and (refusal := await connection.open()):
-            self._reachable = False
-            return refusal
+        """Offer a letter over an open connection; None: it may be sent."""
         refusal = await connection.offer(self._desk.sender, row.recipient or "")
         if refusal is not None and connection.is_open and not await connection.reset():
             await connection.close()

@@ -85,8 +85,10 @@ def wait_before(attempts: int) -> timedelta:
 
 
 def _gives_up(store: Store, row: OutboxRow, now: datetime) -> bool:
-    tried = letters.attempts_of(store, row.id)
-    return bool(tried) and now - tried[0].at >= GIVE_UP
+    """Whether it was tried for long enough; tries from before a person let it go again do not count."""
+    earlier = letters.attempts_of(store, row.id)
+    since = earlier[len(earlier) - (row.attempts - 1) :]
+    return bool(since) and now - since[0].at >= GIVE_UP
 
 
 def _reason(reply: Reply) -> str:

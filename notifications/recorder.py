@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any, Generic, TypeVar
 
 from workflow.clock import Clock
+from workflow.errors import StoreError
 from workflow.events import Origin
 from workflow.storage import Database
 from workflow.storage.store import Store
@@ -20,7 +22,9 @@ from workflow.work import Rules, Work
 _HELD: Any = object()
 """In place of a result: one of the cases is in other hands, so the act was not run."""
 _PAUSES = (0.005, 0.25)
-"""Seconds, at first and at most, before a case that was in other hands is tried again."""
+"""Seconds, at first and at most, before a case that was in other hands, or the database, is tried again."""
+_LASTS = 5.0
+"""Seconds in which an act that must be done is tried again when the database fails."""
 T = TypeVar("T")
 Act = Callable[[Store, Mapping[int, Work]], Callable[[], T]]
 """What to ask inside the transaction, given the cases it wants; what it returns reads the answer and acts on it.
@@ -35,6 +39,7 @@ class _Entry(Generic[T]):
     act: Act[T]
     done: asyncio.Future[T]
     waits: bool
+    until: float = field(default_factory=lambda: monotonic() + _LASTS)
 
 
 class Recorder:
@@ -90,9 +95,10 @@ class Recorder:
                 try:
                     results = await asyncio.to_thread(self._commit, [(entry.cases, entry.act) for entry in entries])
                 except Exception as error:  # noqa: BLE001  (handed to whoever waits for it)
-                    await self._one_by_one(entries, error)
-                    continue
-                put_off = [entry for entry, result in zip(entries, results, strict=True) if not _tell(entry, result)]
+                    put_off = await self._one_by_one(entries, error)
+                else:
+                    pairs = zip(entries, results, strict=True)
+                    put_off = [entry for entry, result in pairs if not _tell(entry, result)]
                 self._waiting += put_off
                 if len(put_off) == len(entries):
                     await asyncio.sleep(pause)
@@ -109,8 +115,12 @@ class Recorder:
             known = len(self._waiting)
             await asyncio.sleep(0)
 
-    async def _one_by_one(self, entries: Sequence[_Entry[Any]], error: Exception) -> None:
-        """One act that fails must not take the others with it."""
+    async def _one_by_one(self, entries: Sequence[_Entry[Any]], error: Exception) -> list[_Entry[Any]]:
+        """One act that fails must not take the others with it. Those to be tried again: an outcome must not be lost.
+
+        That is safe also when it was committed after all: it names the state and the token that it expects.
+        """
+        again: list[_Entry[Any]] = []
         for entry in entries:
             try:
                 if len(entries) == 1:
@@ -118,8 +128,11 @@ class Recorder:
                 acts = [(entry.cases, entry.act)]
                 _tell(entry, (await asyncio.to_thread(self._commit, acts, waits=entry.waits))[0])
             except Exception as own:  # noqa: BLE001  (handed to whoever waits for it)
-                if not entry.done.done():
+                if entry.waits and isinstance(own, StoreError) and monotonic() < entry.until:
+                    again.append(entry)
+                elif not entry.done.done():
                     entry.done.set_exception(own)
+        return again
 
     def _commit(self, acts: Sequence[tuple[Sequence[int], Act[Any]]], *, waits: bool = False) -> list[Any]:
         with self._database.writing() as store:

@@ -92,7 +92,7 @@ class Connection:
             start_tls=False,  # not None, which would go on in clear; we ask ourselves
             tls_context=server.context,
         )
-        self._under_way = False
+        self._under_way = self._was_used = False
         forms = (server.password, f"\0{server.user}\0{server.password}") if server.password else ()
         self._secrets = (*forms, *(b64encode(form.encode()).decode() for form in forms))
 
@@ -106,7 +106,8 @@ class Connection:
 
         Else RETRY: whatever goes wrong here is no letter's fault. Nothing goes on in clear where TLS was asked for.
         """
-        client, self._under_way = self._client, False
+        client = self._client
+        self._under_way = self._was_used = False
         steps: list[tuple[Phase, _Step]] = [(Phase.CONNECT, client.connect), (Phase.HELLO, client.ehlo)]
         if self._server.tls == "starttls":
             steps += [(Phase.TLS, client.starttls), (Phase.HELLO, client.ehlo)]
@@ -133,10 +134,16 @@ class Connection:
                 words = "this mail server does not take an address with such letters before the @ (no SMTPUTF8)"
                 return Reply(Outcome.FAILED, Phase.RCPT if origin.isascii() else Phase.MAIL, None, words)
             options = (b"SMTPUTF8",)
-        self._under_way = True
-        if refusal := self._judged(await self._say(Phase.MAIL, b"MAIL", b"FROM:<%b>" % origin, *options), wanted=2):
+        refusal = await self._mail(origin, options)
+        if refusal and self._was_used and not self.is_open:  # it had enough of this connection, not of this letter
+            refusal = await self.open() or await self._mail(origin, options)
+        if refusal:
             return refusal
         return self._judged(await self._say(Phase.RCPT, b"RCPT", b"TO:<%b>" % target), wanted=2)
+
+    async def _mail(self, origin: bytes, options: tuple[bytes, ...]) -> Reply | None:
+        self._under_way = True
+        return self._judged(await self._say(Phase.MAIL, b"MAIL", b"FROM:<%b>" % origin, *options), wanted=2)
 
     async def transmit(self, message: bytes) -> Reply:
         """DATA and the letter, after an accepted `offer`: SENT, or RETRY or FAILED when the server clearly says no.
@@ -150,7 +157,7 @@ class Connection:
         answer = await self._ask(Phase.DATA, lambda: self._pour(wire_bytes(message)), self._server.data_timeout)
         if refusal := self._judged(answer, wanted=2):
             return refusal
-        self._under_way = False
+        self._under_way, self._was_used = False, True
         return Reply(Outcome.SENT, Phase.DATA, answer.code, _presentable(answer.words, self._secrets))
 
     async def reset(self) -> bool:

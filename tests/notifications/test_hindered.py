@@ -1,0 +1,236 @@
+"""What a mail server, a database, a clock or a restore may do to a pass; letters go on, and no outcome is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from employers import bring
+from looking import look
+from sink import AnyPort, Sink, delivery
+
+from notifications import restoring
+from notifications.recorder import Recorder
+from workflow import Database, Engine, Origin, reminders
+from workflow.clock import SetClock
+from workflow.storage import letters
+from workflow.storage.letters import LetterState
+
+WORKER = Origin("worker", "test", "worker")
+MINUTE = timedelta(minutes=1)
+
+
+def states(url: str) -> dict[str, int]:
+    return dict(Counter(row["state"] for row in look(url, "SELECT state FROM outbox")))
+
+
+# -- the mail server -------------------------------------------------------------------------------------------------
+
+
+class _ThreeAtOnce(AnyPort):
+    """Takes three connections; whoever comes then is told that there are too many."""
+
+    at_once = 0
+
+    def factory(self) -> Any:
+        counter, made = self, super().factory()
+        begin, end = made.connection_made, made.connection_lost
+        taken = False
+
+        def connection_made(transport: Any) -> None:
+            nonlocal taken
+            if counter.at_once == 3:
+                transport.write(b"421 4.3.2 too many connections at once\r\n")
+                transport.close()
+                return
+            taken = True
+            counter.at_once += 1
+            begin(transport)
+
+        def connection_lost(error: Exception | None) -> None:
+            if taken:
+                counter.at_once -= 1
+                end(error)
+
+        vars(made).update(connection_made=connection_made, connection_lost=connection_lost)
+        return made
+
+
+class _Few(Sink):
+    controller = _ThreeAtOnce
+
+
+def test_a_server_that_takes_three_connections_gets_all_letters_over_those(engine: Engine, url: str) -> None:
+    for _ in range(30):
+        bring(engine, "rights_pending")
+
+    with _Few() as sink:
+        done = delivery(engine, sink, connections=10).run_once()
+
+    assert (done.sent, done.retried) == (30, 0)
+    assert states(url) == {"sent": 30}
+
+
+def test_a_server_that_is_down_costs_one_letter_a_try_however_many_connections(engine: Engine, url: str) -> None:
+    for _ in range(12):
+        bring(engine, "rights_pending")
+    with Sink() as gone:
+        pass
+
+    done = delivery(engine, gone, connections=10).run_once()
+
+    assert (done.retried, done.pending) == (1, 12)
+    assert sorted(row["attempts"] for row in look(url, "SELECT attempts FROM outbox")) == [0] * 11 + [1]
+
+
+class _Weary(Sink):
+    """Has enough of a connection after two letters, and says so when a third is offered."""
+
+    async def handle_MAIL(self, _server: Any, session: Any, envelope: Any, address: str, _options: Any) -> str:
+        session.carried = getattr(session, "carried", -1) + 1
+        if session.carried == 2:
+            return "421 4.7.0 too many letters over one connection"
+        envelope.mail_from = address
+        return "250 OK"
+
+
+def test_a_server_that_has_enough_of_a_connection_gets_the_letter_over_another(engine: Engine, url: str) -> None:
+    for _ in range(9):
+        bring(engine, "rights_pending")
+
+    with _Weary() as sink:
+        done = delivery(engine, sink, connections=2).run_once()
+
+    assert (done.sent, done.retried) == (9, 0)
+    assert {row["attempts"] for row in look(url, "SELECT attempts FROM outbox")} == {1}
+
+
+def test_a_letter_that_a_person_lets_go_again_is_tried_for_five_days_again(
+    engine: Engine, url: str, clock: SetClock
+) -> None:
+    bring(engine, "rights_pending")
+    with Sink({"salaris01@example.com": "450 later"}) as sink:
+        for _ in range(60):
+            delivery(engine, sink).run_once()
+            clock.moment += timedelta(hours=3)
+        given_up = states(url)
+        with engine.database.writing() as store:
+            row = letters.letter_by_id(store, 1)
+            assert row is not None
+            again, now = replace(row, attempts=0), clock.moment
+            letters.settle(store, again, LetterState.PENDING, expected=(LetterState.FAILED,), now=now, due_at=now)
+        for _ in range(3):
+            delivery(engine, sink).run_once()
+            clock.moment += timedelta(hours=3)
+
+    assert (given_up, states(url)) == ({"failed": 1}, {"pending": 1})
+
+
+# -- the database ----------------------------------------------------------------------------------------------------
+
+
+class _Cutting(Sink):
+    """When all letters are in its hands, it has the database end every connection of Schakel's, and says 250 to all."""
+
+    admin: psycopg.Connection
+    wanted: int
+    arrived = 0
+
+    async def handle_DATA(self, *words: Any) -> str:
+        self.arrived += 1
+        is_first = self.arrived == 1
+        while self.arrived < self.wanted:
+            await asyncio.sleep(0.01)
+        if is_first:
+            self.admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE application_name = 'schakel' AND datname = current_database()"
+            )
+        else:
+            await asyncio.sleep(0.5)  # its outcome comes when the first has met the fault
+        return await super().handle_DATA(*words)
+
+
+@pytest.mark.parametrize("count", [1, 10])
+def test_what_the_server_said_is_recorded_though_the_database_was_away_for_a_moment(
+    postgres_url: str, opening: Callable[[str], Database], make_engine: Callable[[Database], Engine], count: int
+) -> None:
+    engine = make_engine(opening(postgres_url))
+    for _ in range(count):
+        bring(engine, "rights_pending")
+
+    with psycopg.connect(postgres_url, autocommit=True) as admin, _Cutting() as sink:
+        sink.admin, sink.wanted = admin, count
+        delivery(engine, sink, connections=10).run_once()
+
+    assert (states(postgres_url), len(sink.letters)) == ({"sent": count}, count)
+
+
+# -- clocks ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", ["claimed", "sending"])
+def test_what_a_worker_held_by_a_clock_that_ran_ahead_is_free_again(
+    engine: Engine, url: str, clock: SetClock, state: str
+) -> None:
+    bring(engine, "rights_pending")
+    ahead = clock.moment + timedelta(days=365)
+    with engine.database.writing() as store:
+        (row,) = letters.claim(store, now=ahead, lease_until=ahead + 5 * MINUTE, token="gone", limit=9)
+        if state == "sending":
+            assert letters.beginning(store, row, lease_until=ahead + 15 * MINUTE)()
+    held = states(url)
+
+    with Sink() as sink:
+        clock.moment += MINUTE
+        delivery(engine, sink).run_once()
+
+    assert (held, states(url)) == ({state: 1}, {"sent" if state == "claimed" else "unknown": 1})
+
+
+# -- an older copy that was restored ---------------------------------------------------------------------------------
+
+
+def test_reminders_that_fall_due_while_others_are_held_leave(engine: Engine, url: str, clock: SetClock) -> None:
+    bring(engine, "rights_pending")
+    with Sink() as sink:
+        delivery(engine, sink).run_once()
+        clock.moment += timedelta(days=8, minutes=1)  # its first rung is due, and will be held
+        restoring.after_restore(engine.database, engine.rules, WORKER, clock)
+        bring(engine, "rights_pending")
+        delivery(engine, sink).run_once()
+        clock.moment += timedelta(days=8)
+        fired = reminders.run_once(engine.database, engine.rules, clock.moment, WORKER)
+        delivery(engine, sink).run_once()
+
+    assert fired.reminders == 1
+    assert look(url, "SELECT state FROM outbox WHERE is_reminder") == [{"state": "sent"}]
+
+
+def test_a_letter_that_left_meanwhile_is_not_doubted(
+    engine: Engine,
+    url: str,
+    clock: SetClock,
+    opening: Callable[[str], Database],
+    make_engine: Callable[[Database], Engine],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A tick, which leaves no sign of life, may run between the look and the deed."""
+    case, other, run_now = bring(engine, "rights_pending"), make_engine(opening(url)), Recorder.run_now
+    with Sink() as sink:
+
+        def late(recorder: Recorder, *words: Any) -> Any:
+            delivery(other, sink).run_once()
+            return run_now(recorder, *words)
+
+        monkeypatch.setattr(Recorder, "run_now", late)
+        restore = restoring.after_restore(engine.database, engine.rules, WORKER, clock)
+
+    assert (restore.letters, states(url)) == (0, {"sent": 1})
+    assert [step.event.kind for step in engine.history(case)] == ["opened", "letter_sent"]

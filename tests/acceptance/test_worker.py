@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -17,7 +18,7 @@ from typing import Any
 
 import pytest
 from employers import bring
-from looking import look
+from looking import bare, look
 from sink import ADDRESS, PATIENCE, Sink, eventually
 
 from scripts.wiring import Session
@@ -30,6 +31,7 @@ ROOT = Path(__file__).parents[2]
 APPLICANT = "salaris01@example.com"
 PERSONAL = (APPLICANT, "salaris01", "Verzonnen", "999900110", "koppeling.tst21", "Fictief", "asr@example.org")
 UNSETTLED = "SELECT id FROM outbox WHERE state NOT IN ('sent', 'failed')"
+CALL = "from scripts.__main__ import main; main()"
 Process = subprocess.Popen[str]
 Start = Callable[..., Process]
 
@@ -246,6 +248,45 @@ def test_a_tick_does_one_pass_and_says_what_it_did(url: str, environ: dict[str, 
     assert (told["reminders"], told["escalations"]) == (0, 0)
     assert (told["letters"]["sent"], told["letters"]["pending"]) == (6, 0)
     assert len(sink.letters) == 6
+
+
+def test_a_part_of_a_tick_that_fails_keeps_the_others_from_nothing(url: str, environ: dict[str, str]) -> None:
+    prepare(url, 1)
+    with bare(url) as connection:  # its rung is due, and no version knows where it hangs
+        connection.execute("UPDATE cases SET state = 'a_state_of_before'")
+        connection.execute("UPDATE timers SET due_at = '2026-01-05T08:00:00.000000Z'")
+
+    with Sink() as sink:
+        settings = environ | sending_to(sink)
+        code = f"import scripts.passes, workflow.reminders as r; r.kinds_at = lambda *_: tuple(r.TimerKind); {CALL}"
+        done = subprocess.run(
+            [sys.executable, "-c", code, "tick"], cwd=ROOT, env=settings, capture_output=True, check=False
+        )
+
+    assert done.returncode == 1
+    assert len(sink.letters) == 3
+    assert has(url, "SELECT id FROM leaves")
+
+
+class _Slow(Sink):
+    """Takes a second for each letter."""
+
+    async def handle_DATA(self, *words: Any) -> str:
+        await asyncio.sleep(1)
+        return await super().handle_DATA(*words)
+
+
+def test_events_are_sealed_while_the_first_letters_are_on_their_way(url: str, start: Start) -> None:
+    prepare(url, 14)  # 42 letters, ten at a time
+
+    with _Slow() as sink:
+        worker = start(sink)
+        is_sealed = eventually(lambda: has(url, "SELECT id FROM leaves"))
+        left = len(sink.letters)
+        stop(worker)
+
+    assert is_sealed
+    assert left < 42
 
 
 # -- asked to stop at any moment -------------------------------------------------------------------------------------

@@ -234,3 +234,16 @@ def test_a_letter_that_left_meanwhile_is_not_doubted(
 
     assert (restore.letters, states(url)) == (0, {"sent": 1})
     assert [step.event.kind for step in engine.history(case)] == ["opened", "letter_sent"]
+
+
+def test_a_letter_whose_words_are_erased_while_a_person_lets_it_go_again_does_not_wait(
+    engine: Engine, url: str, clock: SetClock
+) -> None:
+    bring(engine, "withdrawn")
+    with engine.database.writing() as store:
+        (row, *_) = letters.letters_of(store)
+        store.execute("UPDATE outbox SET state = 'failed', context = ''")
+        again = {"expected": (LetterState.FAILED,), "now": clock.moment, "due_at": clock.moment}
+        waits = letters.settle(store, replace(row, attempts=0), LetterState.PENDING, **again)
+
+    assert (waits, set(states(url))) == (False, {"failed"})

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from employers import bring, employer
-from looking import look
+from looking import bare, look
 
 from workflow import Database, Engine, Origin, open_database, reminders
 from workflow.clock import AMSTERDAM, SetClock
@@ -427,3 +427,20 @@ def test_a_batch_that_fails_takes_none_of_the_earlier_batches_with_it(sqlite_eng
 
     assert done == reminders.BATCH
     assert {tuple(climbed(engine, case)) for case in cases} == {(("reminder_1", "2026-04-23T07:00Z"),)}
+
+
+def test_a_case_that_cannot_be_fired_takes_no_other_with_it(engine: Engine, url: str, clock: SetClock) -> None:
+    odd, good = bring(engine, "registered"), [bring(engine, "rights_pending") for _ in range(3)]
+    with bare(url) as connection:
+        connection.execute(f"UPDATE cases SET state = 'a_state_of_before' WHERE reference = '{odd}'")
+    clock.moment += timedelta(days=8, minutes=1)
+
+    with pytest.raises(KeyError, match="a_state_of_before"):
+        reminders.run_once(engine.database, engine.rules, clock.moment, WORKER)
+
+    assert [last_kind(engine, case) for case in good] == ["reminded"] * 3
+    assert last_kind(engine, odd) == "moved"
+
+
+def last_kind(engine: Engine, case: str) -> str:
+    return str(engine.history(case)[-1].event.kind)

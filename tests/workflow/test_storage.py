@@ -8,6 +8,7 @@ import socket
 import sqlite3
 import stat
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -214,6 +215,39 @@ def test_every_connection_has_the_pragmas_that_promises_rest_on(sqlite_url: str,
 
     by_writers = 0 if name == "busy_timeout" else WANTED[name]  # they wait for their turn themselves
     assert found == [by_writers, WANTED[name]]
+
+
+def test_nobody_writes_while_reading_whatever_was_done_before(database: Database) -> None:
+    for _ in range(2):
+        with pytest.raises(StoreError, match="read-only"), database.reading() as store:
+            store.execute("DELETE FROM slots")
+        with database.writing() as store:
+            store.execute("DELETE FROM slots")
+    assert database.compact()
+
+
+def test_a_file_is_compacted_as_soon_as_another_writer_is_done(
+    sqlite_url: str, opening: Callable[[str], Database]
+) -> None:
+    database, other = opening(sqlite_url), opening(sqlite_url)
+    began, writers = threading.Event(), list[threading.Thread]()
+
+    def write() -> None:
+        with other.writing():
+            began.set()
+            time.sleep(0.2)
+
+    def failpoint(step: str) -> None:
+        if step == "VACUUM":
+            writers.append(threading.Thread(target=write))
+            writers[0].start()
+            began.wait(10)
+
+    database.failpoint = failpoint
+    is_done = database.compact()
+    writers[0].join()
+
+    assert is_done
 
 
 def test_a_connection_that_is_in_use_when_the_others_are_closed_is_closed_after_it(database: Database) -> None:

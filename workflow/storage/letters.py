@@ -170,6 +170,7 @@ def settling(
         "expected": states[0],
         "or_expected": states[-1],
         "any_token": row.token is None,
+        "to_end": state is not LetterState.PENDING,
         "held_token": row.token,
         "state": str(state),
         "reason": reason,

@@ -192,10 +192,12 @@ def settle_unsent() -> Executable:
 def _settle(*built: str) -> Executable:
     expected = or_(outbox.c.state == bindparam("expected"), outbox.c.state == bindparam("or_expected"))
     held = or_(bindparam("any_token"), outbox.c.token == bindparam("held_token"))
+    # its words may have been erased since it was looked at: then there is nothing to send
+    can_be_so = or_(outbox.c.context != "", bindparam("to_end"))
     names = ("state", "reason", "token", "lease_until", "due_at", "finished_at", "attempts", *built)
     return (
         update(outbox)
-        .where(outbox.c.id == bindparam("number"), expected, held)
+        .where(outbox.c.id == bindparam("number"), expected, held, can_be_so)
         .values({name: bindparam(name) for name in names})
         .returning(outbox.c.id)
     )

@@ -24,8 +24,7 @@ def read_workbook(path: Path) -> Iterator[tuple[int, Sequence[str]]]:
         if not workbook.sheet_names:
             raise UsageError(f"{path} has no sheets.")
         sheet = workbook.get_sheet_by_index(0)
-        above = sheet.start[0] if sheet.start else 0
-        for number, cells in enumerate(sheet.iter_rows(), start=above + 1):
+        for number, cells in enumerate(sheet.iter_rows(), start=1):  # the empty rows above come along
             texts = [cell_text(cell) for cell in cells]
             if any(text.strip() for text in texts):
                 yield number, texts

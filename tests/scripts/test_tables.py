@@ -135,6 +135,19 @@ def test_a_workbook_reads_like_a_csv_but_knows_which_zeros_were_lost(tmp_path: P
     assert "kvk_nummer is a number in this spreadsheet" in second[2]
 
 
+def test_rows_of_a_workbook_are_numbered_as_the_spreadsheet_numbers_them(tmp_path: Path) -> None:
+    path = tmp_path / "in.xlsx"
+    book = openpyxl.Workbook()
+    for row in ([], [], [None, "case_id", "naam"], [None, "E1", "a"], [], [None, "E2", "b"]):
+        book.active.append(row)
+    book.save(path)
+
+    assert [(number, found["case_id"], fault) for number, found, fault in cells(path)] == [
+        (4, "E1", None),
+        (6, "E2", None),
+    ]
+
+
 def test_a_reference_that_is_a_number_in_one_row_and_text_in_another_is_the_same(tmp_path: Path) -> None:
     path = tmp_path / "in.xlsx"
     book = openpyxl.Workbook()

@@ -12,6 +12,8 @@ from workflow.errors import UsageError
 
 NUMERIC = "\x00"
 """Stands before the text of a cell that was a number in a workbook; no text file can hold it."""
+FAILED = NUMERIC + "#"
+"""Stands before the text of a cell that was an error in a workbook, such as '#N/A'; no number begins like that."""
 _SEPARATORS = (",", ";", "\t")
 
 

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from scripts.reading import open_file
-from scripts.records import NUMERIC, find_encoding, find_separator, header_name, read_csv
+from scripts.records import FAILED, NUMERIC, find_encoding, find_separator, header_name, read_csv
 from workflow.errors import UsageError
 
 MOST_BYTES = 100_000_000
@@ -86,6 +86,11 @@ class Sheet:
         return Line(number, named, self._fault(number, raw, named[self.columns.identity]))
 
     def _fault(self, number: int, raw: dict[str, str], identity: str) -> str | None:
+        if failed := [f"{name} holds {_text(cell)}" for name, cell in raw.items() if cell.startswith(FAILED)]:
+            return (
+                f"Line {number}: {' and '.join(failed)}, an error of the spreadsheet. "
+                "Correct its formula, or type the value."
+            )
         if not identity:
             return f"Line {number} has no {self.columns.identity}."
         if lines := self.twice.get(identity):
@@ -146,7 +151,7 @@ def _survey(
     if not count:
         raise UsageError(f"{path} has a header but no rows.")
     twice = {identity: lines for identity, lines in seen.items() if len(lines) > 1}
-    unknown = tuple(title.strip() for title, name in zip(titles, header, strict=True) if _is_unknown(name, columns))
+    unknown = tuple(_text(title) for title, name in zip(titles, header, strict=True) if _is_unknown(name, columns))
     return Sheet(path, columns, header, unknown, count, twice, encoding, separator)
 
 
@@ -175,4 +180,4 @@ def _miscounted(cells: Sequence[str], expected: int) -> int | None:
 
 
 def _text(cell: str) -> str:
-    return cell.removeprefix(NUMERIC).strip()
+    return cell.removeprefix(FAILED).removeprefix(NUMERIC).strip()

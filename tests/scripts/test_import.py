@@ -1,6 +1,9 @@
 import csv
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
+
+import openpyxl
 
 from tests.scripts.desk import SAMPLE, Desk
 
@@ -55,6 +58,29 @@ def test_rows_that_cannot_be_processed_stand_in_their_place_and_exit_6(desk: Des
     assert "header has 19" in results[1]["message"]
     assert "dertiende_maand" in results[3]["message"]
     assert len(desk.ask("list")) == 2
+
+
+def test_a_lookup_that_failed_says_neither_that_there_are_no_dgas_nor_that_a_field_is_empty(
+    desk: Desk, tmp_path: Path
+) -> None:
+    desk.ask(f"import {SAMPLE}")
+    employer = next(row for row in sample() if row["dga_lijst"])
+    book = openpyxl.Workbook()
+    book.active.append([*employer])
+    book.active.append([*(employer | {"dga_lijst": "#N/A", "bedrijfsnaam": "#REF!"}).values()])
+    book.save(typed := tmp_path / "typed.xlsx")
+    path = tmp_path / "in.xlsx"
+    with zipfile.ZipFile(typed) as made, zipfile.ZipFile(path, "w") as looked_up:
+        for name in made.namelist():
+            formula = b"<f>VLOOKUP(A2,Z1:Z9,1,0)</f><v>#N/A</v>"
+            looked_up.writestr(name, made.read(name).replace(b"<v>#N/A</v>", formula))
+    before = desk.ask(f"show {employer['case_id']}")
+
+    (result,) = desk.ask(f"import {path}", code=6)
+
+    assert (result["row"], result["result"], result["case"]) == (2, "error", None)
+    assert "Line 2: bedrijfsnaam holds #REF! and dga_lijst holds #N/A" in result["message"]
+    assert desk.ask(f"show {employer['case_id']}") == before
 
 
 def test_unknown_columns_are_named_on_standard_error(desk: Desk, write: Write) -> None:

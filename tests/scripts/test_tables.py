@@ -158,6 +158,65 @@ def test_a_reference_that_is_a_number_in_one_row_and_text_in_another_is_the_same
     assert all("stands on lines 2 and 3" in str(fault) for _, _, fault in cells(path))
 
 
+@pytest.mark.parametrize("error", ["#N/A", "#VALUE!", "#REF!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!"])
+def test_a_cell_that_is_an_error_is_a_fault_and_never_empty(tmp_path: Path, error: str) -> None:
+    path = tmp_path / "in.xlsx"
+    book = openpyxl.Workbook()
+    header = [None, "case_id", "naam", "kvk_nummer", "Kleur"]
+    for row in ([], header, [None, "E1", error, error], [], [None, "E2", "b", None, error], [None, error, "c"]):
+        book.active.append(row)
+    book.save(path)
+
+    first, second, third = cells(path)
+
+    help_ = "an error of the spreadsheet. Correct its formula, or type the value."
+    assert (first[0], first[2]) == (3, f"Line 3: naam holds {error} and kvk_nummer holds {error}, {help_}")
+    assert second == (5, {"case_id": "E2", "naam": "b", "kvk_nummer": ""}, None)
+    assert third[2] == f"Line 6: case_id holds {error}, {help_}"
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+def test_an_error_is_found_wherever_the_pieces_end_in_which_a_workbook_is_looked_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    path = tmp_path / "in.xlsx"
+    book = openpyxl.Workbook()
+    for row in (["case_id", "naam"], ["E1", "#N/A"]):
+        book.active.append(row)
+    book.save(path)
+    monkeypatch.setattr("scripts.workbook._CHUNK", size)
+
+    assert "naam holds #N/A" in str(cells(path)[0][2])
+
+
+def test_an_error_on_another_sheet_is_no_fault_of_this_one(tmp_path: Path) -> None:
+    path = tmp_path / "in.xlsx"
+    book = openpyxl.Workbook()
+    for row in (["case_id", "naam"], ["E1", "a"]):
+        book.active.append(row)
+    book.create_sheet().append(["#N/A", "#N/A", "#N/A"])
+    book.create_sheet().append(["#N/A"])
+    book.save(path)
+
+    assert cells(path) == [(2, {"case_id": "E1", "naam": "a"}, None)]
+
+
+def test_errors_that_cannot_be_located_refuse_the_workbook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "in.xlsx"
+    book = openpyxl.Workbook()
+    for row in (["case_id", "naam"], ["E1", "#N/A"]):
+        book.active.append(row)
+    book.save(path)
+
+    def fails(*_: object, **__: object) -> None:
+        raise KeyError("xl/styles.xml")
+
+    monkeypatch.setattr("openpyxl.load_workbook", fails)
+
+    with pytest.raises(UsageError, match="an error such as #N/A that cannot be located"):
+        look_through(str(path), COLUMNS)
+
+
 def test_what_only_calls_itself_a_workbook_is_refused(write: Write) -> None:
     with pytest.raises(UsageError, match="not a workbook"):
         look_through(str(write("in.xlsx", "case_id,naam\nE1,a\n")), COLUMNS)

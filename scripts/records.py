@@ -14,6 +14,13 @@ NUMERIC = "\x00"
 """Stands before the text of a cell that was a number in a workbook; no text file can hold it."""
 FAILED = NUMERIC + "#"
 """Stands before the text of a cell that was an error in a workbook, such as '#N/A'; no number begins like that."""
+ERRORS = frozenset(
+    {
+        *("#N/A", "#VALUE!", "#REF!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!"),
+        *("#N/B", "#WAARDE!", "#VERW!", "#DEEL/0!", "#NAAM?", "#GETAL!", "#LEEG!"),
+    }
+)
+"""What an English and a Dutch Excel write for an error cell into a CSV."""
 _SEPARATORS = (",", ";", "\t")
 
 

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from scripts.reading import open_file
-from scripts.records import FAILED, NUMERIC, find_encoding, find_separator, header_name, read_csv
+from scripts.records import ERRORS, FAILED, NUMERIC, find_encoding, find_separator, header_name, read_csv
 from workflow.errors import UsageError
 
 MOST_BYTES = 100_000_000
@@ -86,7 +86,7 @@ class Sheet:
         return Line(number, named, self._fault(number, raw, named[self.columns.identity]))
 
     def _fault(self, number: int, raw: dict[str, str], identity: str) -> str | None:
-        if failed := [f"{name} holds {_text(cell)}" for name, cell in raw.items() if cell.startswith(FAILED)]:
+        if failed := [f"{name} holds {_text(cell)}" for name, cell in raw.items() if _is_error(cell)]:
             return (
                 f"Line {number}: {' and '.join(failed)}, an error of the spreadsheet. "
                 "Correct its formula, or type the value."
@@ -177,6 +177,10 @@ def _miscounted(cells: Sequence[str], expected: int) -> int | None:
     while filled > expected and not cells[filled - 1].strip():
         filled -= 1
     return None if filled == expected else filled
+
+
+def _is_error(cell: str) -> bool:
+    return cell.startswith(FAILED) or cell.strip() in ERRORS
 
 
 def _text(cell: str) -> str:

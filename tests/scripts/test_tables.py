@@ -175,6 +175,14 @@ def test_a_cell_that_is_an_error_is_a_fault_and_never_empty(tmp_path: Path, erro
     assert third[2] == f"Line 6: case_id holds {error}, {help_}"
 
 
+@pytest.mark.parametrize("error", ["#N/A", "#N/B", "#VALUE!", "#WAARDE!", "#REF!", "#VERW!", "#DEEL/0!", "#LEEG!"])
+def test_an_error_that_a_spreadsheet_wrote_into_a_csv_is_a_fault(write: Write, error: str) -> None:
+    first, second = cells(write("in.csv", f"case_id;naam\nE1; {error}\nE2;#1 in Brood\n"))
+
+    assert f"Line 2: naam holds {error}, an error of the spreadsheet" in str(first[2])
+    assert second == (3, {"case_id": "E2", "naam": "#1 in Brood"}, None)
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 5])
 def test_an_error_is_found_wherever_the_pieces_end_in_which_a_workbook_is_looked_through(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int

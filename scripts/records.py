@@ -46,7 +46,10 @@ def read_csv(path: Path, encoding: str, separator: str) -> Iterator[tuple[int, S
 
 
 def find_encoding(path: Path) -> str:
-    """UTF-8 (with or without byte order mark) when the whole file is, else Windows-1252. Raises UsageError."""
+    """UTF-8 (with or without byte order mark) when the whole file is, Windows-1252 when nothing of it is.
+
+    Raises UsageError: it is neither, or partly UTF-8 and partly not, so that either reading would spoil names.
+    """
     with path.open("rb") as file:
         start = file.read(4)
     if not start:
@@ -62,9 +65,30 @@ def find_encoding(path: Path) -> str:
                     if "\x00" in chunk:
                         raise UsageError(f"{path} is not a text file.")
         except UnicodeDecodeError:
+            if encoding != "cp1252":
+                _refuse_mixture(path)
             continue
         return encoding
     raise UsageError(f"{path} is neither UTF-8 nor Windows-1252 text; save it as 'CSV UTF-8'.")
+
+
+def _refuse_mixture(path: Path) -> None:
+    """Raises UsageError: beside bytes that are not UTF-8 the file holds letters that are, so it is spoilt."""
+    bad, is_partly = "", False
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            is_partly = is_partly or not line.decode("utf-8", "ignore").isascii()
+            if not bad:
+                try:
+                    line.decode()
+                except UnicodeDecodeError as error:
+                    place = number + line.count(b"\r", 0, error.start)
+                    bad = f"line {place}: the byte {line[error.start]:02X} is not UTF-8"
+            if bad and is_partly:
+                raise UsageError(
+                    f"{path}, {bad}, but other letters in this file are. "
+                    "Correct the names on that line and save the file as 'CSV UTF-8'."
+                )
 
 
 def find_separator(path: Path, encoding: str, columns: frozenset[str]) -> str:

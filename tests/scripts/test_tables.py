@@ -102,6 +102,10 @@ def test_unknown_columns_are_named_and_ignored_ones_are_not(write: Write) -> Non
         (b"\xff\xfec\x00", "UTF-16"),
         (b"PK\x03\x04rest", "a name that ends in .xlsx"),
         (b"case_id,naam\nE1,\x81\xe9\n", "neither UTF-8 nor Windows-1252"),
+        (b"case_id,naam\nE1,B\xc3\xa4cker\nE2,M\xfcller\nE3,x\xe9\n", "in.csv, line 3: the byte FC is not UTF-8"),
+        (b"case_id,naam\r\nE1,M\xfcller\r\nE2,x\r\nE3,\xe2\x82\xac\r\n", "line 2: the byte FC is not UTF-8"),
+        (b"case_id,naam\rE1,x\rE2,M\xfcller B\xc3\xa4cker\r", "line 3: the byte FC .* save the file as 'CSV UTF-8'"),
+        (b"\xef\xbb\xbfcase_id,naam\nE1,M\xfcller\n", "line 2: the byte FC is not UTF-8, but other letters"),
     ],
 )
 def test_a_file_that_is_no_table_is_refused_before_its_first_row(write: Write, content: bytes, says: str) -> None:

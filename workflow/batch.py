@@ -187,8 +187,8 @@ class Batch:
     def _open(self, item: _Item, work: Work) -> RowResult:
         move, judgement = self._judge(work, merge({}, item.facts))
         moves = self.advance and not judgement.blocking
-        reference = new_reference()
         external = item.row.external_reference
+        reference = external if self.dry_run else new_reference()  # a case that is only imagined has no other name
         commands.open_case(work, reference, item.facts, external, letters=self.letters, invite=not moves)
         self._try(work, move)
         return self._result(item, work, judgement)

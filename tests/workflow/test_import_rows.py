@@ -132,10 +132,8 @@ def test_of_three_alike_each_is_a_double_of_the_oldest_whether_it_was_there_or_s
     first, second, third = sqlite_engine.import_rows(rows(("E1", same), ("E2", same), ("E3", same)), dry_run=dry_run)
 
     assert (first.result, doubles(first)) == ("accept", [])
-    if dry_run:
-        assert [code for code, _ in doubles(second)] == [code for code, _ in doubles(third)] == ["CASE_DUPLICATE"]
-    else:
-        assert doubles(second) == doubles(third) == [("CASE_DUPLICATE", [first.case])]
+    name = "E1" if dry_run else first.case
+    assert doubles(second) == doubles(third) == [("CASE_DUPLICATE", [name])]
 
 
 def test_a_double_of_a_case_that_was_there_is_of_that_one_only(sqlite_engine: Engine) -> None:
@@ -145,6 +143,22 @@ def test_a_double_of_a_case_that_was_there_is_of_that_one_only(sqlite_engine: En
     results = list(sqlite_engine.import_rows(rows(("E1", same), ("E2", same))))
 
     assert [doubles(result) for result in results] == [[("CASE_DUPLICATE", [oldest])]] * 2
+
+
+def test_a_dry_run_names_an_imagined_double_by_its_row_and_a_known_one_by_its_case(sqlite_engine: Engine) -> None:
+    name = (known := ready())["registration"]["company_name"]
+    imagined = ready()
+    oldest = sqlite_engine.open_case(known, external_reference="E0").case.reference
+    file = rows(
+        ("E1", ready(company_name=name, wage_tax_number="999900122L01")),
+        ("E2", imagined),
+        ("E3", ready(company_name=imagined["registration"]["company_name"], wage_tax_number="999900122L01")),
+    )
+
+    results = list(sqlite_engine.import_rows(file, dry_run=True))
+
+    assert [doubles(result) for result in results] == [[("NAME_DUPLICATE", [oldest])], [], [("NAME_DUPLICATE", ["E2"])]]
+    assert [result.case for result in results] == [None, None, None]
 
 
 def test_a_dry_run_does_not_take_a_case_for_what_it_was_before_a_row_above(sqlite_engine: Engine) -> None:

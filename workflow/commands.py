@@ -64,9 +64,10 @@ def record(work: Work, facts: Facts, *, letters: bool = True) -> tuple[Event | N
         return None, ()
     _refuse_erased(work, "record")
     state = definition.state(case.state)
-    if state.final and not set(changed) <= set(state.amendable):
+    if state.final and (closed := sorted(set(changed) - set(state.amendable))):
         may = f" Only {', '.join(state.amendable)} may still change." if state.amendable else ""
-        refuse(work, f"{case.reference} is {case.state}: its facts are closed.{may}", command="record")
+        said = f"{case.reference} is {case.state}: its facts are closed, so {', '.join(closed)} cannot change.{may}"
+        refuse(work, said, command="record", fields=[*closed])
     if state.final:
         _refuse_unfit_amendment(work, merge(case.facts, changes))
     sent, told = _notices(work, merge(case.facts, changes), changed) if letters else ((), {})
@@ -168,17 +169,11 @@ def check_version(case: Case, expected: int | None) -> None:
 
 
 def refuse(
-    work: Work,
-    message: str,
-    problems: tuple[Problem, ...] = (),
-    *,
-    trigger: str | None = None,
-    command: str | None = None,
+    work: Work, message: str, problems: tuple[Problem, ...] = (), *, trigger: str | None = None, **said: Json
 ) -> NoReturn:
-    """Append the `refused` event (codes and fields, no values) and raise Refused."""
+    """Append the `refused` event (codes and fields, no values; and what else is `said`) and raise Refused."""
     body: dict[str, Json] = {"problems": [{"code": problem.code, "field": problem.field} for problem in problems]}
-    if command is not None:
-        body["command"] = command
+    body |= {name: value for name, value in said.items() if value is not None}
     work.append(Kind.REFUSED, body, trigger=trigger)
     raise Refused(message, problems, work.case.reference)
 

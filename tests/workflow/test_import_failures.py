@@ -46,7 +46,10 @@ def test_a_row_that_would_change_an_ended_case_names_the_case_and_why(sqlite_eng
     (result,) = sqlite_engine.import_rows([Row(9, "E7", facts)])
 
     assert (result.row, result.external_reference, result.case, result.state) == (9, "E7", case, "withdrawn")
-    assert (result.problems, result.message) == ((), f"{case} is withdrawn: its facts are closed.")
+    assert (result.problems, result.message) == (
+        (),
+        f"{case} is withdrawn: its facts are closed, so registration.contact_name cannot change.",
+    )
     assert {step.event.kind for step in sqlite_engine.history(case)} >= {"refused"}
 
 

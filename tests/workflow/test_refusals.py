@@ -127,16 +127,20 @@ REFUSED: dict[str, tuple[str, Act, str, str | None, dict[str, Any]]] = {
     "facts of a case that was withdrawn": (
         "withdrawn",
         record(registration={"email": "x@example.com"}),
-        "{} is withdrawn: its facts are closed.",
+        "{} is withdrawn: its facts are closed, so registration.email cannot change.",
         None,
-        {"command": "record", "problems": []},
+        {"command": "record", "problems": [], "fields": ["registration.email"]},
     ),
     "other facts of a confirmed case": (
         "confirmed",
-        record(registration={"email": "x@example.com"}),
-        "{} is confirmed: its facts are closed. Only realisation.first_exchange_date may still change.",
+        record(
+            registration={"email": "x@example.com", "contact_name": "X"},
+            realisation={"first_exchange_date": "2026-06-03"},
+        ),
+        "{} is confirmed: its facts are closed, so registration.contact_name, registration.email cannot change. "
+        "Only realisation.first_exchange_date may still change.",
         None,
-        {"command": "record", "problems": []},
+        {"command": "record", "problems": [], "fields": ["registration.contact_name", "registration.email"]},
     ),
     "a wrong date of a confirmed case": (
         "confirmed",

@@ -7,6 +7,7 @@ done again one at a time, so that no row takes another with it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
@@ -17,8 +18,8 @@ from workflow.clock import Clock
 from workflow.commands import Parsed
 from workflow.definition import Facts, Key, Move, Other, Problem, Severity
 from workflow.errors import Conflict, Refused, UsageError
-from workflow.events import Origin
-from workflow.history import merge
+from workflow.events import Event, Origin
+from workflow.history import FORGED, merge
 from workflow.judgement import Judgement, judge
 from workflow.reference import new_reference
 from workflow.storage import Database, lookups
@@ -129,7 +130,7 @@ class Batch:
         items = [item for item in parsed if isinstance(item, _Item)]
         self._look_around(store, items)
         works: list[Work] = []
-        decided = {item.row.number: self._process(item, near, works) for item in items}
+        decided = {item.row.number: self._process(store, item, near, works) for item in items}
         return [item if isinstance(item, RowResult) else decided[item.row.number] for item in parsed], works
 
     def _parse(self, row: Row) -> _Item | RowResult:
@@ -168,14 +169,15 @@ class Batch:
     def _imagine(self, wanted: int) -> list[int]:
         return [next(self._imagined_numbers) for _ in range(wanted)]
 
-    def _process(self, item: _Item, near: _Near, works: list[Work]) -> RowResult:
+    def _process(self, store: Store, item: _Item, near: _Near, works: list[Work]) -> RowResult:
         others = near.older(item.case_id, item.keys, item.others)
         before = item.found[1] if item.found else None
         work = Work(self.rules, self.origin, self.clock.now(), item.case_id, before, others)
         try:
             result = self._update(item, work) if before else self._open(item, work)
         except Refused as error:
-            works.append(work)
+            if self.dry_run or not _was_refused_so(store, work):
+                works.append(work)
             return self._refused(item, work, error)
         works.append(work)
         if self.dry_run:
@@ -243,6 +245,20 @@ class Batch:
             error.problems,
             str(error),
         )
+
+
+def _was_refused_so(store: Store, work: Work) -> bool:
+    """Whether the last event of the case is this very refusal, by an earlier import: the same row came again."""
+    if work.before is None:
+        return False
+    last = None
+    with suppress(*FORGED):  # an altered event is none that repeats
+        last = store.event(work.case_id, work.before.seq)
+    return [_said(event) for event in work.events] == [_said(event) for event in (last,) if event]
+
+
+def _said(event: Event) -> tuple[object, ...]:
+    return event.kind, event.origin.via, event.trigger, event.body
 
 
 def _outcome(problems: Iterable[Problem]) -> str:

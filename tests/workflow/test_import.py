@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import csv
+import itertools
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,10 @@ from hypothesis import strategies as st
 from looking import bare, count, look
 
 from states.spreadsheet import read_row
-from workflow import Database, Engine, open_database
+from workflow import Database, Engine, Refused, open_database
 from workflow.answers import Row, RowResult
+from workflow.events import Origin
+from workflow.storage.store import Store
 
 SAMPLE = Path(__file__).resolve().parents[1] / "data" / "employers.csv"
 TABLES = ("cases", "events", "private_values", "timers", "outbox", "case_keys", "answers")
@@ -226,6 +229,68 @@ def test_a_row_that_would_change_an_ended_case_is_rejected_with_a_message(engine
 
     assert (result.result, str(result.state)) == ("reject", "withdrawn")
     assert "withdrawn" in (result.message or "")
+
+
+def closed(engine: Engine, end: str) -> Facts:
+    """An imported employer whose case came to this end."""
+    facts = employer()
+    list(engine.import_rows(rows(("E1", facts)), advance=True))
+    if end == "confirmed":
+        for _ in range(3):
+            engine.advance("E1")
+    else:
+        engine.advance("E1", "withdraw", reason="op verzoek")
+    return facts
+
+
+@pytest.mark.parametrize("end", ["confirmed", "withdrawn"])
+@pytest.mark.parametrize("field", ["contact_name", "email"])
+def test_the_same_row_for_an_ended_case_is_rejected_each_time_and_refused_once(
+    engine: Engine, url: str, end: str, field: str
+) -> None:
+    facts = closed(engine, end)
+    file = rows(("E1", changed(facts, **{field: "iemand.anders@example.com"})))
+
+    (first,) = engine.import_rows(file, advance=True)
+    before = tables(url)
+    (again,) = engine.import_rows(file, advance=True)
+
+    assert (first.result, again) == ("reject", first)
+    assert f"registration.{field} cannot change" in str(again.message)
+    assert tables(url) == before
+    assert engine.history("E1")[-1].event.kind == "refused"
+    assert engine.replay("E1").matches_stored
+
+
+def test_another_refusal_of_an_ended_case_is_in_its_history_too(engine: Engine) -> None:
+    facts = closed(engine, "confirmed")
+    name, mail = changed(facts, contact_name="Iemand anders"), changed(facts, email="iemand@anders.example")
+    unfit = facts | {"realisation": facts["realisation"] | {"first_exchange_date": None}}
+    events = [len(engine.history("E1"))]
+
+    for row in (name, mail, mail, unfit, unfit, name):
+        list(engine.import_rows(rows(("E1", row)), advance=True))
+        events.append(len(engine.history("E1")))
+    with pytest.raises(Refused):
+        engine.record("E1", name, origin=Origin.of_user("cli"))
+    list(engine.import_rows(rows(("E1", name)), origin=Origin.of_user("import")))
+    events.append(len(engine.history("E1")))
+
+    assert [after - before for before, after in itertools.pairwise(events)] == [1, 1, 0, 1, 0, 1, 2]
+
+
+def test_a_last_event_that_cannot_be_read_keeps_no_refusal_out(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = rows(("E1", changed(closed(engine, "withdrawn"), contact_name="Iemand anders")))
+    list(engine.import_rows(row))
+    events = len(engine.history("E1"))
+
+    def forged(*_: object) -> None:
+        raise ValueError("no JSON")
+
+    monkeypatch.setattr(Store, "event", forged)
+    (result,) = engine.import_rows(row)
+
+    assert (result.result, len(engine.history("E1"))) == ("reject", events + 1)
 
 
 BROKEN: dict[str, tuple[str, Any]] = {

@@ -255,6 +255,13 @@ def events_of_case() -> Executable:
     )
 
 
+def event_of_case() -> Executable:
+    """One entry of a case's history."""
+    return select(events.c.seq, events.c.canonical, events.c.hash).where(
+        events.c.case_id == bindparam("case_id"), events.c.seq == bindparam("seq")
+    )
+
+
 def stays_of_case() -> Executable:
     """The events that say where a case was and when."""
     kinds = [events.c.kind == kind for kind in (Kind.OPENED, Kind.MOVED, Kind.HELD, Kind.RESUMED)]

@@ -105,6 +105,11 @@ class Store(Session):
         for row in self.select(queries.stays_of_case, {"case_id": case_id}):
             yield rows.event_of(row)
 
+    def event(self, case_id: int, seq: int) -> Event | None:
+        """One event of a case, by its place in the history."""
+        row = self.first(queries.event_of_case, {"case_id": case_id, "seq": seq})
+        return rows.event_of(row) if row else None
+
     def answer(self, case_id: int, key: str) -> tuple[str, Json] | None:
         """The digest of the command that used this key, and what it was answered."""
         row = self.first(queries.answer_of_key, {"case_id": case_id, "key": key})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -29,6 +30,10 @@ EMPLOYERS = Columns(
     textual=frozenset({"kvk_nummer", "loonheffingennummer"}),
 )
 """The Dutch columns of an import file."""
+
+_TITLES = {str(column.field): name for name, column in COLUMNS.items()}
+"""What the file calls a field."""
+_FIELD = re.compile(r"\b[a-z_]+\.[a-z_]+")
 
 _ENDINGS = {
     # result        what the summary says
@@ -114,8 +119,13 @@ def _in_order(results: Iterable[RowResult], faults: deque[RowResult]) -> Iterato
     for result in results:
         while faults and faults[0].row < result.row:
             yield faults.popleft()
-        yield result
+        yield result if result.message is None else result._replace(message=_by_column(result.message))
     yield from faults
+
+
+def _by_column(message: str) -> str:
+    """A message that calls fields as the columns of the file are called."""
+    return _FIELD.sub(lambda found: _TITLES.get(found[0], found[0]), message)
 
 
 def _answer(session: Session, results: Iterable[RowResult], step: Callable[[], None]) -> Counter[str]:
@@ -156,7 +166,6 @@ def _lines(result: RowResult, signs: Marks, session: Session) -> Iterator[str]:
     yield f"{sign} {result.row:>4}  {name:<8}  {result.result:<9}  {where}".rstrip()
     if result.message is not None:
         yield wrapped(result.message, " " * 8)
-        return
     for problem in result.problems:
         if problem.severity is not Severity.INFO and result.result != "unchanged":
             said = session.definition.domain.phrase(problem, session.language)

@@ -83,6 +83,30 @@ def test_a_lookup_that_failed_says_neither_that_there_are_no_dgas_nor_that_a_fie
     assert desk.ask(f"show {employer['case_id']}") == before
 
 
+def test_faults_call_fields_by_their_column_and_every_code_stands_in_plain_lines_too(desk: Desk, write: Write) -> None:
+    header, first, second, third = SAMPLE.read_text("utf-8").splitlines()[:4]
+    name, other = (row["bedrijfsnaam"] for row in sample()[:2])
+    known = write("known.csv", f"{header}\n{second}\n")
+    desk.ask(f"import {known}")
+    desk.ask("advance E02 withdraw --reason 'op verzoek'")
+    lines = [
+        header,
+        first.replace(name, "x" * 5000),
+        second.replace(other, "Anders"),
+        third.replace("E03", "123456782"),
+    ]
+    path = write("in.csv", "\n".join(lines))
+
+    long, closed, coded = desk.ask(f"import {path}", code=6)
+    shown = desk.run(f"import {path}").stdout
+
+    assert "bedrijfsnaam" in long["message"]
+    assert "so bedrijfsnaam cannot change" in closed["message"]
+    assert "registration." not in f"{long} {closed} {shown}"
+    assert coded["codes"] == ["BSN_IN_TEXT"]
+    assert "BSN_IN_TEXT: " in shown
+
+
 def test_unknown_columns_are_named_on_standard_error(desk: Desk, write: Write) -> None:
     header, first = SAMPLE.read_text("utf-8").splitlines()[:2]
     path = write("in.csv", f"{header},Kleur\n{first},rood\n")

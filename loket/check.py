@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
@@ -11,6 +10,7 @@ from types import MappingProxyType
 
 from loket.models import Administration, User
 from loket.reading import Asked, Reading
+from workflow.text import fold
 
 HAS_ACCESS, OTHER_ACCESS = "has_access", "other"
 _ACCESS = MappingProxyType(
@@ -90,7 +90,7 @@ def enabled_rights(found: Reading) -> tuple[str, ...] | None:
     """The names of the rights that are enabled, each once; None: unknown."""
     if found.rights is None:
         return None
-    names = {folded(right.description): right.description for right in found.rights if right.is_enabled}
+    names = {fold(right.description): right.description for right in found.rights if right.is_enabled}
     return tuple(name for key, name in names.items() if key)
 
 
@@ -104,11 +104,6 @@ def frequency_of(administration: Administration) -> str | None:
     """How often wages are paid, in the words of the form; 'other' for what the form does not know."""
     period = administration.payroll_period_type
     return _FREQUENCIES.get(period.key, OTHER_FREQUENCY) if period else None
-
-
-def folded(text: str) -> str:
-    """Text for comparing names: NFC, casefolded, trimmed, inner spaces folded."""
-    return " ".join(unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold()).split())
 
 
 def _employer(asked: Asked, found: Reading) -> Check:
@@ -167,8 +162,8 @@ def _rights(asked: Asked, found: Reading) -> Check:
     enabled = enabled_rights(found)
     if enabled is None:
         return _withheld(about, found, "rights")
-    has = {folded(name) for name in enabled}
-    missing = [name for name in asked.rights if folded(name) not in has]
+    has = {fold(name) for name in enabled}
+    missing = [name for name in asked.rights if fold(name) not in has]
     if not missing:
         return Check(about, Result.PASS, "rights_all", {"count": str(len(asked.rights))})
     details = {"count": str(len(missing)), "missing": ", ".join(missing)}
@@ -181,12 +176,12 @@ def _rights(asked: Asked, found: Reading) -> Check:
 
 def _almost(missing: list[str], enabled: tuple[str, ...], required: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     """Enabled rights that somebody may have taken for a missing one, each with the right it is not."""
-    known = {folded(name) for name in required}
+    known = {fold(name) for name in required}
     for name in enabled:
-        if folded(name) in known:
+        if fold(name) in known:
             continue
         for wanted in missing:
-            if SequenceMatcher(None, folded(name), folded(wanted)).ratio() >= _ALMOST:
+            if SequenceMatcher(None, fold(name), fold(wanted)).ratio() >= _ALMOST:
                 yield name, wanted
                 break
 

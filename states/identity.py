@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from states.codes import Code, problem
 from states.names import Field
-from states.numbers import WageTaxNumber, employer_id, fold
+from states.numbers import WageTaxNumber, employer_id
 from states.numbers import wage_tax_number as read_wage_tax_number
 from states.reading import held_text
 from workflow.definition import Context, Facts, Key, Problem
+from workflow.text import fold
 
 
 def wage_tax_number(facts: Facts, context: Context) -> Iterator[Problem]:

@@ -140,12 +140,3 @@ def _readable(text: str) -> str:
         return plain
     seen = (character for character in plain if unicodedata.category(character) != "Cf")
     return "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in seen)
-
-
-@lru_cache(maxsize=4096)
-def fold(text: str) -> str:
-    """Text for comparing names: NFC, casefolded, trimmed, inner spaces folded."""
-    if text.isascii():
-        return " ".join(text.lower().split())
-    folded = unicodedata.normalize("NFC", text).casefold()
-    return " ".join(unicodedata.normalize("NFC", folded).split())

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 from states.codes import Code
 from states.masking import DOTS, mask_wage_tax_number
 from states.names import AccessVia, Field, StateName, UserStatus
-from states.numbers import employer_id, fold, wage_tax_number
+from states.numbers import employer_id, wage_tax_number
 from states.reading import held, held_frequencies, held_text
 from states.rights import REQUIRED_RIGHTS, missing_rights
 from states.seal import seal, seals
@@ -16,6 +16,7 @@ from states.seen import is_about_this, is_gone, subject_of
 from states.table import READY_TO_REGISTER
 from workflow.definition import Context, Facts, Json, Severity
 from workflow.history import merge
+from workflow.text import fold
 
 Salt: TypeAlias = Callable[[], str]
 """Gives fresh salt for one seal, hexadecimal."""

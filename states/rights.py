@@ -7,10 +7,10 @@ from functools import lru_cache
 
 from states.codes import Code, problem
 from states.names import Field, UserKind
-from states.numbers import fold
 from states.reading import held
 from states.seen import has_several_integrations, is_gone
 from workflow.definition import Context, Facts, Json, Problem
+from workflow.text import fold
 
 REQUIRED_RIGHTS: tuple[str, ...] = (
     "Beheren en raadplegen BSN",

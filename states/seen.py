@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from states.codes import Code, problem
 from states.masking import mask_wage_tax_number
 from states.names import AccessVia, Field, UserStatus
-from states.numbers import employer_id, fold, wage_tax_number
+from states.numbers import employer_id, wage_tax_number
 from states.reading import held, held_frequencies, held_text
 from states.seal import seals, shown_of
 from workflow.definition import Context, Facts, Json, Problem
+from workflow.text import fold
 
 MOST_INTEGRATIONS = 1
 """A user that is made for one coupling gives access to one application at most."""

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from states.names import AccessVia, Frequency, Language, UserKind
-from states.numbers import fold
 from workflow.errors import nearest
+from workflow.text import fold
 
 YES_NO: Mapping[str, bool] = MappingProxyType(
     {

@@ -7,7 +7,6 @@ event in clear, for the auditor; so they may name nobody.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,7 +23,7 @@ from workflow.storage import Database, erasing
 from workflow.storage.compacting import expect_leftovers, has_leftovers
 from workflow.storage.shift import take_turn
 from workflow.storage.store import Store
-from workflow.text import check_text
+from workflow.text import check_text, fold
 from workflow.work import Rules, Work
 
 _SHORTEST = 4
@@ -137,7 +136,7 @@ def _refuse_telling(work: Work, wish: Wish, history: Sequence[tuple[Event, Value
 
 def _told_by(text: str, history: Sequence[tuple[Event, Values]]) -> str | None:
     """The field whose value, now or before, stands in a text."""
-    folded = _folded(text)
+    folded = fold(text)
     for _, values in history:
         for path, value in values.items():
             for leaf in _leaves(value) if "." in path else ():
@@ -151,11 +150,7 @@ def _leaves(value: Json) -> Iterator[str]:
         for inner in value.values() if isinstance(value, dict) else value:
             yield from _leaves(inner)
     elif isinstance(value, (str, int)) and not isinstance(value, bool):
-        yield _folded(str(value))
-
-
-def _folded(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
+        yield fold(str(value))
 
 
 # -- doing -----------------------------------------------------------------------------------------------------------

@@ -1,8 +1,9 @@
-"""What free text may hold: anything a person types, but nothing that could play tricks on a terminal or a mail."""
+"""What free text may hold (anything a person types, but no tricks on a terminal or a mail); and how names compare."""
 
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 
 from workflow.errors import UsageError
 from workflow.reference import looks_like_reference
@@ -40,3 +41,12 @@ def check_reference(text: str) -> str:
     if looks_like_reference(trimmed):
         raise UsageError(f"external_reference '{trimmed}' has the form of Schakel's own references; choose another.")
     return trimmed
+
+
+@lru_cache(maxsize=4096)
+def fold(text: str) -> str:
+    """Text for comparing names: NFC, casefolded, trimmed, inner spaces folded."""
+    if text.isascii():
+        return " ".join(text.lower().split())
+    folded = unicodedata.normalize("NFC", text).casefold()
+    return " ".join(unicodedata.normalize("NFC", folded).split())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import unicodedata
 from datetime import timedelta
 
 import pytest
@@ -70,6 +71,18 @@ def test_a_list_is_what_looking_at_each_case_gives(
     assert list(everything) == list(names)
     assert sum(case.overdue for case in everything.values()) >= 4
     assert wrong == {}
+
+
+@pytest.mark.parametrize("searched", ["NFC", "NFD"])
+@pytest.mark.parametrize("named", ["NFC", "NFD"])
+def test_a_name_is_found_however_its_accents_were_typed(engine: Engine, named: str, searched: str) -> None:
+    given = employer()
+    given["registration"]["company_name"] = unicodedata.normalize(named, "Coöperatie Één")
+    opened = engine.open_case(given).case.reference
+
+    found = engine.cases(search=unicodedata.normalize(searched, " COÖPERATIE  één"))
+
+    assert [case.case for case in found] == [opened]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from workflow.errors import UsageError, nearest
 from workflow.storage.rows import case_of
 from workflow.storage.store import Store
 from workflow.storage.tables import case_keys, cases
+from workflow.text import fold
 
 PAGE = 1000
 
@@ -123,11 +124,10 @@ def _filtered(wanted: Filter) -> Select[tuple[object, ...]]:
     if wanted.overdue_at is not None:
         query = query.where(cases.c.due_at <= wanted.overdue_at)
     if wanted.search:
-        folded = " ".join(wanted.search.casefold().split())
         named = exists().where(
             case_keys.c.case_id == cases.c.id,
             case_keys.c.kind == "name",
-            case_keys.c.value.contains(folded, autoescape=True),
+            case_keys.c.value.contains(fold(wanted.search), autoescape=True),
         )
         query = query.where(
             or_(

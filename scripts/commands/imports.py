@@ -16,18 +16,17 @@ from scripts.parameters import actor_option, examples, json_option
 from scripts.progress import progress
 from scripts.tables import Columns, Sheet, look_through
 from scripts.wiring import Session, pass_session
-from states.spreadsheet import COLUMNS, DEDICATED_COLUMN, IGNORED_COLUMNS, IGNORED_PREFIX, REFERENCE_COLUMN, read_row
+from states.spreadsheet import COLUMNS, REFERENCE_COLUMN, read_row
 from workflow.answers import Row, RowResult
 from workflow.definition import Severity
 from workflow.errors import UsageError
 
-_OPTIONAL = frozenset({"kvk_nummer", "taal", "gebruikersnaam", "contactpersoon", DEDICATED_COLUMN})
 EMPLOYERS = Columns(
-    known=frozenset(COLUMNS) | {REFERENCE_COLUMN},
-    required=frozenset(COLUMNS) - _OPTIONAL | {REFERENCE_COLUMN},
+    known=frozenset({REFERENCE_COLUMN, *COLUMNS}),
+    required=frozenset({REFERENCE_COLUMN, *(name for name, column in COLUMNS.items() if not column.optional)}),
     identity=REFERENCE_COLUMN,
-    ignored=(*sorted(IGNORED_COLUMNS), f"{IGNORED_PREFIX}*"),
-    textual=frozenset({"kvk_nummer", "loonheffingennummer"}),
+    ignored=("reason", "expected_*"),
+    textual=frozenset(name for name, column in COLUMNS.items() if column.textual),
 )
 """The Dutch columns of an import file."""
 

@@ -1,6 +1,7 @@
 import csv
 import zipfile
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import openpyxl
@@ -125,6 +126,52 @@ def test_a_missing_column_refuses_the_whole_file(desk: Desk, write: Write) -> No
 
     assert "werkgever_id" in said["message"]
     assert desk.ask("list") == []
+
+
+def test_a_file_may_lack_only_what_is_optional(desk: Desk, write: Write) -> None:
+    path = write("in.csv", "case_id\nE01\n")
+
+    said = desk.ask(f"import {path}", code=2)["message"]
+
+    needed = (
+        "bedrijfsnaam, dertiende_maand, dga_lijst, e_mailadres, gebruiker_actief, gebruiker_soort, "
+        "loonheffingennummer, raamwerkcontractnummer, rechten, toegang_via, verloning, werkgever_id"
+    )
+    assert said == f"{path} lacks the columns {needed}."
+
+
+def test_the_cells_of_a_workbook_are_taken_for_what_they_say(desk: Desk, tmp_path: Path) -> None:
+    path = tmp_path / "in.xlsx"
+    row = sample()[0]
+    cells = {
+        "werkgever_id": 9910001,
+        "dertiende_maand": True,
+        "loonheffingennummer": 999900110,
+        "kvk_nummer": 1,
+        "gebruiker_actief": date(2026, 1, 5),
+    }
+    book = openpyxl.Workbook()
+    book.active.append(list(row))
+    for number, (name, cell) in enumerate(cells.items(), 1):
+        book.active.append(list((row | {"case_id": f"X{number}", name: cell}).values()))
+    book.save(path)
+
+    results = desk.ask(f"import {path}", code=6)
+
+    lost = (
+        "is a number in this spreadsheet, so zeros in front of it are lost. "
+        "Format the column as text and type the value again."
+    )
+    assert [result.get("message") for result in results] == [
+        None,
+        None,
+        f"Line 4: loonheffingennummer {lost}",
+        f"Line 5: kvk_nummer {lost}",
+        "'gebruiker_actief' must be yes or no (ja or nee), not '2026-01-05'.",
+    ]
+    facts = [desk.ask(f"show {result['case']}")["facts"]["registration"] for result in results[:2]]
+    assert facts[0]["loket_employer_id"] == "9910001"
+    assert facts[1]["thirteenth_month"] is True
 
 
 def test_no_letters_is_said_in_the_history(desk: Desk, write: Write) -> None:

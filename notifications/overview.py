@@ -53,7 +53,7 @@ def gather(store: Store, rules: Rules, now: datetime) -> dict[str, Any] | None:
     overdue = _cases(store, rules, now, now)
     tonight = at_midnight(local_day(now) + timedelta(days=1))
     today = [case for case in _cases(store, rules, now, tonight) if case not in overdue]
-    failed, unknown = _letters(store, LetterState.FAILED), _letters(store, LetterState.UNKNOWN)
+    failed, unknown = _letters(store, rules, LetterState.FAILED), _letters(store, rules, LetterState.UNKNOWN)
     drift = _drift(store, rules)
     if not (overdue or today or failed or unknown or drift):
         return None
@@ -65,7 +65,8 @@ def gather(store: Store, rules: Rules, now: datetime) -> dict[str, Any] | None:
         "reference": "",
         "today": _day(now),
         "overdue": [
-            {"holder": holder, "cases": [case for case in overdue if case["holder"] == holder]} for holder in holders
+            {"holder": _called(rules, holder), "cases": [case for case in overdue if case["holder"] == holder]}
+            for holder in holders
         ],
         "failed": failed,
         "unknown": unknown,
@@ -82,7 +83,7 @@ def _cases(store: Store, rules: Rules, now: datetime, due_before: datetime) -> l
             "reference": summary.case,
             "company": summary.title,
             "holder": summary.holder or "",
-            "state_label": summary.state,
+            "state_label": _called(rules, summary.state),
             "due_on": _day(summary.due_at) if summary.due_at else "",
             "working_days": summary.ball_days,
         }
@@ -98,18 +99,27 @@ def _drift(store: Store, rules: Rules) -> list[str]:
     return [f"{case.reference}, {domain.title(case.facts)}: {said}" for case, said in found if said]
 
 
-def _letters(store: Store, state: LetterState) -> list[dict[str, Any]]:
-    return [_told(row) for row in letters.letters_of(store, state=str(state), limit=MOST, erased=False)]
+def _letters(store: Store, rules: Rules, state: LetterState) -> list[dict[str, Any]]:
+    return [_told(rules, row) for row in letters.letters_of(store, state=str(state), limit=MOST, erased=False)]
 
 
-def _told(row: OutboxRow) -> dict[str, Any]:
+def _told(rules: Rules, row: OutboxRow) -> dict[str, Any]:
     return {
         "id": row.id,
         "letter": row.letter,
-        "role": row.role,
+        "role": _role(rules, row.role),
         "reference": row.case or "",
         "reason": row.reason or "",
     }
+
+
+def _role(rules: Rules, role: str) -> str:
+    """What people call a role; the auditor is none of the domain's."""
+    return _called(rules, role) if role in rules.definition.domain.languages else role
+
+
+def _called(rules: Rules, word: str) -> str:
+    return rules.definition.domain.label(word, LANGUAGE)
 
 
 def _day(moment: datetime) -> str:

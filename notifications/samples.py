@@ -135,15 +135,16 @@ def _waiting_cases(language: str, role: str) -> list[dict[str, Any]]:
 
 
 def _overview() -> dict[str, Any]:
+    waiting, at_keylane = "voorbereiding door de aanvrager", "wacht op het kenmerk van Keylane"
     late = {"due_on": "20-11-2026", "working_days": 6}
-    first = {"reference": "K-7Q2M-4XZ9", "company": "Drie Dennen Holding B.V.", "state_label": "rights_pending"} | late
-    second = {"reference": "K-3F8N-P1TC", "company": "Bakkerij De Gouden Leeuw", "state_label": "enriched"} | late
-    third = {"reference": "K-9VH4-0JWE", "company": "Stichting Zonnewijzer", "what": "registered"}
-    refused = {"id": 12, "letter": "invitation", "role": "applicant", "reference": "K-7Q2M-4XZ9"}
-    lost = {"id": 15, "letter": "keylane_handover", "role": "keylane", "reference": "K-3F8N-P1TC"}
+    first = {"reference": "K-7Q2M-4XZ9", "company": "Drie Dennen Holding B.V.", "state_label": waiting} | late
+    second = {"reference": "K-3F8N-P1TC", "company": "Bakkerij De Gouden Leeuw", "state_label": at_keylane} | late
+    third = {"reference": "K-9VH4-0JWE", "company": "Stichting Zonnewijzer", "what": "wacht op polisgegevens"}
+    refused = {"id": 12, "letter": "invitation", "role": "de aanvrager", "reference": "K-7Q2M-4XZ9"}
+    lost = {"id": 15, "letter": "keylane_handover", "role": "Keylane", "reference": "K-3F8N-P1TC"}
     return {
         "today": "23-11-2026",
-        "overdue": [{"holder": "applicant", "cases": [first]}, {"holder": "keylane", "cases": [second]}],
+        "overdue": [{"holder": "de aanvrager", "cases": [first]}, {"holder": "Keylane", "cases": [second]}],
         "failed": [refused | {"reason": "rcpt: 550 no such mailbox"}],
         "unknown": [lost | {"reason": "data: the connection was lost"}],
         "due_today": [third],

@@ -72,6 +72,10 @@ class EmployerCoupling:
         """What is wrong, what is right, where to find it; complete sentences."""
         return wording.phrase(problem, language)
 
+    def label(self, word: str, language: str) -> str:
+        """What people call a state, a role, a frequency or an answer."""
+        return wording.label(word, language)
+
     def judge_text(self, field: str, text: str) -> Iterable[Problem]:
         """A BSN in free text; every one of them is the same problem, so it is told once."""
         return (problem(Code.BSN_IN_TEXT, field),) if any(bsns_in(text)) else ()

@@ -222,6 +222,9 @@ class Domain(Protocol):
     def phrase(self, problem: Problem, language: str) -> str:
         """What is wrong, what is right, where to find it; complete sentences."""
 
+    def label(self, word: str, language: str) -> str:
+        """What people call a state or a role."""
+
     def judge_text(self, field: str, text: str) -> Iterable[Problem]:
         """Problems with free text (a note, a reason, an external reference)."""
 

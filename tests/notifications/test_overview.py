@@ -11,11 +11,15 @@ from typing import Any
 import pytest
 from employers import bring
 from looking import look
-from sink import Sink, delivery
+from sink import DESK, Sink, delivery
 
 from notifications import overview
+from notifications.rendering import Renderer
+from notifications.samples import sample_context
 from workflow import Database, Engine, open_database
 from workflow.clock import AMSTERDAM, SetClock
+from workflow.storage import letters
+from workflow.work import Letter
 
 
 def at(clock: SetClock, text: str) -> None:
@@ -114,8 +118,12 @@ def test_it_says_what_is_overdue_by_holder_and_what_is_due_today(engine: Engine,
     (row,) = written(url)
     told = json.loads(row["context"])
     overdue = {entry["holder"]: [case["reference"] for case in entry["cases"]] for entry in told["overdue"]}
-    assert overdue == {"asr": [late_asr], "keylane": [late_keylane]}
-    assert [case["reference"] for case in told["due_today"]] == [today]
+    assert overdue == {"a.s.r.": [late_asr], "Keylane": [late_keylane]}
+    assert [case["state_label"] for entry in told["overdue"] for case in entry["cases"]] == [
+        "wacht op polisgegevens",
+        "wacht op het kenmerk van Keylane",
+    ]
+    assert [(case["reference"], case["what"]) for case in told["due_today"]] == [(today, "wacht op polisgegevens")]
     assert (row["role"], row["case_id"], row["seq"]) == ("operations", None, None)
 
 
@@ -129,6 +137,36 @@ def test_it_names_the_letters_that_failed_and_never_their_address(engine: Engine
 
     (letter,) = sink.messages("beheer@example.org")
     text = letter.get_body(("plain",)).get_content()  # type: ignore[union-attr]
-    assert case in text
+    assert f"invitation aan de aanvrager, {case}: " in text
     assert "550" in text
     assert "salaris01@" not in text
+
+
+def test_the_auditor_is_named_as_he_is(engine: Engine, clock: SetClock) -> None:
+    note = json.dumps(sample_context("ledger_checkpoint", "nl"))
+    with engine.database.writing() as store:
+        letters.add_letter(store, Letter(0, "ledger_checkpoint", "auditor", "nl", "a@example.com", note, clock.now()))
+    with Sink(answers={"a@example.com": "550 unknown"}) as sink:
+        delivery(engine, sink).run_once()
+    at(clock, "2026-04-21T08:00")
+
+    with engine.database.reading() as store:
+        told = overview.gather(store, engine.rules, clock.now())
+
+    assert told is not None
+    assert [(letter["letter"], letter["role"]) for letter in told["failed"]] == [("ledger_checkpoint", "auditor")]
+
+
+def test_an_overview_of_before_its_words_were_in_it_can_still_be_read() -> None:
+    case = {"reference": "K-7Q2M-4XZ9", "company": "Drie Dennen", "due_on": "20-11-2026", "working_days": 6}
+    old = {
+        "overdue": [{"holder": "asr", "cases": [case | {"state_label": "registered"}]}],
+        "due_today": [case | {"state_label": "enriched", "what": "enriched"}],
+        "failed": [{"id": 1, "letter": "invitation", "role": "applicant", "reference": "", "reason": ""}],
+    }
+
+    text = Renderer(DESK).render("daily_overview", "nl", sample_context("daily_overview", "nl") | old).text
+
+    assert "Te laat, wacht op asr\n- K-7Q2M-4XZ9, Drie Dennen: registered, 6 werkdagen" in text
+    assert "- K-7Q2M-4XZ9, Drie Dennen: enriched\n" in text
+    assert "- Brief 1, invitation aan applicant\n" in text

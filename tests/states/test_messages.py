@@ -8,6 +8,7 @@ import pytest
 
 from states.codes import Code, problem
 from states.domain import EmployerCoupling
+from states.names import Role, StateName
 from states.table import READY_TO_CONFIRM
 from workflow.definition import Other
 
@@ -37,6 +38,11 @@ def test_every_message_fills_its_gaps_and_is_whole_sentences(code, language):
     assert "…" not in text
     assert text[0].isupper()
     assert text[-1] == "." or "helpdesk.loket.nl" in text
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_people_have_a_word_for_every_state_and_role(language):
+    assert all(domain.label(word, language) for word in (*StateName, *Role))
 
 
 def test_both_languages_ask_for_the_same_details():

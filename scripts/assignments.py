@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from states.inline import parse_inline
 from workflow.definition import Definition
-from workflow.errors import UsageError, nearest
+from workflow.errors import UsageError, check_known, nearest
 
 
 def read_assignments(
@@ -14,8 +14,8 @@ def read_assignments(
 ) -> dict[str, dict[str, object]]:
     """The facts these texts say, sheet by sheet. Raises UsageError naming the text, sheet or field."""
     sheets = definition.domain.sheets
-    if sheet is not None and sheet not in sheets:
-        raise UsageError(f"There is no sheet '{sheet}'.{nearest(sheet, sheets)}")
+    if sheet is not None:
+        check_known("sheet", sheet, sheets)
     facts: dict[str, dict[str, object]] = {}
     for text in texts:
         path, sign, value = text.partition("=")
@@ -33,18 +33,11 @@ def _place(path: str, definition: Definition, sheet: str | None) -> tuple[str, s
     sheets = definition.domain.sheets
     first, dot, rest = path.partition(".")
     if dot:
-        if first not in sheets:
-            raise UsageError(f"There is no sheet '{first}'.{nearest(first, sheets)}")
+        check_known("sheet", first, sheets)
         if sheet is not None and first != sheet:
             raise UsageError(f"'{path}' is not in the sheet '{sheet}'; record one sheet at a time.")
-        place, name = first, rest
-    elif sheet is not None:
-        place, name = sheet, path
-    else:
-        place, name = _only_sheet(path, definition), path
-    if name not in sheets[place]:
-        raise UsageError(f"There is no field '{place}.{name}'.{nearest(name, sheets[place])}")
-    return place, name
+        return first, rest
+    return sheet or _only_sheet(path, definition), path
 
 
 def _only_sheet(name: str, definition: Definition) -> str:

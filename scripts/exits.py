@@ -24,6 +24,7 @@ from workflow.errors import (
     SchakelError,
     StoreError,
     UsageError,
+    sentence,
 )
 
 DONE, FAILED, USAGE, NO_SUCH_CASE, REFUSED, ROWS_FAILED, CONFLICT, UNVERIFIED = 0, 1, 2, 3, 5, 6, 7, 8
@@ -76,9 +77,9 @@ def explain(error: Exception, session: Session) -> Failure:
     """What an exception means to the one who gave the command."""
     if isinstance(error, click.UsageError):
         path = error.ctx.command_path if error.ctx else "schakel"
-        return Failure(USAGE, "usage", _sentence(error.format_message()), hint=f"{path} --help")
+        return Failure(USAGE, "usage", sentence(error.format_message()), hint=f"{path} --help")
     if isinstance(error, click.ClickException):
-        return Failure(USAGE, "usage", _sentence(error.format_message()))
+        return Failure(USAGE, "usage", sentence(error.format_message()))
     if isinstance(error, Refused):
         return _explain_refusal(error, session)
     if isinstance(error, SchakelError):
@@ -127,10 +128,6 @@ def _tell(failure: Failure, session: Session) -> None:
         click.echo(line, err=True)
     if failure.hint:
         click.echo(f"Next: {plain(failure.hint)}", err=True)
-
-
-def _sentence(text: str) -> str:
-    return text if text.endswith((".", "?", "!")) else f"{text}."
 
 
 def leave_pipe() -> int:

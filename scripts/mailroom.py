@@ -16,7 +16,7 @@ from notifications.samples import sample_context
 from scripts.passes import desk_of
 from scripts.wiring import Session
 from workflow.definition import LetterTo
-from workflow.errors import NoSuchCase, Refused, UsageError, nearest
+from workflow.errors import NoSuchCase, Refused, check_known
 from workflow.events import Kind
 from workflow.finding import find_case
 from workflow.storage import letters
@@ -74,8 +74,7 @@ def render_preview(session: Session, letter: str, case: str | None, language: st
     """A letter rendered with a case's facts, or with made-up ones. Raises UsageError, NoSuchCase."""
     renderer = Renderer(desk_of(session.settings))
     known = dict(renderer.templates())
-    if letter not in known:
-        raise UsageError(f"There is no letter '{letter}'.{nearest(letter, known)}")
+    check_known("letter", letter, known)
     if (letter, language) not in renderer.templates():
         language = known[letter]
     if case is None:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from states.names import Field
 from states.sheets import field_known
 from states.vocabulary import ACCESS, KINDS, LANGUAGES, chosen, dga_list, frequencies, json_array, yes_or_no
-from workflow.errors import UsageError
+from workflow.errors import UsageError, sentence
 
 
 def parse_inline(sheet: str, field: str, text: str) -> object:
@@ -25,8 +25,7 @@ def parse_inline(sheet: str, field: str, text: str) -> object:
     try:
         return _READERS.get(path, str)(trimmed)
     except ValueError as error:
-        tail = str(error)
-        raise UsageError(f"'{path}' {tail}" + ("" if tail.endswith((".", "?")) else ".")) from None
+        raise UsageError(sentence(f"'{path}' {error}")) from None
 
 
 def _rights(text: str) -> object:

@@ -28,7 +28,7 @@ from states.values import (
     YesNo,
 )
 from workflow.definition import Json
-from workflow.errors import UsageError, nearest
+from workflow.errors import UsageError, check_known, nearest, sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +159,7 @@ NESTED: Mapping[str, type[Rows]] = MappingProxyType({Field.DGAS.value: Dga, Fiel
 
 def field_known(sheet: str, name: str) -> str:
     """The path of this field. Raises UsageError when the sheet or the field does not exist."""
-    if sheet not in SHEETS:
-        raise UsageError(f"There is no sheet '{sheet}'.{nearest(sheet, SHEETS)}")
+    check_known("sheet", sheet, SHEETS)
     if name not in SHEETS[sheet]:
         raise UsageError(f"There is no field '{sheet}.{name}'.{nearest(name, SHEETS[sheet])}")
     return f"{sheet}.{name}"
@@ -168,8 +167,7 @@ def field_known(sheet: str, name: str) -> str:
 
 def parse(sheet: str, given: object) -> dict[str, Json]:
     """The fields given, checked and trimmed; wrong values stay for the validators. Raises UsageError."""
-    if sheet not in MODELS:
-        raise UsageError(f"There is no sheet '{sheet}'.{nearest(sheet, MODELS)}")
+    check_known("sheet", sheet, MODELS)
     if not isinstance(given, Mapping):
         raise UsageError(f"'{sheet}' must be an object with fields.")
     if not _NAMES[sheet].issuperset(given):
@@ -178,7 +176,7 @@ def parse(sheet: str, given: object) -> dict[str, Json]:
     try:
         read = MODELS[sheet].model_validate(dict(given))
     except ValidationError as error:
-        raise UsageError(_sentence(sheet, error.errors(include_url=False)[0])) from None
+        raise UsageError(_refusal(sheet, error.errors(include_url=False)[0])) from None
     set_now = read.model_fields_set
     return {name: _plain(value) for name, value in read.__dict__.items() if name in set_now}
 
@@ -190,14 +188,13 @@ def _plain(value: Any) -> Json:
     return value  # type: ignore[no-any-return]
 
 
-def _sentence(sheet: str, error: ErrorDetails) -> str:
+def _refusal(sheet: str, error: ErrorDetails) -> str:
     steps = error["loc"]
     path = sheet + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
     if error["type"] == "extra_forbidden":
         rows = NESTED.get(f"{sheet}.{steps[0]}")
         return f"There is no field '{path}'.{nearest(str(steps[-1]), rows.model_fields if rows else ())}"
     if error["type"] == "value_error":
-        tail = str(error["ctx"]["error"])
-        return f"'{path}' {tail}" + ("" if tail.endswith((".", "?")) else ".")
+        return sentence(f"'{path}' {error['ctx']['error']}")
     expected = {"list_type": "must be a list", "model_type": "must be an object with fields"}
     return f"'{path}' {expected.get(error['type'], 'is not something Schakel can read')}."

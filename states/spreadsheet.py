@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from states.names import Field
 from states.vocabulary import ACCESS, KINDS, LANGUAGES, chosen, dga_list, frequencies, yes_or_no
-from workflow.errors import UsageError
+from workflow.errors import UsageError, sentence
 
 REFERENCE_COLUMN = "case_id"
 
@@ -43,8 +43,7 @@ def _read(name: str, column: Column, cell: str) -> object:
     try:
         return column.read(cell.strip(" "))
     except ValueError as error:
-        tail = str(error)
-        raise UsageError(f"'{name}' {tail}" + ("" if tail.endswith((".", "?")) else ".")) from None
+        raise UsageError(sentence(f"'{name}' {error}")) from None
 
 
 def _filled(read: Callable[[str], object]) -> Callable[[str], object]:

@@ -15,7 +15,7 @@ SchakelError
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 
 from workflow.definition import Problem
@@ -56,6 +56,17 @@ class StoreError(SchakelError):
 
 class HistoryBroken(SchakelError):
     """What stands where a case's history should be cannot be read as one."""
+
+
+def sentence(text: str) -> str:
+    """The text as a sentence: with a full stop, unless it ends as one already."""
+    return text if text.endswith((".", "?", "!")) else f"{text}."
+
+
+def check_known(what: str, word: str, known: Collection[str]) -> None:
+    """Raises UsageError: there is no such trigger, sheet, …; it says which was probably meant."""
+    if word not in known:
+        raise UsageError(f"There is no {what} '{word}'.{nearest(word, known)}")
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from workflow.answers import Case
 from workflow.definition import Definition, Key, Other
-from workflow.errors import NoSuchCase, UsageError, nearest
+from workflow.errors import NoSuchCase, check_known
 from workflow.reference import looks_like_reference, new_reference, parse_reference
 from workflow.storage.store import Neighbours, Store
 from workflow.text import is_storable
@@ -52,13 +52,13 @@ def free_reference(store: Store) -> str:
 
 def known_trigger(definition: Definition, trigger: str | None) -> None:
     """Raises UsageError: the table has no such trigger."""
-    if trigger is not None and trigger not in definition.triggers:
-        raise UsageError(f"There is no trigger '{trigger}'.{nearest(trigger, definition.triggers)}")
+    if trigger is not None:
+        check_known("trigger", trigger, definition.triggers)
 
 
 def known_codes(definition: Definition, codes: Iterable[str]) -> frozenset[str]:
     """The codes, if problems have them. Raises UsageError."""
     wanted = frozenset(codes)
-    for code in sorted(code for code in wanted if code not in definition.domain.codes):
-        raise UsageError(f"There is no problem code '{code}'.{nearest(code, definition.domain.codes)}")
+    for code in sorted(wanted):
+        check_known("problem code", code, definition.domain.codes)
     return wanted

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from workflow.definition import Domain, Json
-from workflow.errors import UsageError, nearest
+from workflow.errors import UsageError, check_known
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,6 @@ NOTHING_OBSERVED = Observation()
 def check_sheets(domain: Domain, sheets: Iterable[str]) -> None:
     """Raises UsageError: there is no such sheet, or it holds what was read elsewhere and nobody gives by hand."""
     for sheet in sheets:
-        if sheet not in domain.sheets:
-            raise UsageError(f"There is no sheet '{sheet}'.{nearest(sheet, domain.sheets)}")
+        check_known("sheet", sheet, domain.sheets)
         if sheet in domain.observed:
             raise UsageError(f"'{sheet}' is not filled by hand, but by: {domain.observed[sheet]}")

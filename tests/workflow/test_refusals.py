@@ -14,7 +14,7 @@ from looking import events_of
 from states import EMPLOYER_COUPLING
 from workflow import Conflict, Engine, NoSuchCase, Origin, Refused, UsageError
 from workflow.erasure import Wish, erase
-from workflow.errors import HistoryBroken, SchakelError, nearest
+from workflow.errors import HistoryBroken, SchakelError, nearest, sentence
 from workflow.events import canonical_bytes
 from workflow.finding import known_trigger
 from workflow.history import evolve, readable
@@ -502,6 +502,12 @@ def test_a_text_of_the_greatest_length_and_a_hold_of_two_years_are_kept(sqlite_e
 )
 def test_who_mistypes_hears_what_was_meant_or_what_there_is(word: str, known: list[str], said: str) -> None:
     assert nearest(word, known) == said
+
+
+@pytest.mark.parametrize("said", ["it is so.", "is it so?", "it is so!"])
+def test_what_ends_as_a_sentence_stays_as_it_is(said: str) -> None:
+    assert sentence(said) == said
+    assert sentence(said[:-1]) == f"{said[:-1]}."
 
 
 def test_of_an_unknown_trigger_is_said_what_was_meant() -> None:

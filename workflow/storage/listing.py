@@ -13,7 +13,7 @@ from sqlalchemy import Executable, Select, bindparam, exists, false, func, liter
 
 from workflow.answers import Case
 from workflow.definition import Definition
-from workflow.errors import UsageError, nearest
+from workflow.errors import UsageError, check_known
 from workflow.storage.rows import case_of
 from workflow.storage.store import Store
 from workflow.storage.tables import case_keys, cases
@@ -44,10 +44,10 @@ class Filter:
         """The filter that these options ask for. Raises UsageError: no such state or holder."""
         names = [state.name for state in definition.states]
         holders = {state.holder for state in definition.states if state.holder}
-        if state is not None and state not in names:
-            raise UsageError(f"There is no state '{state}'.{nearest(state, names)}")
-        if holder is not None and holder not in holders:
-            raise UsageError(f"There is no holder '{holder}'.{nearest(holder, holders)}")
+        if state is not None:
+            check_known("state", state, names)
+        if holder is not None:
+            check_known("holder", holder, holders)
         if limit is not None and limit < 1:
             raise UsageError(f"--limit {limit} lists nothing; give 1 or more.")
         chosen = tuple(

@@ -112,7 +112,7 @@ class Frequency(StrEnum):
 
 
 class Field(StrEnum):
-    """Every field by its path 'sheet.field'."""
+    """The fields that something here asks for by name, each by its path 'sheet.field'; `sheets.SHEETS` has all."""
 
     sheet: str
     """The sheet this field is on."""
@@ -145,7 +145,6 @@ class Field(StrEnum):
     LANGUAGE = "registration.language"
     POLICIES = "policy.policies"
     KEYLANE_REFERENCE = "handover.keylane_reference"
-    KEYLANE_CONTACT = "handover.contact_name"
     CONTACT_DATE = "handover.contacted_on"
     AUTHORISATIONS_SET = "handover.authorisations_set"
     REALISED_ON = "realisation.realised_on"

@@ -11,7 +11,9 @@ from typing import Annotated, TypeAlias, TypeVar
 from pydantic import BeforeValidator, PlainValidator
 
 from states.names import AccessVia, Frequency, Language, UserKind
+from states.vocabulary import NONE_AT_ALL
 from workflow.errors import nearest
+from workflow.text import fold
 
 T = TypeVar("T")
 
@@ -108,7 +110,7 @@ def rights(value: object) -> list[str] | None:
 
 def none_or_rows(value: object) -> object:
     """Read an explicit 'none' (or 'geen') as an empty list; anything else stays as it is."""
-    return [] if isinstance(value, str) and value.strip().casefold() in {"none", "geen"} else at_most(value)
+    return [] if isinstance(value, str) and fold(value) in NONE_AT_ALL else at_most(value)
 
 
 def at_most(value: T) -> T:

@@ -14,6 +14,7 @@ from rfc9162 import mth, path, subproof
 from specimens import VKEY, key, shown, signer
 from telling import FORM, STAMP, Told
 
+from states import VERSION
 from workflow.digest import digest_of
 from workflow.events import canonical_bytes
 from workflow.ledger.verify import (
@@ -643,7 +644,7 @@ def test_the_same_fault_of_a_definition_is_told_once_and_each_other_one() -> Non
 
     unknown = [f"It was judged by version '{version}' of '{name}', which is not here or cannot be read."
                for name, version, _ in stamps]  # fmt: skip
-    differs = "It was judged by version '2026.6' of 'employer_coupling', but that is not the one kept here."
+    differs = f"It was judged by version '{VERSION}' of 'employer_coupling', but that is not the one kept here."
     assert report.findings == [
         *(Finding("DEFINITION_UNKNOWN", said, "", seq) for seq, said in enumerate(unknown, 1)),
         Finding("DEFINITION_DIFFERS", differs, "", 9),

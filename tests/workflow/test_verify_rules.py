@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from telling import FORM, STAMP, Told
 
+from states import VERSION
 from workflow.digest import digest_of
 from workflow.events import canonical_bytes
 from workflow.ledger.verify import Legality
@@ -363,12 +364,9 @@ def test_a_hold_is_forgotten_before_the_next_case() -> None:
 
 # -- definitions -------------------------------------------------------------------------------------------------------
 
-UNKNOWN = (
-    "DEFINITION_UNKNOWN It was judged by version '2026.6' of 'employer_coupling', which is not here or cannot be read."
-)
-DIFFERS = (
-    "DEFINITION_DIFFERS It was judged by version '2026.6' of 'employer_coupling', but that is not the one kept here."
-)
+JUDGED = f"It was judged by version '{VERSION}' of 'employer_coupling'"
+UNKNOWN = f"DEFINITION_UNKNOWN {JUDGED}, which is not here or cannot be read."
+DIFFERS = f"DEFINITION_DIFFERS {JUDGED}, but that is not the one kept here."
 
 
 def without(*names: str) -> dict[str, Any]:

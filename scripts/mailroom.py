@@ -107,6 +107,9 @@ def retry_letter(session: Session, number: int) -> OutboxRow:
         again = replace(row, attempts=0 if row.state == LetterState.FAILED else row.attempts)
         if not letters.settle(store, again, LetterState.PENDING, expected=_RETRYABLE, now=now, due_at=now):
             raise Refused(f"Letter {number} is {row.state}: only a failed or pending one can be tried again.")
+        if row.case is not None:
+            _, case = find_case(store, row.case)  # read after the letter was locked: whoever corrects it waits for us
+            letters.readdress(store, row, session.engine.definition.domain.recipient(row.role, case.facts))
         return _letter(store, number)
 
 
@@ -131,6 +134,9 @@ def resolve_letter(session: Session, number: int, *, arrived: bool, reason: str)
         again = replace(row, attempts=row.attempts if arrived else 0)
         if not letters.settle(store, again, state, expected=(LetterState.UNKNOWN,), now=now, due_at=now):
             raise Refused(f"Letter {number} is {row.state}: only an unknown one waits for a decision.")
+        if not arrived and row.case_id is not None:
+            facts = works[row.case_id].case.facts
+            letters.readdress(store, row, engine.definition.domain.recipient(row.role, facts))
         decided = "resolved as sent" if arrived else "resolved as not sent"
         kind = Kind.LETTER_SENT if arrived else Kind.LETTER_UNKNOWN
         tell_cases(works, row, kind, {"phase": decided, "code": None}, reason=reason)

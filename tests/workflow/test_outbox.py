@@ -105,15 +105,18 @@ def test_a_letter_without_an_address_is_not_claimed_and_is_counted_by_role(datab
     assert homeless == {"asr": 2, "keylane": 1}
 
 
-def test_an_address_is_given_to_the_letters_of_its_role_that_have_none(database: Database, now: datetime) -> None:
+def test_an_address_is_given_to_the_letters_of_its_role_that_wait(database: Database, now: datetime) -> None:
+    failed = written(database, now)
+    settled(database, row_of(database, failed), LetterState.FAILED, PENDING, now)
     waits = written(database, now, recipient=None)
-    has_one, other_role = written(database, now), written(database, now, recipient=None, role="keylane")
+    had_another, other_role = written(database, now), written(database, now, recipient=None, role="keylane")
 
     with database.writing() as store:
         letters.fill_addresses(store, "asr", "new@example.org")
 
     assert row_of(database, waits).recipient == "new@example.org"
-    assert row_of(database, has_one).recipient == "asr@example.org"
+    assert row_of(database, had_another).recipient == "new@example.org"
+    assert row_of(database, failed).recipient == "asr@example.org"
     assert row_of(database, other_role).recipient is None
 
 

@@ -98,8 +98,17 @@ _NO_LEASE = timedelta(hours=1)
 
 
 def fill_addresses(store: Store, role: str, address: str) -> None:
-    """Give the letters that wait for an address of this role theirs."""
+    """Give the letters of this role that wait this address, also those that had another one before the setting changed.
+
+    Of two workers with different settings the one whose pass it is wins, for that pass.
+    """
     store.run(outbox_queries.fill_addresses, {"to_role": role, "address": address})
+
+
+def readdress(store: Store, row: OutboxRow, address: str | None) -> None:
+    """A letter that waits again goes to the address of now, if that is known, and is built for it."""
+    if address is not None:
+        store.run(outbox_queries.readdress_letter, {"number": row.id, "address": address})
 
 
 def claim(

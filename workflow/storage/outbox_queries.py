@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Executable, Select, and_, bindparam, func, insert, literal_column, or_, select, text, update
+from sqlalchemy import (
+    Executable,
+    Select,
+    and_,
+    bindparam,
+    func,
+    insert,
+    literal,
+    literal_column,
+    or_,
+    select,
+    text,
+    update,
+)
 
 from workflow.storage.tables import MERGEABLE, cases, outbox, outbox_attempts
 
@@ -17,6 +30,10 @@ _IS_SENDING = and_(_LEASED, outbox.c.state == literal_column("'sending'"))
 IS_UNSENT = text("outbox.state <> 'sent'")
 """Letters that were not simply sent: few, and with an index of their own."""
 _FREE = {"state": "pending", "token": None, "lease_until": None}
+_UNBUILT = {"subject": None, "message": None, "sha256": None}
+"""Of a letter that is to be built anew; its Message-ID stays, so that later letters of its case still follow it."""
+CORRECTED = "; its address was corrected since"
+"""What is added to why a letter failed, or waits for its next try."""
 
 
 def letters_where(*where: Any) -> Select[Any]:
@@ -49,9 +66,28 @@ def _if_free(which: Any) -> Any:
 
 
 def fill_addresses() -> Executable:
-    """The address of a role, for the letters to it that wait for one."""
-    homeless = and_(_IS_PENDING, outbox.c.recipient.is_(None), outbox.c.role == bindparam("to_role"))
-    return update(outbox).where(_if_free(homeless)).values(recipient=bindparam("address"))
+    """The address of a role, for the letters to it that wait, whether for an address or with another one."""
+    waiting = and_(_IS_PENDING, IS_UNSENT, outbox.c.role == bindparam("to_role"))
+    return _readdress(_if_free(and_(waiting, outbox.c.recipient.is_distinct_from(bindparam("address")))))
+
+
+def readdress_case() -> Executable:
+    """The address of a role of a case, for its letters that have not left; what may have left keeps its own."""
+    unsent = or_(outbox.c.state == "pending", outbox.c.state == "failed")
+    mine = and_(outbox.c.case_id == bindparam("case"), outbox.c.role == bindparam("to_role"))
+    return _readdress(and_(mine, unsent, outbox.c.recipient.is_distinct_from(bindparam("address"))))
+
+
+def readdress_letter() -> Executable:
+    """The address of a letter that waits again."""
+    waiting = and_(outbox.c.id == bindparam("number"), _IS_PENDING)
+    return _readdress(and_(waiting, outbox.c.recipient.is_distinct_from(bindparam("address"))))
+
+
+def _readdress(which: Any) -> Executable:
+    added = literal(CORRECTED)
+    said = func.replace(outbox.c.reason, added, "").concat(added)
+    return update(outbox).where(which).values(recipient=bindparam("address"), reason=said, **_UNBUILT)
 
 
 def claim() -> Executable:

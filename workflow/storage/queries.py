@@ -212,20 +212,6 @@ def cases_due_by() -> Executable:
     return select(cases).where(cases.c.id.in_(due)).order_by(cases.c.id).limit(bindparam("most"))
 
 
-def fill_recipient() -> Executable:
-    """The address that letters of a case waited for."""
-    return (
-        update(outbox)
-        .where(
-            outbox.c.case_id == bindparam("case"),
-            outbox.c.state == "pending",
-            outbox.c.recipient.is_(None),
-            outbox.c.role == bindparam("to_role"),
-        )
-        .values(recipient=bindparam("address"))
-    )
-
-
 def delete_keys() -> Executable:
     """The keys by which other cases find this one."""
     return delete(case_keys).where(case_keys.c.case_id == bindparam("case_id"))

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from workflow.errors import Conflict, StoreError
-from workflow.storage import queries, rows
+from workflow.storage import outbox_queries, queries, rows
 from workflow.storage.session import Change, Session
 from workflow.work import Rules, Work
 
@@ -92,12 +92,14 @@ def _store_definition(session: Session, rules: Rules) -> None:
 
 
 def _addresses(works: Sequence[Work]) -> Change:
-    changed = [work for work in works if work.before is not None and work.before.facts != work.case.facts]
+    """A corrected address goes for the letters of before too; without one they wait. Erasing sees to letters itself."""
     found: list[dict[str, Any]] = []
-    for work in changed:
+    for work in works:
         domain, before = work.rules.definition.domain, work.before
+        if before is None or work.case.erased or before.facts == work.case.facts:
+            continue
         for role in domain.languages:
             address = domain.recipient(role, work.case.facts)
-            if before and address and address != domain.recipient(role, before.facts):
+            if address != domain.recipient(role, before.facts):
                 found.append({"case": work.case_id, "to_role": role, "address": address})
-    return queries.fill_recipient, found
+    return outbox_queries.readdress_case, found

@@ -1,0 +1,220 @@
+"""An address that was corrected: letters that have not left are built for the new one; what may have left stays."""
+
+from __future__ import annotations
+
+from email import message_from_bytes
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from employers import bring, employer
+from looking import look
+from sink import ADDRESS, DESK, Sink, delivery
+
+from notifications.desk import Desk as Sender
+from tests.scripts.desk import Desk
+from workflow import Engine
+from workflow.clock import SetClock
+from workflow.storage.letters import LetterState
+from workflow.storage.outbox_queries import CORRECTED
+
+OLD, NEW = "salaris01@example.com", "goed@example.com"
+CORRECTION = {"registration": {"email": NEW}}
+
+
+@pytest.fixture
+def desk(url: str, tmp_path: Path, clock: SetClock) -> Desk:
+    """A command line on either database."""
+    settings = tmp_path / "schakel.toml"
+    settings.touch()
+    return Desk(
+        {
+            "SCHAKEL_DATABASE_URL": url,
+            "SCHAKEL_SETTINGS": str(settings),
+            "SCHAKEL_SIGNING_KEY": str(tmp_path / "signing.key"),
+            "SCHAKEL_MAIL_FROM": "s@example.org",
+            "SCHAKEL_ACTOR": "anna",
+        },
+        clock,
+    )
+
+
+def outbox(url: str) -> list[dict[str, Any]]:
+    return look(url, "SELECT * FROM outbox ORDER BY id")
+
+
+def as_state(engine: Engine, state: str, number: int = 1) -> None:
+    with engine.database.writing() as store:
+        store.execute(f"UPDATE outbox SET state = '{state}' WHERE id = {number}")
+
+
+def test_a_letter_that_has_not_left_goes_to_the_corrected_address(engine: Engine, url: str) -> None:
+    case, other = bring(engine, "rights_pending"), bring(engine, "rights_pending")
+    engine.record(case, CORRECTION)
+
+    with Sink() as sink:
+        delivery(engine, sink).run_once()
+
+    assert sorted(to for to, _ in sink.letters) == [NEW, OLD]
+    (letter,) = sink.messages(NEW)
+    assert (letter["To"], case in letter["Subject"]) == (NEW, True)
+    assert other in sink.messages(OLD)[0]["Subject"]
+
+
+@pytest.mark.parametrize("answer", ["550 no such user", "451 later"])
+def test_a_letter_that_was_refused_is_built_anew_for_the_corrected_address(
+    engine: Engine, url: str, desk: Desk, answer: str
+) -> None:
+    case = bring(engine, "rights_pending")
+    with Sink(answers={OLD: answer}) as sink:
+        delivery(engine, sink).run_once()
+        (before,) = outbox(url)
+        engine.record(case, CORRECTION)
+        (corrected,) = outbox(url)
+        desk.ask("mail retry 1")
+        delivery(engine, sink).run_once()
+
+    assert before["message"] is not None
+    assert (corrected["state"], corrected["recipient"]) == (before["state"], NEW)
+    assert (corrected["subject"], corrected["message"], corrected["sha256"]) == (None, None, None)
+    assert corrected["reason"] == before["reason"] + CORRECTED
+    assert [to for to, _ in sink.letters] == [NEW]
+    (sent,) = outbox(url)
+    stored = bytes(sent["message"])
+    assert (sent["state"], sent["recipient"], sent["reason"]) == ("sent", NEW, None)
+    assert sha256(stored).hexdigest() == sent["sha256"] != before["sha256"]
+    assert message_from_bytes(stored)["To"] == NEW
+    assert sent["message_id"] == before["message_id"]
+    assert engine.replay(case).matches_stored
+
+
+def test_that_the_address_was_corrected_is_told_once_and_an_equal_one_changes_nothing(engine: Engine, url: str) -> None:
+    case = bring(engine, "rights_pending")
+    with Sink(answers={OLD: "550 no such user"}) as sink:
+        delivery(engine, sink).run_once()
+    (before,) = outbox(url)
+
+    engine.record(case, {"registration": {"email": OLD.upper(), "company_name": "Anders"}}, letters=False)
+    engine.record(case, {"registration": {"email": OLD, "company_name": "Anders"}}, letters=False)
+    for address in ("een@example.com", NEW):
+        engine.record(case, {"registration": {"email": address}})
+
+    assert outbox(url)[0]["reason"] == before["reason"] + CORRECTED
+
+
+@pytest.mark.parametrize("state", ["claimed", "sending", "sent", "unknown", "merged", "cancelled"])
+def test_what_is_on_its_way_or_over_or_in_doubt_keeps_its_address(engine: Engine, url: str, state: str) -> None:
+    case = bring(engine, "rights_pending")
+    as_state(engine, state)
+
+    engine.record(case, CORRECTION)
+
+    assert outbox(url)[0]["recipient"] == OLD
+
+
+def test_letters_to_another_reader_keep_theirs(engine: Engine, url: str) -> None:
+    case = bring(engine, "registered")
+    delivery(engine, None).run_once()
+
+    engine.record(case, CORRECTION)
+
+    assert {row["role"]: row["recipient"] for row in outbox(url)} == {"applicant": NEW, "asr": "asr@example.org"}
+
+
+@pytest.mark.parametrize("email", [None, "geen adres"])
+def test_without_an_address_letters_wait_for_one(engine: Engine, url: str, email: str | None) -> None:
+    case = bring(engine, "rights_pending")
+    engine.record(case, {"registration": {"email": email}})
+    with Sink() as sink:
+        waited = delivery(engine, sink).run_once()
+        engine.record(case, CORRECTION)
+        delivery(engine, sink).run_once()
+
+    assert (waited.sent, waited.pending) == (0, 1)
+    assert [to for to, _ in sink.letters] == [NEW]
+
+
+def test_a_letter_that_may_have_arrived_goes_to_the_new_address_once_a_person_sends_it_again(
+    engine: Engine, url: str, desk: Desk
+) -> None:
+    case = bring(engine, "rights_pending")
+    as_state(engine, "unknown")
+    engine.record(case, CORRECTION)
+
+    desk.ask("mail resolve 1 --resend --reason 'gevraagd: niet aangekomen'")
+    with Sink() as sink:
+        delivery(engine, sink).run_once()
+
+    assert [to for to, _ in sink.letters] == [NEW]
+    assert sink.messages()[0]["To"] == NEW
+
+
+def test_one_that_did_arrive_keeps_the_address_it_arrived_at(engine: Engine, url: str, desk: Desk) -> None:
+    case = bring(engine, "rights_pending")
+    as_state(engine, "unknown")
+    engine.record(case, CORRECTION)
+
+    desk.ask("mail resolve 1 --sent --reason 'gevraagd: aangekomen'")
+
+    assert [(row["state"], row["recipient"]) for row in outbox(url)] == [("sent", OLD)]
+
+
+@pytest.mark.parametrize("first", ["recorded", "resent"])
+def test_a_letter_without_an_address_that_a_restore_put_in_doubt_leaves_once_it_is_sent_again(
+    engine: Engine, url: str, desk: Desk, first: str
+) -> None:
+    given = employer("loket_user", "registration")
+    del given["registration"]["email"]
+    case = engine.open_case(given).case.reference
+    desk.ask("doctor --after-restore")
+    assert outbox(url)[0]["state"] == LetterState.UNKNOWN
+
+    if first == "recorded":
+        engine.record(case, CORRECTION)
+    desk.ask("mail resolve 1 --resend --reason 'niet verstuurd'")
+    if first == "resent":
+        engine.record(case, CORRECTION)
+    with Sink() as sink:
+        delivery(engine, sink).run_once()
+
+    assert [to for to, _ in sink.letters] == [NEW]
+
+
+def test_a_letter_that_was_on_its_way_meanwhile_goes_to_the_new_address_when_it_is_tried_again(
+    engine: Engine, url: str, desk: Desk
+) -> None:
+    case = bring(engine, "rights_pending")
+    as_state(engine, "claimed")
+    engine.record(case, CORRECTION)
+    as_state(engine, "failed")
+
+    desk.ask("mail retry 1")
+
+    assert [(row["state"], row["recipient"]) for row in outbox(url)] == [("pending", NEW)]
+
+
+def test_letters_to_a_role_go_to_the_address_that_is_set_now(engine: Engine, url: str, desk: Desk) -> None:
+    bring(engine, "registered")
+    moved = Sender(sender=DESK.sender, addresses={**DESK.addresses, "asr": "nieuw@example.org"})
+    with Sink(answers={"asr@example.org": "550 no such user"}) as sink:
+        delivery(engine, sink).run_once()
+        (failed,) = [row for row in outbox(url) if row["role"] == "asr"]
+        desk.ask(f"mail retry {failed['id']}")
+        delivery(engine, sink, moved).run_once()
+
+    assert failed["state"] == "failed"
+    (letter,) = sink.messages("nieuw@example.org")
+    assert letter["To"] == "nieuw@example.org"
+
+
+def test_mail_show_tells_that_the_address_was_corrected(engine: Engine, desk: Desk) -> None:
+    case = bring(engine, "rights_pending")
+    with Sink(answers={OLD: "550 no such user"}) as sink:
+        desk.environ["SCHAKEL_SMTP_URL"] = f"smtp://{ADDRESS}:{sink.port}"
+        delivery(engine, sink).run_once()
+        desk.ask(f"record {case} registration email={NEW}")
+
+    shown = desk.run("mail show 1").output
+    assert CORRECTED.removeprefix("; ") in " ".join(shown.split())
+    assert "(g•••@example.com)" in shown

@@ -272,3 +272,18 @@ def test_a_postponement_is_told_to_each_in_their_own_language(engine: Engine, ur
 
     languages = [(letter["role"], letter["language"]) for letter in sent(url, case, "coupling_confirmed")[2:]]
     assert languages == [("applicant", "en"), ("asr", "nl")]
+
+
+def test_a_letter_is_due_now_also_when_the_history_is_ahead_of_the_clock(
+    engine: Engine, clock: SetClock, url: str
+) -> None:
+    case = bring(engine, "rights_pending")
+    now = clock.moment
+    clock.moment = now + timedelta(days=365)
+    engine.note(case, "met een klok die een jaar voorloopt")
+    clock.moment = now
+
+    engine.advance(case, "register")
+
+    (letter,) = sent(url, case, "registration_received")
+    assert (_moment(letter["due_at"]), _moment(letter["created_at"])) == (now, now + timedelta(days=365))

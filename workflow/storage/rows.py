@@ -108,9 +108,9 @@ def private_rows(work: Work) -> Iterator[Row]:
 
 
 def letter_rows(work: Work) -> Iterator[Row]:
-    """The outbox rows of the letters that were written."""
+    """The outbox rows of the letters that were written, due now even when the history is ahead of the clock."""
     for letter in work.letters:
-        yield letter_row(work.case_id, letter, letter.created_at)
+        yield letter_row(work.case_id, letter, work.now)
 
 
 def letter_row(case_id: int | None, letter: Letter, due: datetime) -> Row:

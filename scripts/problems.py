@@ -48,9 +48,11 @@ def print_letters(letters: Sequence[str]) -> None:
 
 
 def print_missing(session: Session, reference: str, state: str, documents: Sequence[Mapping[str, str]]) -> None:
-    """Say what the forward move still misses, or that nothing stands in its way."""
+    """Say what the forward move still misses, or that nothing stands in its way; where none is, what is doubtful."""
     forward = session.definition.forward_from(state)
     if forward is None:
+        for line in ("Recorded all the same:", *problem_lines(documents)) if documents else ():
+            click.echo(line)
         return
     if documents:
         click.echo(f"Before '{forward.trigger}':")

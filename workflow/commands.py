@@ -14,7 +14,7 @@ from workflow.definition import Facts, Json, LetterTo, Move, Problem, Severity
 from workflow.errors import Conflict, Refused, UsageError
 from workflow.events import Event, Kind
 from workflow.history import merge
-from workflow.judgement import Judgement, judge
+from workflow.judgement import Judgement, amendment_problems, judge
 from workflow.observation import check_sheets
 from workflow.schedule import is_on_hold
 from workflow.work import Rules, Work, times_told
@@ -277,10 +277,8 @@ def _judge_with_reason(
 
 def _refuse_unfit_amendment(work: Work, facts: Facts) -> None:
     """A final state's amended facts must still satisfy the move that led there, but for warnings."""
-    arrived = next(move for move in work.rules.definition.moves if move.target == work.case.state)
-    problems = judge(arrived, facts, work.context).blocking
-    amendable = work.rules.definition.state(work.case.state).amendable
-    errors = tuple(p for p in problems if p.severity is Severity.ERROR and p.field in amendable)
+    found = amendment_problems(work.rules.definition, work.case.state, facts, work.context)
+    errors = tuple(problem for problem in found if problem.severity is Severity.ERROR)
     if errors:
         refuse(work, f"{work.case.reference} was not changed.", errors, command="record")
 

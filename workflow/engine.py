@@ -19,7 +19,7 @@ from workflow.errors import Conflict, Overtaken, Refused, UsageError
 from workflow.events import Event, Origin
 from workflow.finding import find_case, find_case_among, free_reference, known_codes, known_trigger, older_cases
 from workflow.history import merge, readable
-from workflow.judgement import open_problems, verdicts
+from workflow.judgement import open_problems, problems_after, verdicts
 from workflow.storage import Database
 from workflow.storage.listing import Filter, list_cases
 from workflow.storage.store import Store
@@ -81,7 +81,7 @@ class Engine:
 
         def decide(work: Work) -> Recorded:
             event, changed = commands.record(work, parsed, letters=letters)
-            problems = open_problems(self.definition, work.case, work.context, work.examination)
+            problems = problems_after(self.definition, work.case, work.context, changed, work.examination)
             return Recorded(work.case, event, changed, tuple(letter.letter for letter in work.letters), problems)
 
         return self._command(case, decide, origin, facts=parsed)

@@ -98,3 +98,22 @@ def open_problems(
     if move is None:
         return ()
     return judge(move, case.facts, context, standing=case.accepted, examination=examination).open
+
+
+def amendment_problems(definition: Definition, state: str, facts: Facts, context: Context) -> tuple[Problem, ...]:
+    """What the move that led to a final state would say of the fields that may still change there."""
+    arrived = next(move for move in definition.moves if move.target == state)
+    amendable = definition.state(state).amendable
+    return tuple(p for p in judge(arrived, facts, context).problems if p.field in amendable)
+
+
+def problems_after(
+    definition: Definition, case: Case, context: Context, changed: Collection[str], examination: Examination
+) -> tuple[Problem, ...]:
+    """What is open once facts were recorded; in a final state, what is said of the fields that changed."""
+    if not definition.state(case.state).final:
+        return open_problems(definition, case, context, examination)
+    if not changed:
+        return ()
+    found = amendment_problems(definition, case.state, case.facts, context)
+    return tuple(problem for problem in found if problem.field in changed)

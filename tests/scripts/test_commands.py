@@ -40,6 +40,26 @@ def test_a_case_goes_from_open_to_confirmed(desk: Desk) -> None:
     assert desk.ask("replay E06")["matches_stored"] is True
 
 
+def test_a_new_first_exchange_that_is_doubtful_is_recorded_with_a_warning(desk: Desk) -> None:
+    desk.open("E06")
+    desk.ask("advance E06")
+    desk.ask(
+        'advance E06 \'policy.policies=[{"policy_number": "P1", "start_date": "2026-05-01", "pension_act": false}]\''
+    )
+    desk.ask("advance E06 hand_over handover.keylane_reference=KL-1")
+    handed = "handover.contacted_on=2026-04-20 handover.authorisations_set=ja"
+    desk.ask(f"advance E06 {handed} realised_on=2026-04-20 first_exchange_date=2026-05-04")
+
+    told = desk.ask("record E06 realisation first_exchange_date=2026-05-09")
+    said = desk.run("record E06 realisation first_exchange_date=2026-05-16").output
+    fine = desk.run("record E06 realisation first_exchange_date=2026-05-18").output
+
+    assert [problem["code"] for problem in told["problems"]] == ["FIRST_EXCHANGE_NOT_WORKDAY"]
+    assert "Recorded all the same:" in said
+    assert "FIRST_EXCHANGE_NOT_WORKDAY" in said
+    assert "Recorded all the same:" not in fine
+
+
 def test_show_has_the_keys_of_the_contract_and_masks_what_is_personal(desk: Desk) -> None:
     case = desk.open("E06")
 

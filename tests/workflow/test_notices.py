@@ -243,6 +243,29 @@ def test_a_new_date_that_is_wrong_is_refused(engine: Engine, url: str, day: str 
     assert len(sent(url, case, "coupling_confirmed")) == 2
 
 
+@pytest.mark.parametrize(
+    ("day", "today", "code"),
+    [
+        ("2026-06-13", None, "FIRST_EXCHANGE_NOT_WORKDAY"),
+        ("2026-06-15", datetime(2026, 6, 16, 8, tzinfo=UTC), "FIRST_EXCHANGE_IN_PAST"),
+    ],
+)
+def test_a_new_date_that_is_doubtful_is_kept_and_said_to_be(
+    engine: Engine, clock: SetClock, day: str, today: datetime | None, code: str
+) -> None:
+    case = bring(engine, "confirmed")
+    clock.moment = today or clock.moment
+    new = {"realisation": {"first_exchange_date": day}}
+
+    recorded, repeated = engine.record(case, new), engine.record(case, new)
+
+    assert [(problem.code, problem.field) for problem in recorded.problems] == [
+        (code, "realisation.first_exchange_date")
+    ]
+    assert (repeated.event, repeated.problems) == (None, ())
+    assert engine.case(case).case.facts["realisation"]["first_exchange_date"] == day
+
+
 def test_a_new_date_is_kept_whatever_else_today_s_rules_would_say_of_the_case(sqlite_engine: Engine) -> None:
     older = bring(sqlite_engine, "registered")
     case = bring(sqlite_engine, "confirmed")

@@ -131,6 +131,12 @@ def cleaned(value: object) -> object:
     return _UNPAIRED.sub("\ufffd", _BREAKS.sub(" ", _UNSEEN.sub("", value)))
 
 
+def ended(value: object) -> str:
+    """A name or a label as it ends a sentence: 'B.V.' has its full stop already."""
+    text = str(cleaned(value)).rstrip()
+    return text if text.endswith(".") else f"{text}."
+
+
 def _environment(*, autoescape: bool) -> ImmutableSandboxedEnvironment:
     """Jinja without a loader, so that no template can name a file; every value that is shown is cleaned first."""
     environment = ImmutableSandboxedEnvironment(
@@ -139,6 +145,7 @@ def _environment(*, autoescape: bool) -> ImmutableSandboxedEnvironment:
         finalize=cleaned,
     )
     environment.globals = {"web_address": web_address}
+    environment.filters["ended"] = ended
     return environment
 
 

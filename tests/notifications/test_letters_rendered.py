@@ -174,6 +174,28 @@ def test_no_value_can_break_a_line(breaking):
     assert Page(rendered.html).names().count("h2") == 3
 
 
+@pytest.mark.parametrize(("name", "shown"), [("Vier B.V.", "Vier B.V."), ("Vier", "Vier."), ("V. <&>", "V. <&>.")])
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_a_sentence_that_ends_with_a_name_has_one_full_stop(language, name, shown):
+    rendered = render("configuration_started", language, keylane_reference=name)
+
+    assert f" {shown}\n" in rendered.text
+    assert f" {shown}\n" in "".join(Page(rendered.html).said)
+
+
+@every_letter
+def test_no_letter_ends_a_sentence_twice(letter, language, role):
+    dotted = dict.fromkeys(("company", "company_short", "holder_label", "state_label", "keylane_reference"), "a.s.r.")
+    context = sample_context(letter, language, role)
+    known = {name: value for name, value in dotted.items() if name in context}
+    cases = {"cases": [{**case, "company": "a.s.r.", "state_label": "a.s.r."} for case in context.get("cases", ())]}
+    for sequence in ({"sequence": 1}, {"sequence": 0}):
+        rendered = render(letter, language, role, **known, **sequence, **(cases if "cases" in context else {}))
+
+        assert not re.search(r"(?<!\.)\.\.(?!\.)", rendered.text)
+        assert not re.search(r"(?<!\.)\.\.(?!\.)", rendered.html)
+
+
 def test_no_value_can_turn_the_direction_of_writing_or_hide_itself():
     shown = cleaned("Leeuw\u202egnp.exe\u2066 B\u200b.V.\ufeff")
 

@@ -61,11 +61,16 @@ def _digest(rows: Sequence[OutboxRow], now: datetime) -> Letter:
         "role": rows[0].role,
         "language": (language := majority([row.language for row in rows])),
         "reference": "",
-        "count": len(rows),
+        "count": sum(_asks(context) for context in contexts),
         "cases": [{name: context.get(name) for name in _KEPT} for context in contexts],
     }
     text = compact_json(context)
     return Letter(0, LETTER, rows[0].role, language, rows[0].recipient, text, now)
+
+
+def _asks(context: dict[str, Any]) -> bool:
+    """Whether a reminder asks something of its reader: an applicant with nothing open need not do anything."""
+    return bool(context.get("open_items")) or context.get("role") != "applicant"
 
 
 def majority(languages: Sequence[str]) -> str:

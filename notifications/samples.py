@@ -77,7 +77,9 @@ def sample_context(letter: str, language: str, role: str | None = None) -> dict[
     role = role or _ROLES.get(letter, "applicant")
     address = {"letter": letter, "role": role, "language": language}
     if letter == "reminder_digest":
-        return address | {"reference": "", "count": 3, "cases": _waiting_cases(language, role)}
+        cases = _waiting_cases(language, role)
+        asking = [case for case in cases if case["open_items"] or role != "applicant"]
+        return address | {"reference": "", "count": len(asking), "cases": cases}
     if letter == "daily_overview":
         return address | {"reference": ""} | _overview()
     if letter == "ledger_checkpoint":

@@ -85,6 +85,26 @@ def test_the_history_of_each_case_names_the_letter_that_carried_its_reminder(
         assert "message" in told.commitments
 
 
+@pytest.mark.parametrize(("open_ones", "subject"), [(1, "1 koppeling wacht op je"), (0, "wij kijken je gegevens na")])
+def test_cases_with_nothing_open_are_not_counted(
+    sqlite_engine: Engine, clock: SetClock, open_ones: int, subject: str
+) -> None:
+    for _ in range(open_ones):
+        preparing(sqlite_engine)
+    for _ in range(2):
+        sqlite_engine.open_case(employer("loket_user", "registration"), letters=False)
+    clock.moment = MORNING
+    fire(sqlite_engine)
+
+    with Sink() as sink:
+        delivery(sqlite_engine, sink).run_once()
+
+    (letter,) = sink.messages(APPLICANT)
+    assert letter["Subject"].endswith(subject)
+    text = letter.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    assert text.count("Je hoeft nu niets te doen.") == 2 + (not open_ones)
+
+
 @pytest.mark.parametrize(
     ("languages", "expected"), [("nl nl en", "nl"), ("en nl en", "en"), ("en nl", "nl"), ("en en", "en")]
 )

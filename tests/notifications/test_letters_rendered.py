@@ -135,7 +135,7 @@ def test_the_first_exchange_letter_says_that_individual_employers_can_be_supplie
 def test_a_digest_counts_in_its_subject_and_names_each_case():
     rendered = render("reminder_digest", "nl")
 
-    assert rendered.subject == "3 koppelingen wachten op je"
+    assert rendered.subject == "2 koppelingen wachten op je"  # the third asks nothing
     for reference in ("K-7Q2M-4XZ9", "K-3F8N-P1TC", "K-9VH4-0JWE"):
         assert reference in rendered.text
 
@@ -149,6 +149,19 @@ def test_a_reminder_asks_nothing_of_a_reader_who_has_nothing_to_do(letter, langu
     assert not re.search("erinnering|eminder", telling.subject + telling.text)
     assert re.search("Je hoeft nu niets te doen|You need not do anything now", telling.text)
     assert not re.search("stoppen|must stop", telling.text)
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_a_digest_asks_nothing_about_a_case_with_nothing_open(language):
+    cases = [{**case, "open_items": []} for case in sample_context("reminder_digest", language)["cases"]]
+    asking, telling = render("reminder_digest", language), render("reminder_digest", language, cases=cases, count=0)
+    nothing = re.compile(r"Je hoeft nu niets te doen|You need not do anything now")
+
+    assert len(nothing.findall(asking.text)) == 1
+    assert len(nothing.findall(telling.text)) == 1 + len(cases)
+    assert re.search("Wil je|Could you", asking.text)
+    assert not re.search(r"\d koppeling|\d coupling|wacht|waiting|Wil je|Could you|\?", telling.subject + telling.text)
+    assert not re.search(r"Ligt \d+ werkdagen bij je\.$|working days\.$", asking.text, re.MULTILINE)
 
 
 def test_a_hostile_name_shows_as_itself_in_both_parts():

@@ -28,6 +28,9 @@ from workflow.work import Work
 
 NO_SENDER = "not-set@localhost.example"
 """Stands in From while a letter is only looked at and no sender is set."""
+UNKNOWN = "…"
+"""Stands in a letter that is only looked at for what is not known yet."""
+_DATES = ("realised_on", "first_exchange_date", "first_check_on")
 _PAGE = 1000
 _RETRYABLE = (LetterState.FAILED, LetterState.PENDING)
 
@@ -85,18 +88,20 @@ def render_preview(session: Session, letter: str, case: str | None, language: st
 def _context_of(session: Session, letter: str, case: str, language: str) -> dict[str, object]:
     """The context this letter would have for a case now; the work is thrown away."""
     engine = session.engine
-    roles = {to.letter: to.role for to in engine.definition.letters()}
-    if letter not in roles:
-        return sample_context(letter, language)
+    languages = engine.definition.domain.languages
+    readers = [to.role for to in engine.definition.letters() if to.letter == letter]
+    if not readers:
+        raise UsageError(f"The letter '{letter}' is not about one case: leave CASE out to see it with made-up ones.")
+    role = next((role for role in readers if language in languages[role]), readers[0])
     with session.database.reading() as store:
         case_id, found = find_case(store, case)
         keys = engine.definition.domain.keys(found.facts)
         (others,) = store.older_open_cases([(case_id, keys)])
     work = Work(engine.rules, session.origin(), session.clock.now(), case_id, found, others)
     event = work.append(Kind.NOTED, {})
-    work.write_letters(event, (LetterTo(letter, roles[letter]),), told=found.told, reason="…")
+    work.write_letters(event, (LetterTo(letter, role),), told=found.told, reason=UNKNOWN, in_language=language)
     context: dict[str, object] = json.loads(work.letters[0].context)
-    return context
+    return context | {name: UNKNOWN for name in _DATES if not context.get(name)}
 
 
 def retry_letter(session: Session, number: int) -> OutboxRow:

@@ -140,8 +140,12 @@ class Work:
         told: Mapping[str, Json],
         reason: str | None = None,
         accepted: tuple[Problem, ...] = (),
+        in_language: str | None = None,
     ) -> None:
-        """Write the outbox rows of an event; `told` is what the case had been told before it."""
+        """Write the outbox rows of an event; `told` is what the case had been told before it.
+
+        `in_language` is for a letter that is only looked at; otherwise each is in the language of its reader.
+        """
         if not letters:
             return
         definition, calendar, case = self.rules.definition, self.rules.calendar, self.case
@@ -166,7 +170,7 @@ class Work:
         }
         reminds = event.kind in (Kind.REMINDED, Kind.ESCALATED)
         for to in letters:
-            language = domain.language(to.role, case.facts)
+            language = in_language or domain.language(to.role, case.facts)
             earlier = times_told(told, to.letter)
             occasion = Occasion(to.letter, to.role, language, earlier, **situation)
             context = compact_json(domain.letter_context(occasion))

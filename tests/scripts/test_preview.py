@@ -1,0 +1,58 @@
+"""A letter that is only looked at: in the language that was asked, about the case that was named, or refused."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.scripts.desk import GOOD, Desk
+
+
+def dutch_case(desk: Desk, **registration: object) -> None:
+    given = {**GOOD, "registration": {**GOOD["registration"], "contact_name": "Sam Salaris", **registration}}
+    desk.ask("open -", json.dumps({"external_reference": "E06", **given}))
+
+
+def test_it_is_in_one_language_whatever_the_language_of_the_case(desk: Desk) -> None:
+    dutch_case(desk)
+
+    english = [
+        desk.ask(f"mail preview {name} E06 --language en")["text"] for name in ("invitation", "registration_received")
+    ]
+    dutch = desk.ask("mail preview registration_received E06")["text"]
+
+    for text in english:
+        assert text.splitlines()[2] == "Dear Sam Salaris,"
+    assert "Payroll: per month" in english[1]
+    assert " May 2026" in english[0] or " April 2026" in english[0]
+    assert "Beste Sam Salaris," in dutch
+    assert "Verloning: per maand" in dutch
+
+
+def test_it_is_in_dutch_for_readers_who_have_no_letters_in_another_language(desk: Desk) -> None:
+    dutch_case(desk, language="en")
+
+    assert "Beste collega" in desk.ask("mail preview enrichment_requested E06 --language en")["text"]
+    assert "Beste Sam Salaris" in desk.ask("mail preview invitation E06 --language nl")["text"]
+
+
+@pytest.mark.parametrize(("language", "said"), [("nl", "Op … wisselen we"), ("en", "On … we exchange data")])
+def test_a_date_that_is_not_known_yet_is_seen_to_be_unknown(desk: Desk, language: str, said: str) -> None:
+    dutch_case(desk)
+
+    shown = desk.ask(f"mail preview coupling_confirmed E06 --language {language}")
+
+    assert said in shown["text"]
+    assert "Sam Salaris" in shown["text"]
+
+
+@pytest.mark.parametrize("letter", ["reminder_digest", "daily_overview", "ledger_checkpoint"])
+def test_a_letter_that_is_not_about_one_case_takes_none(desk: Desk, letter: str) -> None:
+    dutch_case(desk)
+
+    refused = desk.run(f"mail preview {letter} E06")
+
+    assert refused.exit_code == desk.run("mail preview nothing").exit_code == 2
+    assert "leave CASE out" in refused.stderr
+    assert desk.run(f"mail preview {letter}").exit_code == 0

@@ -54,8 +54,10 @@ def gather(store: Store, rules: Rules, now: datetime) -> dict[str, Any] | None:
     tonight = at_midnight(local_day(now) + timedelta(days=1))
     today = [case for case in _cases(store, rules, now, tonight) if case not in overdue]
     failed, unknown = _letters(store, rules, LetterState.FAILED), _letters(store, rules, LetterState.UNKNOWN)
+    # whoever reads this has an address, and letters of today may get theirs in this very pass
+    homeless = letters.homeless(store, at_midnight(local_day(now)), but=ROLE, limit=MOST)
     drift = _drift(store, rules)
-    if not (overdue or today or failed or unknown or drift):
+    if not (overdue or today or failed or unknown or homeless or drift):
         return None
     holders = sorted({case["holder"] for case in overdue})
     return {
@@ -70,6 +72,7 @@ def gather(store: Store, rules: Rules, now: datetime) -> dict[str, Any] | None:
         ],
         "failed": failed,
         "unknown": unknown,
+        "homeless": [_told(rules, row) for row in homeless],
         "due_today": [{**case, "what": case["state_label"]} for case in today],
         "drift": drift,
     }
@@ -96,7 +99,11 @@ def _drift(store: Store, rules: Rules) -> list[str]:
     domain = rules.definition.domain
     name = domain.drift_field.rpartition(".")[2]
     found = ((case, domain.drift(case.facts)) for case in drifted_cases(store, name, MOST))
-    return [f"{case.reference}, {domain.title(case.facts)}: {said}" for case, said in found if said]
+    return [f"{_named(case.reference, domain.title(case.facts))}: {said}" for case, said in found if said]
+
+
+def _named(reference: str, title: str) -> str:
+    return f"{reference}, {title}" if title else reference
 
 
 def _letters(store: Store, rules: Rules, state: LetterState) -> list[dict[str, Any]]:

@@ -144,11 +144,13 @@ def _overview() -> dict[str, Any]:
     third = {"reference": "K-9VH4-0JWE", "company": "Stichting Zonnewijzer", "what": "wacht op polisgegevens"}
     refused = {"id": 12, "letter": "invitation", "role": "de aanvrager", "reference": "K-7Q2M-4XZ9"}
     lost = {"id": 15, "letter": "keylane_handover", "role": "Keylane", "reference": "K-3F8N-P1TC"}
+    waits = {"id": 18, "letter": "rights_missing", "role": "de aanvrager", "reference": "K-9VH4-0JWE", "reason": ""}
     return {
         "today": "23-11-2026",
         "overdue": [{"holder": "de aanvrager", "cases": [first]}, {"holder": "Keylane", "cases": [second]}],
         "failed": [refused | {"reason": "rcpt: 550 no such mailbox"}],
         "unknown": [lost | {"reason": "data: the connection was lost"}],
+        "homeless": [waits],
         "due_today": [third],
         "drift": ["K-3F8N-P1TC, Bakkerij De Gouden Leeuw: recht weg: Raadplegen HRM"],
     }

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from employers import bring
+from employers import bring, employer
 from looking import look
 from sink import DESK, Sink, delivery
 
@@ -170,3 +170,61 @@ def test_an_overview_of_before_its_words_were_in_it_can_still_be_read() -> None:
     assert "Te laat, wacht op asr\n- K-7Q2M-4XZ9, Drie Dennen: registered, 6 werkdagen" in text
     assert "- K-7Q2M-4XZ9, Drie Dennen: enriched\n" in text
     assert "- Brief 1, invitation aan applicant\n" in text
+
+
+def test_it_names_the_letters_that_wait_for_an_address_since_before_today(
+    engine: Engine, clock: SetClock, url: str
+) -> None:
+    given = employer("loket_user", "registration")
+    del given["registration"]["email"]
+    at(clock, "2026-04-20T16:00")
+    waits = engine.open_case(given).case.reference
+    bring(engine, "rights_pending")
+    at(clock, "2026-04-21T08:00")
+    today = engine.open_case(given).case.reference
+
+    assert look_over(engine)
+
+    (row,) = written(url)
+    told = json.loads(row["context"])
+    assert [(letter["letter"], letter["reference"]) for letter in told["homeless"]] == [("invitation", waits)]
+    text = Renderer(DESK).render("daily_overview", "nl", told).text
+    assert f"invitation aan de aanvrager, {waits}\n" in text
+    assert today not in text
+
+
+def test_letters_to_operations_that_wait_for_their_own_address_are_no_reason_for_another(
+    engine: Engine, clock: SetClock, url: str
+) -> None:
+    bring(engine, "enriched")
+    for day in (23, 24):
+        at(clock, f"2026-04-{day}T08:00")
+        look_over(engine)
+
+    contexts = [json.loads(row["context"]) for row in written(url)]
+    assert len(contexts) == 2
+    assert {letter["role"] for letter in contexts[1]["homeless"]} == {"a.s.r.", "Keylane"}
+
+
+@pytest.mark.parametrize("name", [None, "Werkgever"])
+def test_a_case_without_a_name_is_named_by_its_reference_alone(
+    sqlite_engine: Engine, sqlite_url: str, clock: SetClock, name: str | None
+) -> None:
+    given = employer("registration")
+    given["registration"]["company_name"] = name
+    case = sqlite_engine.open_case(given).case.reference
+    at(clock, "2026-06-05T08:00")
+
+    look_over(sqlite_engine)
+
+    (row,) = written(sqlite_url)
+    text = Renderer(DESK).render("daily_overview", "nl", json.loads(row["context"])).text
+    assert f"{case}, Werkgever: " in text if name else f"{case}: " in text
+    assert ", :" not in text
+
+
+def test_an_overview_that_was_written_before_there_were_such_letters_in_it_still_leaves() -> None:
+    known = sample_context("daily_overview", "nl")
+    del known["homeless"]
+
+    assert "op een adres" not in Renderer(DESK).render("daily_overview", "nl", known).text

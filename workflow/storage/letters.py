@@ -242,6 +242,12 @@ def count_homeless(store: Store) -> dict[str, int]:
     return {row["role"]: row["count"] for row in store.select(outbox_queries.count_homeless, {})}
 
 
+def homeless(store: Store, before: datetime, *, but: str, limit: int) -> list[OutboxRow]:
+    """Letters, but for those to one role, that have waited for an address since before a moment."""
+    since = (outbox.c.created_at < before, outbox.c.role != but)
+    return _rows(store, outbox_queries.IS_HOMELESS, *since, limit=limit)
+
+
 def count_pending(store: Store) -> int:
     """How many letters wait to be sent."""
     return int(next(store.select(outbox_queries.count_pending, {}))["count"])

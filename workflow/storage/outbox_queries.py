@@ -27,6 +27,8 @@ _LEASED = text("outbox.state IN ('claimed', 'sending')")
 _IS_PENDING = outbox.c.state == literal_column("'pending'")
 _IS_CLAIMED = and_(_LEASED, outbox.c.state == literal_column("'claimed'"))
 _IS_SENDING = and_(_LEASED, outbox.c.state == literal_column("'sending'"))
+IS_HOMELESS = and_(_IS_PENDING, outbox.c.recipient.is_(None))
+"""Letters that wait for an address."""
 IS_UNSENT = text("outbox.state <> 'sent'")
 """Letters that were not simply sent: few, and with an index of their own."""
 _FREE = {"state": "pending", "token": None, "lease_until": None}
@@ -144,8 +146,7 @@ def count_unsent() -> Executable:
 
 def count_homeless() -> Executable:
     """How many letters of each role wait for an address."""
-    homeless = and_(_IS_PENDING, outbox.c.recipient.is_(None))
-    return select(outbox.c.role, func.count().label("count")).where(homeless).group_by(outbox.c.role)
+    return select(outbox.c.role, func.count().label("count")).where(IS_HOMELESS).group_by(outbox.c.role)
 
 
 def last_number() -> Executable:

@@ -19,8 +19,10 @@ from typing import Any
 
 from notifications.calendar_file import FILE_NAMES, calendar_file
 from notifications.desk import Desk
+from notifications.passed import without_passed
 from notifications.rendering import CannotRender, Rendered, Renderer, cleaned
 from notifications.smtp_url import NoMailbox, mailbox
+from workflow.clock import local_day
 from workflow.errors import SchakelError
 from workflow.storage.letters import OutboxRow
 
@@ -56,6 +58,8 @@ class Builder:
             return row
         try:
             context = json.loads(row.context)
+            if isinstance(context, dict):  # what else it may be is said by the renderer
+                context = without_passed(context, local_day(now))
             rendered = self._renderer.render(row.letter, row.language, context)
             message_id = f"<letter.{row.id}.{row.case or 'digest'}@{self._domain}>"
             headers = (*self._sender, *_headers(row, rendered.subject, message_id, now), b"MIME-Version: 1.0")

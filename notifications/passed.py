@@ -1,0 +1,32 @@
+"""Days that a letter asks for something by, left out when they have passed before it leaves.
+
+A context is frozen when its letter is written; a letter that waits for an address may leave weeks later.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+ASKED_BY = ("answer_by", "due_on", "withdraw_question_on")
+"""What a context holds of days that are to come, '' when there is none; every template can do without."""
+
+_DUTCH = "januari februari maart april mei juni juli augustus september oktober november december"
+_ENGLISH = "january february march april may june july august september october november december"
+_MONTHS = {name: number for names in (_DUTCH, _ENGLISH) for number, name in enumerate(names.split(), 1)}
+_WRITTEN = re.compile(r"(\d{1,2}) ([A-Za-z]+) (\d{4})")
+
+
+def without_passed(context: Mapping[str, Any], today: date) -> Mapping[str, Any]:
+    """A context without the days by which nothing can be done any more; the day itself is too late for 'before' it."""
+    passed = [name for name in ASKED_BY if (day := written_day(context.get(name))) is not None and day <= today]
+    return {**context, **dict.fromkeys(passed, "")} if passed else context
+
+
+def written_day(text: object) -> date | None:
+    """The day that '4 december 2026' or '4 December 2026' names; None of anything else."""
+    found = _WRITTEN.fullmatch(text) if isinstance(text, str) else None
+    month = _MONTHS.get(found[2].lower()) if found else None
+    return date(int(found[3]), month, int(found[1])) if found and month else None

@@ -1,0 +1,58 @@
+"""A letter that leaves late asks for nothing by a day that has passed."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from employers import employer
+from sink import Sink, delivery
+
+from notifications.passed import ASKED_BY, without_passed, written_day
+from states.wording import written_date
+from workflow import Engine
+from workflow.clock import SetClock
+
+YEAR = [date(2028, 1, 1) + timedelta(days) for days in range(366)]
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_every_day_is_read_as_it_was_written(language: str) -> None:
+    assert [written_day(written_date(day, language)) for day in YEAR] == YEAR
+
+
+@pytest.mark.parametrize("text", ["", None, 4, "…", "4 brumaire 2026", "december 2026", "4 december 2026."])
+def test_anything_else_is_no_day(text: object) -> None:
+    assert written_day(text) is None
+
+
+@pytest.mark.parametrize(
+    ("day", "kept"), [("3 december 2026", False), ("4 december 2026", False), ("5 mei 2027", True)]
+)
+def test_the_days_that_have_passed_are_left_out_and_nothing_else(day: str, kept: bool) -> None:
+    context = {**dict.fromkeys(ASKED_BY, day), "entered_on": day, "company": "x"}
+
+    left = without_passed(context, date(2026, 12, 4))
+
+    assert left == (context if kept else {**context, **dict.fromkeys(ASKED_BY, "")})
+
+
+@pytest.mark.parametrize(("language", "before"), [("nl", "vóór"), ("en", "before")])
+@pytest.mark.parametrize("late", [False, True])
+def test_a_letter_that_waited_long_for_an_address_names_no_day_that_passed(
+    sqlite_engine: Engine, clock: SetClock, language: str, before: str, late: bool
+) -> None:
+    given = employer("loket_user", "registration")
+    given["registration"] |= {"email": None, "language": language}
+    case = sqlite_engine.open_case(given).case.reference
+    if late:
+        clock.moment = datetime(2026, 6, 24, 8, tzinfo=UTC)
+    sqlite_engine.record(case, {"registration": {"email": "nieuw@example.com"}})
+
+    with Sink() as sink:
+        delivery(sqlite_engine, sink).run_once()
+
+    (letter,) = (one for one in sink.messages() if case in one["Subject"])
+    text = letter.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    assert (f"{before} " in text.partition("1.")[0]) is not late
+    assert "2026" not in text or not late

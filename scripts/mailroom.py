@@ -16,7 +16,7 @@ from notifications.samples import sample_context
 from scripts.passes import desk_of
 from scripts.wiring import Session
 from workflow.definition import LetterTo
-from workflow.errors import NoSuchCase, Refused, check_known
+from workflow.errors import NoSuchCase, Refused, UsageError, check_known
 from workflow.events import Kind
 from workflow.finding import find_case
 from workflow.storage import letters

@@ -9,12 +9,18 @@ from workflow.errors import Overtaken, StoreError
 from workflow.storage.faults import explain, is_duplicate
 
 DATABASE = "postgresql://db.example.org/schakel"
+NO_ANSWER = "does not answer: is the server running, and are host and port right?"
+AT = 'connection failed: connection to server at "10.0.0.7", port 5432 failed: '
+"""What psycopg and libpq write before each reason why there is no connection."""
 
 
 @pytest.mark.parametrize(
     ("said", "means"),
     [
-        ("attempt to write a readonly database", "is read-only: check the permissions of the file and its folder."),
+        (
+            "attempt to write a readonly database",
+            "is read-only: check the permissions of its folder, of the file, and of its -wal and -shm beside it.",
+        ),
         ("unable to open database file", "cannot be opened: is the path right, the folder there and writable?"),
         (
             "database or disk is full",
@@ -23,14 +29,24 @@ DATABASE = "postgresql://db.example.org/schakel"
         ('could not extend file "base/5": No space left on device', "has no room left: free disk space"),
         ("database is locked", "stayed busy for 30 seconds: another program holds it; repeat the command."),
         ("file is not a database", "is not a SQLite database."),
-        ("disk I/O error", "could not be read or written (disk I/O error): check the disk."),
+        (
+            "database disk image is malformed",
+            "is damaged (after a restore: is an old -wal beside it?), or its disk could not be read: check the disk,",
+        ),
+        (
+            "disk I/O error",
+            "could not be read or written (disk I/O error): is the disk full (df)? Else check the disk.",
+        ),
         ('FATAL:  password authentication failed for user "schakel"', "refused the password."),
         (
             'relation "cases" does not exist',
-            "is not there or misses something: check the name, then run: schakel init.",
+            'misses something (relation "cases" does not exist): check the name, then run: schakel init',
         ),
         ("terminating connection due to transaction timeout", "ended this transaction, which took too long;"),
-        ("server closed the connection\n\tunexpectedly", "does not answer: is the server running,"),
+        ("terminating connection due to administrator command", NO_ANSWER),
+        ("server closed the connection\n\tunexpectedly", NO_ANSWER),
+        ("the connection is lost", NO_ANSWER),
+        ("connection timeout expired", NO_ANSWER),
         ("something\nnobody   knows", "failed: something nobody knows"),
     ],
 )
@@ -39,6 +55,67 @@ def test_an_error_of_a_driver_becomes_one_sentence_that_says_what_to_do(said: st
 
     assert type(told) is StoreError
     assert str(told).startswith(f"The database {DATABASE} {means}")
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (AT + "Connection refused\n\tIs the server running on that host and accepting TCP/IP connections?", NO_ANSWER),
+        (
+            'connection is bad: connection to server on socket "/run/.s.PGSQL.5432" failed: No such file or directory\n'
+            "\tIs the server running locally and accepting connections on that socket?",
+            NO_ANSWER,
+        ),
+        (AT + "Connection timed out", NO_ANSWER),
+        (AT + "timeout expired", NO_ANSWER),
+        (
+            AT + "FATAL:  the database system is starting up",
+            "does not answer yet, or no more: FATAL: the database system is starting up",
+        ),
+        (
+            AT + "fe_sendauth: no password supplied",
+            "wants a password, and got none: set database_password_file, or PGPASSFILE, a file that only you can read.",
+        ),
+        (
+            AT + 'root certificate file "/root.crt" does not exist\nEither provide the file, or change sslmode.',
+            "cannot be told from another: the root certificate to check it by is not there or cannot be read. Put it "
+            'there, or name it with sslrootcert=/full/path in database_url. (root certificate file "/root.crt" does '
+            "not exist Either provide the file, or change sslmode.)",
+        ),
+        (AT + "FATAL:  sorry, too many clients already", "has no connection left: end programs that hold some,"),
+        (AT + 'FATAL:  too many connections for role "one"', "has no connection left: end programs that hold some,"),
+        (
+            AT + "FATAL:  remaining connection slots are reserved for roles with the SUPERUSER attribute",
+            "has no connection left: end programs that hold some,",
+        ),
+        (
+            AT + 'FATAL:  database "schakel" does not exist',
+            'is not there: create it first (CREATE DATABASE "schakel"), then run: schakel init',
+        ),
+        (AT + 'FATAL:  role "ghost" does not exist', 'failed: FATAL: role "ghost" does not exist'),
+        (
+            AT + 'FATAL:  permission denied for database "x"\nDETAIL:  User does not have CONNECT privilege.',
+            'does not allow that (FATAL: permission denied for database "x" DETAIL: User does not have CONNECT '
+            "privilege.): are the grants of docs/security.md in place?",
+        ),
+        (
+            AT + 'FATAL:  no pg_hba.conf entry for host "10.0.0.1", user "a", database "b", no encryption',
+            'failed: FATAL: no pg_hba.conf entry for host "10.0.0.1", user "a", database "b", no encryption',
+        ),
+        (
+            AT + 'server certificate for "other.example" does not match host name "db"',
+            'failed: server certificate for "other.example" does not match host name "db"',
+        ),
+        (
+            AT + "server does not support SSL, but SSL was required",
+            "failed: server does not support SSL, but SSL was required",
+        ),
+        ('connection is bad: invalid sslmode value: "full"', 'failed: invalid sslmode value: "full"'),
+        ('invalid connection option "sslmod"', 'failed: invalid connection option "sslmod"'),
+    ],
+)
+def test_why_there_is_no_connection_is_told_as_libpq_says_it(said: str, told: str) -> None:
+    assert str(explain(psycopg.OperationalError(said), DATABASE)).startswith(f"The database {DATABASE} {told}")
 
 
 def test_of_a_long_error_that_nobody_knows_the_beginning_is_told() -> None:

@@ -124,6 +124,7 @@ def test_a_postgresql_without_this_database_is_named(postgres_server: str, use: 
     with pytest.raises(StoreError) as error:
         use(postgres_server.format(name="nergens"))
 
+    assert 'create it first (CREATE DATABASE "nergens")' in str(error.value)
     assert is_a_sentence(str(error.value))
 
 

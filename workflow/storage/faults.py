@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import re
+
 from workflow.errors import Overtaken, SchakelError, StoreError
 
 _DUPLICATE = "23505"
 """PostgreSQL's code: its words are in the server's own language."""
+_MOST = 300
+"""Characters of a driver's own words; they hold no password."""
 _CROSSED = {"40P01", "40001"}
 """Two writers of many rows met crosswise and this one was ended; or the server asks for more isolation than we do."""
+_NO_ANSWER = "does not answer: is the server running, and are host and port right?"
 _SAYS = (
-    # a part of what drivers say              what it means, and what to do
-    ("attempt to write a readonly database", "is read-only: check the permissions of the file and its folder."),
+    # a part of what drivers say              what it means, and what to do; the first that fits counts
+    (
+        "attempt to write a readonly database",
+        "is read-only: check the permissions of its folder, of the file, and of its -wal and -shm beside it.",
+    ),
     (
         "unable to open database file",
         "cannot be opened: is the path right, the folder there and writable? Run: schakel init",
@@ -22,14 +30,53 @@ _SAYS = (
     ("file is not a database", "is not a SQLite database."),
     (  # SQLite says this too when the disk gave EIO for a page of it
         "disk image is malformed",
-        "is damaged, or its disk could not be read: check the disk, repeat the command; if it stays, restore a backup.",
+        "is damaged (after a restore: is an old -wal beside it?), or its disk could not be read: check the disk, "
+        "repeat the command; if it stays, restore a backup.",
     ),
-    ("disk i/o error", "could not be read or written (disk I/O error): check the disk."),
+    (  # which it also says of a disk that is full when it closes a database
+        "disk i/o error",
+        "could not be read or written (disk I/O error): is the disk full (df)? Else check the disk.",
+    ),
     ("password authentication failed", "refused the password."),
-    ("does not exist", "is not there or misses something: check the name, then run: schakel init."),
+    (
+        "no password supplied",
+        "wants a password, and got none: set database_password_file, or PGPASSFILE, a file that only you can read.",
+    ),
+    (
+        "root certificate",
+        "cannot be told from another: the root certificate to check it by is not there or cannot be read. "
+        "Put it there, or name it with sslrootcert=/full/path in database_url. ({said})",
+    ),
+    ("too many clients", "{crowded}"),
+    ("too many connections", "{crowded}"),
+    ("connection slots are reserved", "{crowded}"),
+    ("permission denied for", "does not allow that ({said}): are the grants of docs/security.md in place?"),
     ("transaction timeout", "ended this transaction, which took too long; nothing was written: repeat the command."),
-    ("connection", "does not answer: is the server running, and are host and port right?"),
+    ("terminating connection", _NO_ANSWER),
+    ("the database system is", "does not answer yet, or no more: {said}"),
+    ("fatal:", "failed: {said}"),  # so it did answer
+    ("connection refused", _NO_ANSWER),
+    ("connection reset", _NO_ANSWER),
+    ("timeout expired", _NO_ANSWER),
+    ("connection timed out", _NO_ANSWER),
+    ("connection is closed", _NO_ANSWER),
+    ("connection is lost", _NO_ANSWER),
+    ("connection has been closed", _NO_ANSWER),
+    ("closed the connection", _NO_ANSWER),
+    ("no connection to the server", _NO_ANSWER),
+    ("could not connect", _NO_ANSWER),
+    ("could not receive data", _NO_ANSWER),
+    ("could not send data", _NO_ANSWER),
+    ("ssl syscall error", _NO_ANSWER),
+    ("is the server running", _NO_ANSWER),
+    ("no route to host", _NO_ANSWER),
+    ("network is unreachable", _NO_ANSWER),
 )
+_CROWDED = "has no connection left: end programs that hold some, or let it have more (max_connections), then repeat it."
+_BEFORE = re.compile(r"^connection (failed|is bad): (connection to server .+? failed: )?")
+"""What stands before the reason; the database is named already."""
+_NO_DATABASE = re.compile(r'database "(.+?)" does not exist')
+_NO_TABLE = re.compile(r'(relation|column|schema) "?.+"? does not exist')
 
 
 def explain(error: BaseException, database: str) -> SchakelError:
@@ -39,10 +86,18 @@ def explain(error: BaseException, database: str) -> SchakelError:
         return Overtaken(f"Somebody else wrote the same a moment ago; look again and decide anew. ({said[:120]})")
     if getattr(error, "sqlstate", None) in _CROSSED:
         return Overtaken("Another command was writing the same cases at that moment; nothing was written. Repeat it.")
-    for part, meaning in _SAYS:
-        if part in said.lower():
-            return StoreError(f"The database {database} {meaning}")
-    return StoreError(f"The database {database} failed: {said[:300]}")
+    return StoreError(f"The database {database} {_meaning(said)}")
+
+
+def _meaning(said: str) -> str:
+    if missing := _NO_DATABASE.search(said):
+        return f'is not there: create it first (CREATE DATABASE "{missing[1]}"), then run: schakel init'
+    if _NO_TABLE.search(said):
+        return f"misses something ({said[:_MOST]}): check the name, then run: schakel init"
+    said = _BEFORE.sub("", said)
+    lower = said.lower()
+    meaning = next((meaning for part, meaning in _SAYS if part in lower), "failed: {said}")
+    return meaning.format(said=said[:_MOST], crowded=_CROWDED)
 
 
 def is_duplicate(error: BaseException) -> bool:

@@ -43,9 +43,8 @@ def read_credentials(path: Path) -> Credentials:
 @asynccontextmanager
 async def alone_with(path: Path) -> AsyncIterator[None]:
     """Keep other processes from renewing the token until the block ends. Raises NoAnswer after a minute, NotUsable."""
-    lock = path.with_name(f"{path.name}.lock")
     try:
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(_lock_of(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise _unwritable(path, error) from None
     try:
@@ -99,6 +98,22 @@ class Replacement:
                 os.close(folder)
         except OSError as error:
             raise _unwritable(self._path, error) from None
+
+
+def check_place(path: Path) -> None:
+    """Whether a rotated token could be kept; leaves nothing behind. Raises NotUsable."""
+    with Replacement(path):
+        pass
+    try:  # not made here: whoever asks may be another user than the one who renews
+        os.close(os.open(_lock_of(path), os.O_RDWR | os.O_CLOEXEC))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def _lock_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.lock")
 
 
 def _read(path: Path) -> dict[str, object]:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator
 
 from loket.client import reaches
-from loket.credentials import read_credentials
+from loket.credentials import check_place, read_credentials
 from loket.errors import LoketError
 from loket.poll import failed_on
 from loket.wire import checked_url
@@ -25,6 +25,12 @@ def examine(session: Session) -> Iterator[tuple[str, str, str]]:
         url = checked_url("SCHAKEL_LOKET_API_URL", api_url)
     except UsageError as error:
         yield "fail", str(error), "set it right in schakel.toml"
+        return
+    try:
+        check_place(credentials)
+    except UsageError as error:
+        todo = f"give {credentials.parent} to the user that runs the worker; under systemd, name it in ReadWritePaths="
+        yield "fail", str(error), todo
         return
     round_is = "on" if session.settings.loket_poll else "off"
     try:

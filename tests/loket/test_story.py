@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -309,3 +310,17 @@ def test_it_works_over_a_real_socket(sqlite_window: Window) -> None:
     assert said["result"] == "ok"
     assert said["message"].startswith(f"{base}/v2 answers")
     assert json.loads(Path(window.environ["SCHAKEL_LOKET_CREDENTIALS"]).read_text())["refresh_token"] != "refresh-0"
+
+
+@pytest.mark.parametrize("taken", [".{name}.{process}", "{name}.lock"])
+def test_doctor_says_so_where_a_new_token_could_not_be_kept(sqlite_window: Window, taken: str) -> None:
+    path = Path(sqlite_window.environ["SCHAKEL_LOKET_CREDENTIALS"])
+    path.with_name(taken.format(name=path.name, process=os.getpid())).mkdir()
+    before = sorted(path.parent.iterdir())
+
+    (said,) = [found for found in sqlite_window.ask("doctor", code=1)["checks"] if found["check"] == "loket"]
+
+    assert said["result"] == "fail"
+    assert "must lie in a folder that Schakel can write" in said["message"]
+    assert said["todo"].startswith(f"give {path.parent} to the user that runs the worker")
+    assert sorted(path.parent.iterdir()) == before

@@ -19,8 +19,8 @@ from workflow.errors import UsageError, nearest
 
 PREFIX = "SCHAKEL_"
 FILE_NAME = "schakel.toml"
-ENVIRONMENT_ONLY = ("SCHAKEL_SETTINGS", "SCHAKEL_ACTOR", "SCHAKEL_TRACEBACK")
-"""Variables that steer one command, and so have no place in a file."""
+ENVIRONMENT_ONLY = ("SCHAKEL_SETTINGS", "SCHAKEL_ACTOR", "SCHAKEL_TRACEBACK", "SCHAKEL_PYTHON")
+"""Variables that steer one command, or the making of .venv, and so have no place in a file."""
 
 
 def data_folder() -> Path:

@@ -64,6 +64,7 @@ def test_a_file_beside_you_comes_before_the_one_of_the_user(write: Write, tmp_pa
 
 def test_a_mistyped_variable_is_found() -> None:
     assert unknown_variables({"SCHAKEL_LANGAUGE": "nl", "SCHAKEL_ACTOR": "a", "PATH": "x"}) == ("SCHAKEL_LANGAUGE",)
+    assert unknown_variables({"SCHAKEL_PYTHON": "/usr/bin/python3"}) == ()
 
 
 def test_a_password_in_the_mail_url_is_never_printed(tmp_path: Path) -> None:

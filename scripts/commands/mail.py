@@ -32,7 +32,11 @@ def mail() -> None:
     """Letters: what waits, what was sent, what failed, and what only a person can decide."""
 
 
-@mail.command("list", epilog=examples("schakel mail list", "schakel mail list --case E06 --state failed"))
+@mail.command(
+    "list",
+    short_help="List letters, oldest first.",
+    epilog=examples("schakel mail list", "schakel mail list --case E06 --state failed"),
+)
 @click.option("--case", metavar="CASE", help="Only letters of this case.")
 @click.option("--state", type=click.Choice([str(state) for state in LetterState]), help="Only letters in this state.")
 @click.option("--limit", metavar="N", type=click.IntRange(min=1), help="At most so many.")
@@ -56,7 +60,11 @@ def list_letters(session: Session, case: str | None, state: str | None, limit: i
         click.echo(line)
 
 
-@mail.command("show", epilog=examples("schakel mail show 12", "schakel mail show 12 --raw > letter.eml"))
+@mail.command(
+    "show",
+    short_help="Show one letter, its tries and its text.",
+    epilog=examples("schakel mail show 12", "schakel mail show 12 --raw > letter.eml"),
+)
 @click.argument("number", metavar="ID", type=click.IntRange(min=1))
 @click.option("--raw", is_flag=True, help="The bytes as they were or will be sent, addresses and all.")
 @json_option
@@ -88,7 +96,11 @@ def show_letter(session: Session, number: int, raw: bool) -> None:
     click.echo(text)
 
 
-@mail.command("preview", epilog=examples("schakel mail preview invitation", "schakel mail preview invitation E06"))
+@mail.command(
+    "preview",
+    short_help="Render a letter, with made-up facts or a case's.",
+    epilog=examples("schakel mail preview invitation", "schakel mail preview invitation E06"),
+)
 @click.argument("letter", metavar="LETTER")
 @click.argument("case", metavar="[CASE]", required=False)
 @click.option("--language", type=click.Choice(["nl", "en"]), default="nl", show_default=True)
@@ -111,7 +123,11 @@ def preview(session: Session, letter: str, case: str | None, language: str, targ
     click.echo(f"Subject: {rendered.subject}\n\n{rendered.text}")
 
 
-@mail.command("retry", epilog=examples("schakel mail retry 12"))
+@mail.command(
+    "retry",
+    short_help="Send a letter again that failed or waits.",
+    epilog=examples("schakel mail retry 12"),
+)
 @click.argument("number", metavar="ID", type=click.IntRange(min=1))
 @json_option
 @pass_session
@@ -122,7 +138,11 @@ def retry(session: Session, number: int) -> None:
     _tell(session, retry_letter(session, number))
 
 
-@mail.command("resolve", epilog=examples('schakel mail resolve 12 --sent --reason "asked: it arrived"'))
+@mail.command(
+    "resolve",
+    short_help="Decide about a letter that may have arrived.",
+    epilog=examples('schakel mail resolve 12 --sent --reason "asked: it arrived"'),
+)
 @click.argument("number", metavar="ID", type=click.IntRange(min=1))
 @click.option("--sent", "decision", flag_value="sent", help="It arrived.")
 @click.option("--resend", "decision", flag_value="resend", help="It did not: send it again.")

@@ -1,18 +1,39 @@
-"""What README.md says of the code is what the code says of itself."""
+"""What README.md says of the code is what the code says of itself; what the documents name is there."""
 
 from __future__ import annotations
+
+import re
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from readme import README, filled
 
 from scripts.cli import cli
+from scripts.settings import unknown_variables
+
+ROOT = README.parent
+TEXTS = (README, *(ROOT / "docs").glob("*.md"), *(ROOT / "deploy").iterdir())
+OF_TESTS = {"SCHAKEL_LONG", "SCHAKEL_MUTANT_FILES", "SCHAKEL_MUTANT_SECONDS"}
 
 
 def test_the_generated_parts_of_the_readme_are_up_to_date() -> None:
     said = README.read_text("utf-8")
 
     assert said == filled(said), "run: .venv/bin/python tests/support/readme.py"
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=lambda path: path.name)
+def test_every_variable_that_is_named_means_something(text: Path) -> None:
+    named = set(re.findall(r"\bSCHAKEL_[A-Z_]+\b", text.read_text("utf-8")))
+
+    assert not unknown_variables(dict.fromkeys(named - OF_TESTS, "x"))
+
+
+def test_what_the_readme_imports_is_there() -> None:
+    (sample,) = re.findall(r"schakel import (\S+)", README.read_text("utf-8"))
+
+    assert (ROOT / sample).is_file()
 
 
 @pytest.mark.parametrize("group", ["audit", "loket", "mail", "workflow"])

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from states import letters, sheets, wording
 from states.codes import Code, problem
 from states.identity import keys, names_sole_trader
-from states.masking import mask_name
+from states.masking import mask_name, without_numbers
 from states.names import Field
 from states.numbers import bsns_in
 from states.reading import held_text
@@ -33,9 +33,11 @@ class EmployerCoupling:
         """Check types and trim; keep wrong values. Raises UsageError naming the field."""
         return sheets.parse(sheet, given)
 
-    def is_personal(self, path: str) -> bool:
-        """Whether this field, or what is inside it, must be kept out of the history."""
-        return path.partition("[")[0] in PERSONAL or path in PERSONAL_TEXTS
+    def is_personal(self, path: str, value: Json = None) -> bool:
+        """Whether this field, or what is inside it, must be kept out of the history; so must a BSN in any other."""
+        if path.partition("[")[0] in PERSONAL or path in PERSONAL_TEXTS:
+            return True
+        return path != Field.LOKET_EMPLOYER_ID and without_numbers(value) != value
 
     def mask(self, facts: Facts) -> dict[str, dict[str, Json]]:
         """The facts with personal values masked; a company name only where it may name a person."""
@@ -91,6 +93,8 @@ class EmployerCoupling:
 
 def _masked(path: str, value: Json, person: bool) -> Json:
     mark = PERSONAL.get(path)
+    if mark is None and path != Field.LOKET_EMPLOYER_ID:
+        return without_numbers(value)
     if mark is None or value is None or (mark.only_of_sole_trader and not person):
         return value
     return mark.mask(value)

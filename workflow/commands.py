@@ -201,7 +201,7 @@ def _split(work: Work, changes: Facts) -> tuple[dict[str, Json], dict[str, Json]
         said: dict[str, Json] = {}
         for name, value in fields.items():
             path = f"{sheet}.{name}"
-            if is_personal(path):
+            if is_personal(path, value):
                 personal[path] = value
             else:
                 said[name] = value

@@ -198,8 +198,8 @@ class Domain(Protocol):
     def parse(self, sheet: str, given: Mapping[str, object]) -> dict[str, Json]:
         """Check types and trim; keep wrong values. Raises UsageError naming the field."""
 
-    def is_personal(self, path: str) -> bool:
-        """Whether 'sheet.field' must be kept out of the history (only committed to)."""
+    def is_personal(self, path: str, value: Json = None) -> bool:
+        """Whether 'sheet.field', or this value of it, must be kept out of the history (only committed to)."""
 
     def mask(self, facts: Facts) -> dict[str, dict[str, Json]]:
         """The facts with personal values masked, for people."""

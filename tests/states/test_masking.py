@@ -96,3 +96,40 @@ def test_masking_leaves_what_is_unanswered(case):
     assert domain.mask(facts)["registration"]["dgas"] is None
     assert domain.mask({}) == {}
     assert domain.title({}) == ""
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "shown"),
+    [
+        ("registration.framework_contract_number", "012345672L01", "•••••••••"),
+        ("registration.kvk_number", "1112.22.333", "•••••••••"),
+        ("handover.keylane_reference", "BSN111.222.333", "BSN•••••••••"),
+        (
+            "policy.policies",
+            [{"policy_number": 111222333, "product": "x", "start_date": None, "pension_act": True}],
+            [{"policy_number": "•••••••••", "product": "x", "start_date": None, "pension_act": True}],
+        ),
+    ],
+)
+def test_a_bsn_in_a_field_that_is_not_personal_is_kept_and_shown_as_one_that_is(path, value, shown):
+    sheet, _, name = path.partition(".")
+
+    assert domain.is_personal(path, value)
+    assert domain.mask({sheet: {name: value}}) == {sheet: {name: shown}}
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("registration.framework_contract_number", "A020990001"),
+        ("registration.loket_employer_id", 111222333),
+        ("policy.policies", [{"policy_number": 4711, "product": "Basis", "start_date": "2026-06-01"}]),
+        ("loket_user.active", True),
+        ("registration.kvk_number", None),
+    ],
+)
+def test_what_holds_no_such_number_stays_as_it_is(path, value):
+    sheet, _, name = path.partition(".")
+
+    assert not domain.is_personal(path, value)
+    assert domain.mask({sheet: {name: value}}) == {sheet: {name: value}}

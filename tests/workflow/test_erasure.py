@@ -801,3 +801,22 @@ def _insist(engine: Engine, case: str) -> bool:
         else:
             return True
     return False
+
+
+def test_a_bsn_in_a_field_that_is_not_personal_is_never_in_history_and_gone_when_erased(
+    engine: Engine, url: str
+) -> None:
+    """Two columns of an import that were exchanged, say."""
+    case = engine.open_case(employer("loket_user", "registration")).case.reference
+    engine.record(case, {"registration": {"framework_contract_number": "012345672L01"}})
+    told = str([(step.changes, step.event.canonical) for step in engine.history(case)])
+    replays = engine.replay(case).matches_stored
+    engine.advance(case, "withdraw", reason="op verzoek")
+
+    before = rows_of(url)
+    wipe(engine, case)
+
+    assert "012345672" not in told
+    assert replays
+    assert b"012345672" in before
+    assert b"012345672" not in rows_of(url)

@@ -60,6 +60,8 @@ def verify(session: Session, case: str | None, against: str | None, given: str |
             report = verify_database(database, session.definition, key, held, case=case, begin=begin)
     finally:
         database.dispose()
+    if key is not None:
+        report.prove(must=given is not None)
     if session.json:
         print_json(report.document())
     else:
@@ -105,15 +107,16 @@ def _lines(report: Report, key: VerifierKey | None, held: int) -> Iterator[str]:
         yield wrapped(finding.message, _INDENT)
     yield ""
     count = len(findings)
-    more = f", {count - _MOST_SHOWN} of them not shown" if count > _MOST_SHOWN else ""
-    yield wrapped(f"{count} finding{'s' * (count != 1)}{more}: this is not the history as it was made.", "")
+    more = f" {count - _MOST_SHOWN} of them are not shown." if count > _MOST_SHOWN else ""
+    yield wrapped(f"{report.verdict}{more}", "")
     yield wrapped("Next: keep a copy of the database as it is now, then look at each: schakel audit verify --json", "")
 
 
 def _praise(report: Report, held: int) -> Iterator[str]:
-    said = "Nothing was altered, and every move was legal by the rules of its time."
-    yield wrapped(said, _INDENT, first=f"{marks().yes} ")
-    if not report.checkpoints:
+    unsigned = 0 < report.unsequenced == report.events
+    said = "Nothing contradicts itself" if unsigned else "Nothing was altered"
+    yield wrapped(f"{said}, and every move was legal by the rules of its time.", _INDENT, first=f"{marks().yes} ")
+    if unsigned or not report.checkpoints:
         yield wrapped("Nothing is signed yet. Next: schakel audit checkpoint, and keep what it prints elsewhere", "")
     elif not held:
         said = "Whether somebody with the signing key rewrote it all shows only against a checkpoint kept elsewhere."

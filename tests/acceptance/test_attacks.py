@@ -84,6 +84,12 @@ def empty(files: Files) -> None:
     files.update(dict.fromkeys(("events.jsonl", "leaves.jsonl", "checkpoints.jsonl", "proofs.jsonl"), b""))
 
 
+def unsign(files: Files) -> None:
+    """Every leaf and checkpoint."""
+    files.update(dict.fromkeys(("leaves.jsonl", "checkpoints.jsonl", "proofs.jsonl", "consistency.jsonl"), b""))
+    events(lambda rows: [row.update(leaf=None) for row in rows])(files)
+
+
 def sign_again(files: Files, signer: Signer) -> None:
     """Every checkpoint over the leaves as they are now."""
     leaves = [bytes.fromhex(json.loads(line)["hash"]) for line in files["leaves.jsonl"].splitlines()]
@@ -144,6 +150,7 @@ ATTACKS = {
     "illegal move with right hashes": Attack(attacks.move_illegally),
     "emptied database": Attack(attacks.empty, empty),
     "emptied database, the sequencer's row as new": Attack(attacks.empty_as_if_new),
+    "every leaf and checkpoint taken away, as if nothing was signed yet": Attack(attacks.unsign, unsign),
     "database without its triggers": Attack(attacks.drop_triggers),
     "back-dated insert, once the worker gave it a leaf": Attack(attacks.insert_back_dated_and_wait),
     "legal move with right hashes": Attack(attacks.move_legally),
@@ -272,7 +279,7 @@ class Auditor:
     def audit(self, *, against: bool = False) -> frozenset[str]:
         """The codes that `schakel audit verify` finds."""
         held = f" --against {self.folder / 'held.txt'}" if against else ""
-        done = self.desk.run(f"audit verify --json{held}")
+        done = self.desk.run(f"audit verify --json --key {self.key}{held}")
         assert "Traceback" not in done.output
         return _codes_of(done.exit_code, done.stdout)
 

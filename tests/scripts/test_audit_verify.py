@@ -11,7 +11,7 @@ import pytest
 
 from tests.scripts.desk import GOOD, Desk
 
-KEYS = ("ok", "events", "cases", "leaves", "checkpoints", "unsequenced", "checkpoint", "findings")
+KEYS = ("ok", "events", "cases", "leaves", "checkpoints", "unsequenced", "proved", "checkpoint", "findings")
 
 
 @pytest.fixture
@@ -55,7 +55,29 @@ def test_an_honest_database_is_verified_with_exit_0(desk: Desk, note: str) -> No
     assert max(map(len, done.stdout.splitlines())) <= 80
     assert tuple(document) == KEYS
     assert (document["ok"], document["events"], document["cases"], document["findings"]) == (True, 1, 1, [])
+    assert document["proved"] == 1
     assert document["checkpoint"].keys() == {"size", "root", "at", "origin"}
+
+
+def test_before_the_first_checkpoint_nothing_is_called_unaltered(desk: Desk, case: str) -> None:
+    done = desk.run("audit verify")
+
+    assert (done.exit_code, "Nothing was altered" in done.stdout) == (0, False)
+    assert "Nothing contradicts itself" in done.stdout
+    assert "Nothing is signed yet. Next: schakel audit checkpoint" in done.stdout
+    assert desk.ask("audit verify")["proved"] == 0
+
+
+def test_a_key_that_is_given_must_prove_something(desk: Desk, case: str) -> None:
+    key = desk.run("audit key").stdout.strip()
+
+    done = desk.run(f"audit verify --key {key}")
+
+    assert done.exit_code == 8
+    assert "NO_CHECKPOINT\n  Nothing here is signed" in done.stdout
+    assert "1 finding: nothing proves that this is the history as it was." in done.stdout
+    desk.run("audit checkpoint")
+    assert desk.ask(f"audit verify --key {key}")["proved"] == 1
 
 
 def test_what_is_wrong_is_said_with_exit_8(desk: Desk, case: str, note: str) -> None:

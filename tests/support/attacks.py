@@ -168,6 +168,11 @@ def empty_as_if_new(scene: Scene) -> None:
     run(scene.url, *(f"DELETE FROM {table}" for table in reversed(TABLES) if table != "sequencer"), _AT_THE_BEGINNING)
 
 
+def unsign(scene: Scene) -> None:
+    """Every leaf and checkpoint, and the sequencer's row as new: nothing was signed yet, it seems."""
+    run(scene.url, "DELETE FROM leaves", "DELETE FROM checkpoints", _AT_THE_BEGINNING)
+
+
 def drop_triggers(scene: Scene) -> None:
     """All that keeps history from being changed."""
     with bare(scene.url) as connection:

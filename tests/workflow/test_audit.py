@@ -113,6 +113,7 @@ def test_a_new_database_gives_no_finding(empty: Ledger) -> None:
         "leaves": 0,
         "checkpoints": 0,
         "unsequenced": 0,
+        "proved": 0,
         "checkpoint": None,
         "findings": [],
     }

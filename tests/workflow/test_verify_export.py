@@ -273,6 +273,7 @@ def test_the_lone_file_says_what_is_wrong(desk: Desk, cases: list[str]) -> None:
 
 def test_the_lone_file_agrees_with_the_audit(desk: Desk, cases: list[str]) -> None:
     audit = verify_database(desk.engine.database, EMPLOYER_COUPLING, desk.signer.key)
+    audit.prove()
 
     done = lone(desk, str(desk.export()), "--json", "--key", str(desk.signer.key))
 

@@ -447,7 +447,7 @@ def test_a_report_of_nothing_is_fine() -> None:
 
     assert report.ok is True
     assert report.document() == {
-        "ok": True, "events": 0, "cases": 0, "leaves": 0, "checkpoints": 0, "unsequenced": 0,
+        "ok": True, "events": 0, "cases": 0, "leaves": 0, "checkpoints": 0, "unsequenced": 0, "proved": 0,
         "checkpoint": None, "findings": [],
     }  # fmt: skip
     report.add("CHAIN", "broken")

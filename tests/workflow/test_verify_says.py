@@ -99,12 +99,76 @@ def test_events_that_wait_for_a_leaf_are_told(run: Run) -> None:
     code, out, err = run(specimen("fresh"), "--key", VKEY)
 
     assert (code, err) == (0, "")
-    assert out.splitlines()[1:5] == [
+    assert out.splitlines()[1:6] == [
         "Read: 12 events of 3 cases, 11 leaves, 4 checkpoints.",
         "The last checkpoint: 11 leaves at 2026-04-21T08:24:00.000000Z.",
         "1 events are too new to have a leaf: they follow from their case, no more.",
         NOTHING[:-1],
+        f"Proved with the key you gave, {VKEY}: 11 of 12 events; the others are too new to be signed.",
     ]
+    assert json.loads(run(specimen("fresh"), "--key", VKEY, "--json")[1])["proved"] == 11
+    assert json.loads(run(specimen("fresh"), "--json")[1])["proved"] == 0
+
+
+def unsigned(files: Files) -> None:
+    """Take away every signature, as if the export was made before the first."""
+    files.update({name: b"" for name in ("leaves.jsonl", "checkpoints.jsonl", "proofs.jsonl", "consistency.jsonl")})
+    events(lambda rows: [row.update(leaf=None) for row in rows])(files)
+    manifest(checkpoint=None)(files)
+
+
+@pytest.mark.parametrize("name", ["whole", "part", "revealed"])
+def test_a_key_proves_nothing_where_nothing_is_signed(run: Run, tmp_path: Path, name: str) -> None:
+    path = changed(name, unsigned, tmp_path)
+
+    code, out, err = run(path, "--key", VKEY)
+    said = json.loads(run(path, "--key", VKEY, "--json")[1])
+
+    assert (code, err, "Proved" in out) == (8, "", False)
+    assert out.splitlines()[-2:] == [
+        "  NO_CHECKPOINT  Nothing here is signed: no checkpoint covers any of the events, "
+        "so the key proves nothing of them.",
+        "1 finding: nothing proves that this is the history as it was.",
+    ]
+    assert (said["ok"], said["proved"], said["unsequenced"]) == (False, 0, said["events"])
+
+
+def test_a_checkpoint_over_other_events_proves_nothing_of_these(run: Run, tmp_path: Path) -> None:
+    """A real checkpoint over nothing, put beside a history that somebody made up."""
+
+    def change(files: Files) -> None:
+        unsigned(files)
+        events(lambda rows: [row["event"].update(at=row["event"]["at"].replace("-20T", "-21T")) for row in rows])(files)
+        events(lambda rows: rows.__delitem__(slice(1, None)))(files)
+        note = json.loads(unpack(specimen("whole"))["checkpoints.jsonl"].splitlines()[0])
+        records("checkpoints.jsonl", lambda rows: rows.append(note))(files)
+        manifest(checkpoint=note["note"], events=1, cases=1)(files)
+
+    code, out, _ = run(changed("whole", change, tmp_path), "--key", VKEY)
+
+    assert (code, out.splitlines()[-2].split()[0]) == (8, "NO_CHECKPOINT")
+
+
+def test_without_a_key_it_says_that_nothing_is_signed(run: Run, tmp_path: Path) -> None:
+    code, out, _ = run(changed("whole", unsigned, tmp_path))
+
+    assert code == 0
+    assert out.splitlines()[-4:] == [
+        "Nothing is wrong with it: hashes, chains, rules and time order agree.",
+        "Nothing in it is signed, so nothing shows who made it, or when: anybody can make up such a history.",
+        "Ask for an export made after the next checkpoint, and verify that with the key you hold (--key).",
+        REWRITTEN[:-1],
+    ]
+
+
+def test_the_key_proves_nothing_where_nothing_is(run: Run, tmp_path: Path) -> None:
+    def change(files: Files) -> None:
+        files.update({name: b"" for name in files if name.endswith(".jsonl")})
+        manifest(events=0, cases=0, checkpoint=None)(files)
+
+    code, out, _ = run(changed("whole", change, tmp_path), "--key", VKEY)
+
+    assert (code, "There are no events in it, so there is nothing to prove." in out.splitlines()) == (0, True)
 
 
 def test_an_export_of_nothing_that_nobody_signed_holds(run: Run, tmp_path: Path) -> None:
@@ -122,7 +186,7 @@ def test_an_export_of_nothing_that_nobody_signed_holds(run: Run, tmp_path: Path)
         "",
     )
     assert json.loads(run(path, "--json")[1]) == {
-        "ok": True, "events": 0, "cases": 0, "leaves": 0, "checkpoints": 0, "unsequenced": 0,
+        "ok": True, "events": 0, "cases": 0, "leaves": 0, "checkpoints": 0, "unsequenced": 0, "proved": 0,
         "checkpoint": None, "findings": [], "key": None, "key_given": False,
     }  # fmt: skip
 
@@ -168,6 +232,7 @@ def test_the_answer_for_programs_says_the_same(run: Run, tmp_path: Path) -> None
         "leaves": 11,
         "checkpoints": 4,
         "unsequenced": 0,
+        "proved": 0,
         "checkpoint": {
             "size": 11,
             "root": "175a1c5af7b655b238e0ae5c33a6e9bdf83bc8136224065aeed31b8242852901",

@@ -429,6 +429,8 @@ class Report:
     checkpoints: int = 0
     unsequenced: int = 0
     """Events that are too new to have a leaf: the ledger says nothing of them yet."""
+    proved: int = 0
+    """Events under a checkpoint that was checked with a key somebody holds; none when anything is wrong."""
     last: Checkpoint | None = None
     is_unsigned: bool = False
     """There was no key, so no signature was checked; that is a finding already."""
@@ -440,6 +442,20 @@ class Report:
         self._counts[code] += 1
         if self._counts[code] <= MOST_LISTED:
             self._listed.append(Finding(code, message, case, seq))
+
+    def prove(self, *, must: bool = True) -> None:
+        """All was checked, with a key that somebody holds: count what is proved; if it `must`, nothing is a finding."""
+        if must and self.events and self.unsequenced == self.events:
+            said = "Nothing here is signed: no checkpoint covers any of the events, so the key proves nothing of them."
+            self.add("NO_CHECKPOINT", said)
+        self.proved = self.events - self.unsequenced if self.ok else 0
+
+    @property
+    def verdict(self) -> str:
+        """What the findings come to, in a sentence."""
+        count, unsigned = len(self.findings), self._counts == {"NO_CHECKPOINT": 1} and not self.leaves
+        said = "nothing proves that this is the history as it was" if unsigned else "this is not the history as it was"
+        return f"{count} finding{'s' * (count != 1)}: {said}."
 
     @property
     def findings(self) -> list[Finding]:
@@ -458,7 +474,8 @@ class Report:
         head = {"size": last.size, "root": last.root.hex(), "at": last.at, "origin": last.origin} if last else None
         found = [{"code": f.code, "case": f.case, "seq": f.seq, "message": f.message} for f in self.findings]
         counts = {"events": self.events, "cases": self.cases, "leaves": self.leaves, "checkpoints": self.checkpoints}
-        return {"ok": self.ok, **counts, "unsequenced": self.unsequenced, "checkpoint": head, "findings": found}
+        new = {"unsequenced": self.unsequenced, "proved": self.proved}
+        return {"ok": self.ok, **counts, **new, "checkpoint": head, "findings": found}
 
 
 # -- the chain of a case: hashes, numbers, time, openings --------------------------------------------------------------
@@ -1248,6 +1265,8 @@ def verify_export(path: Path, key: VerifierKey | None, held: Sequence[Checkpoint
         if places.claimed < places.count:
             _tell_unclaimed(archive, report, places)
         _check_manifest(archive, report)
+    if key is not None:
+        report.prove()
     return report, archive
 
 
@@ -1517,19 +1536,33 @@ def _describe(
         where = " ".join(filter(None, (case, f"event {seq}" if seq else "")))
         yield f"  {code}  {where + ': ' if where else ''}{message}"
     if not report.ok:
-        count = len(report.findings)
-        yield f"{count} finding{'s' * (count != 1)}: this is not the history as it was."
+        yield report.verdict
         return
-    yield "Nothing is wrong with it: hashes, chains, leaves, roots, signatures, rules and time order agree."
+    if 0 < report.unsequenced == report.events:
+        yield "Nothing is wrong with it: hashes, chains, rules and time order agree."
+    else:
+        yield "Nothing is wrong with it: hashes, chains, leaves, roots, signatures, rules and time order agree."
     if not archive.is_complete:
         yield "What was left out of a selection cannot be seen in it."
-    if key_given:
-        yield f"Proved with the key you gave, {key}" + (f", and against {held} checkpoints you hold." if held else ".")
+    yield from _proof(report, key, key_given=key_given, held=held)
+    if not held:
+        yield "Whether whoever has the key rewrote it all shows only against a checkpoint kept elsewhere (--against)."
+
+
+def _proof(report: Report, key: VerifierKey | None, *, key_given: bool, held: int) -> Iterator[str]:
+    """What the signatures of an export in which nothing is wrong are worth."""
+    if key_given and not report.events:
+        yield "There are no events in it, so there is nothing to prove."
+    elif key_given:
+        against = f", and against {held} checkpoints you hold" if held else ""
+        part = f"{report.proved} of {report.events} events; the others are too new to be signed"
+        yield f"Proved with the key you gave, {key}{against}" + (f": {part}." if report.unsequenced else ".")
+    elif 0 < report.unsequenced == report.events:
+        yield "Nothing in it is signed, so nothing shows who made it, or when: anybody can make up such a history."
+        yield "Ask for an export made after the next checkpoint, and verify that with the key you hold (--key)."
     else:
         yield f"It is signed by {key or 'nobody'}"
         yield "Compare it with the one you hold (--key): whoever made up a history can sign it with a key of their own."
-    if not held:
-        yield "Whether whoever has the key rewrote it all shows only against a checkpoint kept elsewhere (--against)."
 
 
 def _cannot(reason: str, *, as_json: bool) -> int:

@@ -103,10 +103,11 @@ class Batch:
         """A result per row, in order, as each transaction is committed."""
         chunk: dict[str, Row] = {}
         for row in rows:
-            if len(chunk) == SIZE or row.external_reference in chunk:
+            named = row.external_reference.strip()
+            if len(chunk) == SIZE or named in chunk:
                 yield from self._chunk(tuple(chunk.values()))
                 chunk = {}
-            chunk[row.external_reference] = row
+            chunk[named] = row
         if chunk:
             yield from self._chunk(tuple(chunk.values()))
 
@@ -135,8 +136,8 @@ class Batch:
 
     def _parse(self, row: Row) -> _Item | RowResult:
         try:
-            check_reference(row.external_reference)
-            return _Item(row, commands.parse_facts(self.rules, row.facts))
+            trimmed = row._replace(external_reference=check_reference(row.external_reference))
+            return _Item(trimmed, commands.parse_facts(self.rules, row.facts))
         except UsageError as error:
             return _failed(row, str(error))
 

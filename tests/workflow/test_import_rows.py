@@ -53,6 +53,17 @@ def test_a_result_names_its_case_and_in_a_dry_run_only_a_case_that_is_there(
     assert (dry, cases) == ([real[0], *(result._replace(case=None) for result in real[1:])], 1)
 
 
+def test_spaces_around_a_reference_are_no_part_of_it(engine: Engine) -> None:
+    known = ready()
+
+    (first,) = engine.import_rows(rows((" E1 ", known)))
+    found = list(engine.import_rows(rows(("E1", known), ("\tE1", known), ("E2", ready()), ("E2 ", ready()))))
+
+    assert (first.external_reference, first.result) == ("E1", "accept")
+    assert [result.result for result in found] == ["unchanged", "unchanged", "accept", "accept"]
+    assert [case.external_reference for case in engine.cases()] == ["E1", "E2"]
+
+
 def test_warnings_are_only_accepted_when_that_is_asked(sqlite_engine: Engine) -> None:
     row = rows(("E1", ready(kvk_number="12")))
 

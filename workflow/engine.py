@@ -23,7 +23,7 @@ from workflow.judgement import open_problems, problems_after, verdicts
 from workflow.storage import Database
 from workflow.storage.listing import Filter, list_cases
 from workflow.storage.store import Store
-from workflow.text import check_reference, check_text
+from workflow.text import check_name, check_reference, check_text
 from workflow.views import steps_of, summary_of, view_of
 from workflow.work import Rules, Work
 
@@ -110,7 +110,7 @@ class Engine:
         accepted = known_codes(self.definition, accept)
         known_trigger(self.definition, trigger)
         check_text("reason", reason)
-        check_text("key", key, lines=1)
+        check_name("key", key)
         attempt = Attempt.of(key, expect_version, trigger, parsed, sorted(accepted), accept_warnings, reason)
 
         def decide(work: Work) -> Moved:

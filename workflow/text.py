@@ -9,6 +9,8 @@ from workflow.errors import UsageError
 from workflow.reference import looks_like_reference
 
 MAX_LENGTH = 4000
+MAX_BYTES = 2000
+"""Of what cases are found by: an index of PostgreSQL takes 2,704 bytes."""
 
 
 def check_text(field: str, text: str | None, *, lines: int | None = None) -> None:
@@ -25,6 +27,13 @@ def check_text(field: str, text: str | None, *, lines: int | None = None) -> Non
             raise UsageError(f"{field} holds a control character (U+{ord(character):04X}) at position {position}.")
 
 
+def check_name(field: str, text: str | None) -> None:
+    """What something is found by. Raises UsageError naming the field: as `check_text`, or too many bytes."""
+    check_text(field, text, lines=1)
+    if text is not None and (size := len(text.encode())) > MAX_BYTES:
+        raise UsageError(f"{field} is {size} bytes long; at most {MAX_BYTES} are kept. Give a shorter one.")
+
+
 def is_storable(text: str) -> bool:
     """Whether a database can hold it at all: no lone surrogates, no NUL."""
     return "\0" not in text and (text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text))
@@ -32,7 +41,7 @@ def is_storable(text: str) -> bool:
 
 def check_reference(text: str) -> str:
     """An external reference, trimmed. Raises UsageError: empty, on two lines, or shaped like our own references."""
-    check_text("external_reference", text, lines=1)
+    check_name("external_reference", text)
     trimmed = text.strip()
     if not trimmed:
         raise UsageError(

@@ -14,6 +14,7 @@ from sqlalchemy.dialects import sqlite
 
 from states import EMPLOYER_COUPLING
 from workflow import Database, Engine, Refused, open_database
+from workflow.answers import Row
 from workflow.calendar import WorkingDays
 from workflow.clock import local_day
 from workflow.definition import Context, Other
@@ -68,6 +69,36 @@ def test_a_namesake_with_the_same_employer_id_is_no_namesake(engine: Engine) -> 
     assert codes(engine, opened(engine, company_name="Bakkerij De Test", loket_employer_id="0501")) == [
         "WGID_NORMALISED"
     ]
+
+
+LONG_NAME = "".join(chr(0x4E00 + number * 7919 % 20_000) for number in range(1_000))
+"""3,000 bytes that do not compress: more than an index of PostgreSQL takes."""
+
+
+def test_a_long_name_refuses_nobody_and_still_finds_its_namesakes(engine: Engine) -> None:
+    older = opened(engine, company_name=LONG_NAME, loket_employer_id="501")
+    other = opened(engine, company_name=f"{LONG_NAME[:-1]}x", loket_employer_id="502")
+    renamed = opened(engine, company_name="Bakkerij De Test", loket_employer_id="503")
+
+    namesake = opened(engine, company_name=LONG_NAME, loket_employer_id="504")
+    engine.record(renamed, {"registration": {"company_name": LONG_NAME}})
+
+    assert [NAME in codes(engine, case) for case in (older, other, renamed, namesake)] == [False, False, True, True]
+    with pytest.raises(Refused):
+        engine.advance(namesake, "register")
+    assert [case.case for case in engine.cases(search=LONG_NAME[:100])] == [older, other, renamed, namesake]
+
+
+def test_a_long_name_is_imported_and_finds_its_namesakes(engine: Engine) -> None:
+    older = opened(engine, company_name=LONG_NAME, loket_employer_id="501")
+    facts = employer()
+    facts["registration"] |= {"company_name": LONG_NAME, "loket_employer_id": "502"}
+
+    results = list(engine.import_rows([Row(2, "E1", facts), Row(3, "E2", employer())]))
+
+    assert [result.result for result in results] == ["warn", "accept"]
+    (double,) = (problem for problem in results[0].problems if problem.code == NAME)
+    assert older in str(double.details)
 
 
 @pytest.mark.parametrize(("mine", "theirs"), [(None, "501"), ("501", None), (None, None), ("501", "geen getal")])

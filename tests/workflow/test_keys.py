@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from looking import count, traces
 
 from workflow import Conflict, Engine, NoSuchCase, Refused, UsageError
 from workflow.reference import new_reference
+from workflow.text import MAX_BYTES
 
 
 def test_a_repeat_gets_the_first_answer_and_changes_nothing(engine: Engine, url: str) -> None:
@@ -220,3 +222,17 @@ def test_a_refusal_is_no_conflict_for_who_expects_a_version(engine: Engine) -> N
     moved = engine.advance(case, "register", expect_version=1)
 
     assert moved.version == 2
+
+
+def test_the_longest_reference_and_key_fit_and_longer_ones_are_named(engine: Engine) -> None:
+    """Random, so that nothing of them can be compressed away."""
+    text = secrets.token_urlsafe(3_000)
+    case = engine.open_case(employer(), external_reference=text[:MAX_BYTES]).case
+
+    first = engine.advance(text[:MAX_BYTES], "register", key=text[:MAX_BYTES])
+
+    assert engine.advance(case.reference, "register", key=text[:MAX_BYTES]) == replace(first, repeated=True)
+    with pytest.raises(UsageError, match=r"^external_reference is 3900 bytes long"):
+        engine.open_case(employer(), external_reference=text[:3_900])
+    with pytest.raises(UsageError, match=r"^key is 3900 bytes long"):
+        engine.advance(case.reference, "enrich", key=text[:3_900])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from workflow.errors import UsageError
-from workflow.text import MAX_LENGTH, check_reference, check_text, is_storable
+from workflow.text import MAX_BYTES, MAX_LENGTH, check_name, check_reference, check_text, is_storable
 
 
 @pytest.mark.parametrize("text", ["", "één regel", "twee\r\nregels\tmet tab", "☎ 日本 🙂", "x" * MAX_LENGTH, None])
@@ -70,3 +70,14 @@ def test_an_external_reference_that_looks_like_one_of_ours_is_refused(text: str)
 def test_an_external_reference_stands_on_one_line() -> None:
     with pytest.raises(UsageError, match="external_reference holds a control character"):
         check_reference("E\n07")
+
+
+def test_what_a_case_is_found_by_has_a_length_in_bytes() -> None:
+    check_name("key", "x" * MAX_BYTES)
+    check_name("key", None)
+    check_reference("é" * (MAX_BYTES // 2))
+
+    with pytest.raises(UsageError, match=r"^key is 2001 bytes long; at most 2000 are kept\. Give a shorter one\.$"):
+        check_name("key", "x" * (MAX_BYTES + 1))
+    with pytest.raises(UsageError, match=r"^external_reference is 2002 bytes long; at most 2000 are kept\."):
+        check_reference("é" * (MAX_BYTES // 2 + 1))

@@ -112,7 +112,7 @@ def test_events_that_wait_for_a_leaf_are_told(run: Run) -> None:
 
 def unsigned(files: Files) -> None:
     """Take away every signature, as if the export was made before the first."""
-    files.update({name: b"" for name in ("leaves.jsonl", "checkpoints.jsonl", "proofs.jsonl", "consistency.jsonl")})
+    files.update(dict.fromkeys(("leaves.jsonl", "checkpoints.jsonl", "proofs.jsonl", "consistency.jsonl"), b""))
     events(lambda rows: [row.update(leaf=None) for row in rows])(files)
     manifest(checkpoint=None)(files)
 

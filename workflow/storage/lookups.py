@@ -17,7 +17,7 @@ from workflow.encoding import compact_json
 from workflow.errors import Conflict
 from workflow.storage.packing import Unpacked
 from workflow.storage.queries import kept
-from workflow.storage.rows import case_of
+from workflow.storage.rows import case_of, stored_value
 from workflow.storage.store import Store, is_useful
 from workflow.storage.tables import case_keys, cases
 
@@ -42,7 +42,7 @@ def first_older_open_cases(store: Store, wanted: Sequence[tuple[int, Iterable[Ke
     """Per case and key the first older open case that shares the key: `Store.older_open_cases` for many."""
     asked = [(place, case_id, key) for place, (case_id, keys) in enumerate(wanted) for key in keys if is_useful(key)]
     looked_up = [
-        [str(position), key.kind, key.value, key.detail, "" if key.differing else "any", str(case_id)]
+        [str(position), key.kind, stored_value(key), key.detail, "" if key.differing else "any", str(case_id)]
         for position, (_, case_id, key) in enumerate(asked)
     ]
     found: list[list[Other]] = [[] for _ in wanted]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
+from hashlib import sha256
 from typing import Any
 
 from workflow.answers import Case
@@ -14,6 +15,8 @@ from workflow.schedule import due_at, timers_of
 from workflow.work import Letter, Work
 
 Row = dict[str, Any]
+_LONGEST_KEY = 500
+"""Bytes of a key's value; an index of PostgreSQL takes 2,704 in all."""
 
 
 def case_of(row: Mapping[str, Any]) -> Case:
@@ -158,7 +161,15 @@ def answer_rows(work: Work) -> Iterator[Row]:
 def key_rows(case_id: int, keys: tuple[Key, ...]) -> Iterator[Row]:
     """The rows by which other cases find this one."""
     for key in keys:
-        yield {"case_id": case_id, "kind": key.kind, "value": key.value, "detail": key.detail}
+        yield {"case_id": case_id, "kind": key.kind, "value": stored_value(key), "detail": key.detail}
+
+
+def stored_value(key: Key) -> str:
+    """A key's value as it stands in the database: of a long one the beginning, which is searched in, and its hash."""
+    data = key.value.encode()
+    if len(data) <= _LONGEST_KEY:
+        return key.value
+    return data[: _LONGEST_KEY - 64].decode(errors="ignore") + sha256(data).hexdigest()
 
 
 def _clockwork(definition: Definition, case: Case) -> tuple[object, ...]:

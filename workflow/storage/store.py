@@ -50,7 +50,7 @@ class Neighbours(NamedTuple):
         known = {(kind, value, detail): older for kind, value, detail, *older in self.rows}
         found: list[Other] = []
         for key in filter(is_useful, keys):
-            older = known.get((key.kind, key.value, key.detail))
+            older = known.get((key.kind, rows.stored_value(key), key.detail))
             if older is None:
                 return None
             if reference := older[key.differing]:
@@ -192,7 +192,7 @@ def _look_up(case_id: int, key: Key, most: int) -> dict[str, Any]:
     return {
         "most": most,
         "kind": key.kind,
-        "value": key.value,
+        "value": rows.stored_value(key),
         "detail": key.detail,
         "case_id": case_id,
         "any_detail": not key.differing,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import metadata
@@ -12,6 +13,7 @@ import click
 from scripts import exits
 from scripts.lazy import Entry, LazyGroup
 from scripts.parameters import actor_option, examples, json_option
+from scripts.stream import guard_output
 from scripts.wiring import Session
 from workflow.errors import UsageError
 
@@ -111,9 +113,9 @@ def cli(ctx: click.Context) -> None:
 
 def main() -> None:
     """The entry point of the `schakel` program."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+    guard_output()
+    if isinstance(sys.stderr, io.TextIOWrapper):
+        sys.stderr.reconfigure(errors="backslashreplace")
     cli.main()
 
 

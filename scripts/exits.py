@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 import click
 
 from scripts.output import plain, print_json, wrapped
+from scripts.stream import OutputLost, to_nowhere
 from scripts.wiring import Session
 from workflow.errors import (
     Conflict,
@@ -61,9 +61,11 @@ def run(command: Callable[[], object], session: Session) -> int:
         return code if isinstance(code, int) else DONE
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
+    except BrokenPipeError:
+        return leave_pipe()
+    except OutputLost as error:
+        return _leave_unprinted(error, session)
     except Exception as error:  # noqa: BLE001 - the one place where anything at all becomes an exit code
-        if isinstance(error, BrokenPipeError):
-            return leave_pipe()
         if session.environ.get("SCHAKEL_TRACEBACK"):
             traceback.print_exception(error)
         failure = explain(error, session)
@@ -116,11 +118,21 @@ def _tell(failure: Failure, session: Session) -> None:
     if failure.case:
         document["case"] = failure.case
     if session.json and not session.answered:
-        print_json(document)
-        return
-    if session.json:
+        try:
+            print_json(document)
+        except BrokenPipeError:
+            leave_pipe()
+        except OutputLost:
+            to_nowhere()
+        else:
+            return
+    elif session.json:
         click.echo(json.dumps(document), err=True)
         return
+    _tell_people(failure)
+
+
+def _tell_people(failure: Failure) -> None:
     from scripts.problems import problem_lines
 
     click.echo(wrapped(failure.message, "  ", first=""), err=True)
@@ -132,5 +144,19 @@ def _tell(failure: Failure, session: Session) -> None:
 
 def leave_pipe() -> int:
     """Whoever read our output is gone: say nothing, and let the interpreter's last flush go nowhere."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    to_nowhere()
     return BROKEN_PIPE
+
+
+def _leave_unprinted(error: OutputLost, session: Session) -> int:
+    """The answer went nowhere: say on standard error what became of the command itself."""
+    to_nowhere()
+    lost = f"could not be printed (standard output: {error.strerror})."
+    if not session.has_written:
+        said = f"The answer {lost}"
+    elif session.in_parts:
+        said = f"The answer {lost} What was done until then is kept; the rest was not done."
+    else:
+        said = f"The command was done, but its answer {lost}"
+    click.echo(said, err=True)
+    return FAILED

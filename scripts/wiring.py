@@ -40,6 +40,8 @@ class Session:
     trigger: str | None = None
     loket_manners: Manners | None = None
     """How Loket.nl is treated, where that is not by the settings: a demo and tests have one in this process."""
+    in_parts: bool = False
+    """The command does one thing after another and tells of each, so it may end half-way."""
     answered: bool = False
     """Part of the JSON answer is out already, so an error may no longer become a document on standard output."""
 
@@ -71,6 +73,11 @@ class Session:
         from workflow.storage import open_database
 
         return open_database(database_url(self.settings))
+
+    @property
+    def has_written(self) -> bool:
+        """Whether a transaction that writes was ended well."""
+        return "database" in self.__dict__ and self.database.has_written
 
     @cached_property
     def engine(self) -> Engine:

@@ -81,6 +81,7 @@ def import_file(
         letters=not no_letters,
         origin=session.origin("import"),
     )
+    session.in_parts = True
     with _program_at_rest(), progress("importing", sheet.count, session, scrolls=True) as step:
         counts = _answer(session, _in_order(results, faults), step)
     if not session.json:

@@ -62,6 +62,8 @@ class Database:
         self._engine = _engine(url)
         self._kept: list[Line] = []
         self.failpoint: Failpoint | None = None
+        self.has_written = False
+        """Whether a transaction that writes ended well."""
 
     @property
     def dialect(self) -> Dialect:
@@ -120,6 +122,7 @@ class Database:
             if store.is_sqlite:
                 line.serve(writing=writing)
             yield store
+            self.has_written |= writing
             for remember in store.after_commit:
                 remember()
 

@@ -1,0 +1,43 @@
+"""Standard output as the program has it: what it does not take is told apart from all else that a system refuses."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+from typing import Any
+
+
+class OutputLost(OSError):
+    """Standard output took no more, such as on a full disk; not that its reader left (BrokenPipeError)."""
+
+
+class _Output(io.FileIO):
+    def write(self, data: Any, /) -> int:
+        """Write to the file. Raises OutputLost, BrokenPipeError."""
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            said = "it is closed" if error.errno == errno.EBADF else error.strerror
+            raise OutputLost(error.errno, said) from None
+
+
+def guard_output() -> None:
+    """Put it in the place of Python's own; one that is closed refuses what is printed."""
+    encoding = "utf-8"
+    if sys.stdout is None:  # or its number would be that of the next file, which would get what is printed
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 1)
+    else:
+        encoding = sys.stdout.encoding
+    raw = _Output(1, "wb", closefd=False)
+    sys.stdout = io.TextIOWrapper(
+        io.BufferedWriter(raw), encoding, errors="backslashreplace", line_buffering=raw.isatty()
+    )
+
+
+def to_nowhere() -> None:
+    """Let whatever is still printed go nowhere, the interpreter's last words too."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -1,0 +1,82 @@
+"""The program as a process whose standard output takes nothing, or that is stopped before it began."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.scripts.desk import GOOD
+
+ROOT = Path(__file__).parents[2]
+Run = Callable[..., subprocess.CompletedProcess[str]]
+FULL = "(standard output: No space left on device)."
+
+
+@pytest.fixture
+def run(sqlite_url: str, tmp_path: Path) -> Run:
+    """Runs a command in a shell, with what is behind it for its streams."""
+    settings = tmp_path / "schakel.toml"
+    settings.touch()
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SCHAKEL_")}
+    names = {"DATABASE_URL": sqlite_url, "SETTINGS": str(settings), "ACTOR": "anna"}
+    environ = kept | {f"SCHAKEL_{name}": value for name, value in names.items()}
+
+    def run(words: str, given: str = "", **more: str) -> subprocess.CompletedProcess[str]:
+        line = f"{shlex.quote(sys.executable)} -m scripts {words}"
+        return subprocess.run(
+            ["/bin/sh", "-c", line], cwd=ROOT, env=environ | more, input=given, capture_output=True, text=True,
+            check=False, timeout=60,
+        )  # fmt: skip
+
+    return run
+
+
+@pytest.fixture
+def case(run: Run) -> str:
+    opened = run("open - --json", json.dumps({"external_reference": "E06", **GOOD}))
+    return str(json.loads(opened.stdout)["case"])
+
+
+@pytest.mark.parametrize("words", ["list --json", "list", "show E06", "--help", "mail show 1 --raw"])
+def test_an_answer_that_cannot_be_printed_is_one_line_and_exit_1(run: Run, case: str, words: str) -> None:
+    done = run(f"{words} >/dev/full")
+
+    assert (done.returncode, done.stderr) == (1, f"The answer could not be printed {FULL}\n")
+
+
+@pytest.mark.parametrize("words", ["list --json", "list"])
+def test_an_output_that_is_closed_is_one_line_too(run: Run, case: str, words: str) -> None:
+    done = run(f"{words} >&-")
+
+    assert (done.returncode, done.stderr) == (1, "The answer could not be printed (standard output: it is closed).\n")
+
+
+@pytest.mark.parametrize("words", ["note E06 hoi", "note E06 hoi --json", "advance E06"])
+def test_what_was_done_is_not_called_refused_because_nothing_could_be_printed(run: Run, case: str, words: str) -> None:
+    done = run(f"{words} >/dev/full")
+
+    assert (done.returncode, done.stderr) == (1, f"The command was done, but its answer could not be printed {FULL}\n")
+    assert len(json.loads(run(f"history {case} --json").stdout)) == 2
+
+
+def test_an_import_says_that_it_ended_where_it_could_tell_no_more(run: Run, tmp_path: Path) -> None:
+    done = run("import scripts/sample/employers.csv >/dev/full")
+
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (
+        1,
+        f"The answer could not be printed {FULL} What was done until then is kept; the rest was not done.",
+    )
+
+
+def test_an_error_document_that_cannot_be_printed_is_said_in_words(run: Run, case: str) -> None:
+    done = run("show nobody --json >/dev/full")
+
+    assert done.returncode == 3
+    assert done.stderr.startswith("There is no case 'nobody'")

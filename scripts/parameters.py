@@ -29,6 +29,12 @@ class Day(click.ParamType[date]):
             self.fail(f"'{value}' is not a day; write it as 2026-12-04.", param, ctx)
 
 
+COUNT = click.IntRange(1, 1_000_000_000)
+"""How many at most."""
+LETTER = click.IntRange(1, 2**63 - 1)
+"""The number of a letter, as a database can hold it."""
+
+
 class Moment(click.ParamType[datetime]):
     """A moment: 2026-12-04 (the end of that day) or 2026-12-04T09:30, in Amsterdam unless it names a zone."""
 

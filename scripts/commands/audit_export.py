@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from scripts.output import marks, moment, print_json, wrapped
-from scripts.parameters import Day, actor_option, examples, json_option
+from scripts.parameters import COUNT, Day, actor_option, examples, json_option
 from scripts.reading import read_held
 from scripts.wiring import Session, pass_session
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:  # heavy, and not needed for the help
 @click.option("--case", "cases", metavar="CASE", multiple=True, help="Only this case; may be given more than once.")
 @click.option("--from", "since", metavar="DAY", type=Day(), help="Only cases to which something happened from DAY on.")
 @click.option("--to", "until", metavar="DAY", type=Day(), help="… until DAY, included. Days are Amsterdam's.")
-@click.option("--sample", metavar="N", type=click.IntRange(min=1), help="Only N cases, drawn by --seed.")
+@click.option("--sample", metavar="N", type=COUNT, help="Only N cases, drawn by --seed.")
 @click.option("--seed", metavar="TEXT", help="Anything; the same seed draws the same cases again.")
 @click.option("--reveal", is_flag=True, help="Add personal values; each case's history then says so.")
 @click.option("--against", metavar="FILE", help="Add the proof from the checkpoint in FILE to the last one.")

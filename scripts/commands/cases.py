@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import click
 
 from scripts.output import Column, json_array, local, marks, moment, plain, print_json, table, wrapped
-from scripts.parameters import case_argument, examples, json_option
+from scripts.parameters import COUNT, case_argument, examples, json_option
 from scripts.problems import problem_documents, problem_lines
 from scripts.values import fact_lines, in_order
 from scripts.wiring import Session, pass_session
@@ -59,7 +59,7 @@ def show(session: Session, case: str, reveal: bool) -> None:
 @click.option("--holder", metavar="HOLDER", help="Only cases where this party has the ball.")
 @click.option("--overdue", is_flag=True, help="Only cases whose first reminder is due.")
 @click.option("--search", metavar="TEXT", help="Only cases whose name or reference holds this.")
-@click.option("--limit", metavar="N", type=click.IntRange(min=1), help="At most so many.")
+@click.option("--limit", metavar="N", type=COUNT, help="At most so many.")
 @json_option
 @pass_session
 def list_cases(

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from scripts.output import Column, json_array, local, moment, print_json, table, wrapped
-from scripts.parameters import examples, json_option
+from scripts.parameters import COUNT, LETTER, examples, json_option
 from scripts.wiring import Session, pass_session
 from workflow.errors import UsageError
 from workflow.storage.letters import LetterState, OutboxRow
@@ -39,7 +39,7 @@ def mail() -> None:
 )
 @click.option("--case", metavar="CASE", help="Only letters of this case.")
 @click.option("--state", type=click.Choice([str(state) for state in LetterState]), help="Only letters in this state.")
-@click.option("--limit", metavar="N", type=click.IntRange(min=1), help="At most so many.")
+@click.option("--limit", metavar="N", type=COUNT, help="At most so many.")
 @json_option
 @pass_session
 def list_letters(session: Session, case: str | None, state: str | None, limit: int | None) -> None:
@@ -65,7 +65,7 @@ def list_letters(session: Session, case: str | None, state: str | None, limit: i
     short_help="Show one letter, its tries and its text.",
     epilog=examples("schakel mail show 12", "schakel mail show 12 --raw > letter.eml"),
 )
-@click.argument("number", metavar="ID", type=click.IntRange(min=1))
+@click.argument("number", metavar="ID", type=LETTER)
 @click.option("--raw", is_flag=True, help="The bytes as they were or will be sent, addresses and all.")
 @json_option
 @pass_session
@@ -128,7 +128,7 @@ def preview(session: Session, letter: str, case: str | None, language: str, targ
     short_help="Send a letter again that failed or waits.",
     epilog=examples("schakel mail retry 12"),
 )
-@click.argument("number", metavar="ID", type=click.IntRange(min=1))
+@click.argument("number", metavar="ID", type=LETTER)
 @json_option
 @pass_session
 def retry(session: Session, number: int) -> None:
@@ -143,7 +143,7 @@ def retry(session: Session, number: int) -> None:
     short_help="Decide about a letter that may have arrived.",
     epilog=examples('schakel mail resolve 12 --sent --reason "asked: it arrived"'),
 )
-@click.argument("number", metavar="ID", type=click.IntRange(min=1))
+@click.argument("number", metavar="ID", type=LETTER)
 @click.option("--sent", "decision", flag_value="sent", help="It arrived.")
 @click.option("--resend", "decision", flag_value="resend", help="It did not: send it again.")
 @click.option("--reason", metavar="TEXT", required=True, help="How you know.")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, TypeVar
 
 import click
@@ -36,7 +37,7 @@ LETTER = click.IntRange(1, 2**63 - 1)
 
 
 class Moment(click.ParamType[datetime]):
-    """A moment: 2026-12-04 (the end of that day) or 2026-12-04T09:30, in Amsterdam unless it names a zone."""
+    """A moment: 2026-12-04 or 2026-12-04T09:30 (the end of that day or minute), in Amsterdam unless it names a zone."""
 
     name = "time"
 
@@ -50,13 +51,20 @@ class Moment(click.ParamType[datetime]):
             self.fail(f"'{value}' is not a moment; write 2026-12-04 or 2026-12-04T09:30.", param, ctx)
 
 
+_LENGTHS = {1: timedelta(hours=1), 2: timedelta(minutes=1), 3: timedelta(seconds=1)}
+"""Of what a time of so many parts names, when it says no fraction of a second."""
+
+
 def parse_moment(text: str) -> datetime:
-    """The moment a text says, in UTC. Raises ValueError or OverflowError."""
+    """The last moment of what a text names, in UTC: a day, a minute, a second. Raises ValueError or OverflowError."""
     try:
-        at = datetime.combine(date.fromisoformat(text), time.max)
+        at, length = datetime.combine(date.fromisoformat(text), time.max), timedelta.resolution
     except ValueError:
         at = datetime.fromisoformat(text)
-    return (at if at.tzinfo else at.replace(tzinfo=AMSTERDAM)).astimezone(UTC)
+        clock = re.match(r".+?[T ](\d\d)(:?\d\d)?(:?\d\d)?([.,])?", text)
+        parts = [part for part in clock.groups() if part] if clock else []
+        length = _LENGTHS.get(len(parts), timedelta.resolution)
+    return (at if at.tzinfo else at.replace(tzinfo=AMSTERDAM)).astimezone(UTC) + (length - timedelta.resolution)
 
 
 def _take_json(ctx: click.Context, _param: click.Parameter, value: bool) -> None:

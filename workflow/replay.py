@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from workflow.answers import Case, Replayed, RulesOf, Ruling
+from workflow.clock import AMSTERDAM
 from workflow.errors import UsageError
 from workflow.events import Event
 from workflow.finding import find_case
@@ -59,5 +60,6 @@ def _check_moment(
     if seq is not None and not 1 <= seq <= told[-1][0].seq:
         raise UsageError(f"{stored.reference} has events 1 to {told[-1][0].seq}; there is no event {seq}.")
     if not part:
-        opened = f"{stored.opened_at:%Y-%m-%d %H:%M} UTC"
-        raise UsageError(f"{stored.reference} did not exist at that moment: it was opened at {opened}.")
+        opened = stored.opened_at.astimezone(AMSTERDAM)
+        said = f"it was opened at {opened:%Y-%m-%d %H:%M:%S}, Amsterdam time"
+        raise UsageError(f"{stored.reference} did not exist at that moment: {said}.")

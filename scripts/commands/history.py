@@ -49,7 +49,9 @@ def history(session: Session, case: str, full: bool) -> None:
     ),
 )
 @case_argument
-@click.option("--at", metavar="TIME", type=Moment(), help="As it was then; a bare day means its end, Amsterdam time.")
+@click.option(
+    "--at", metavar="TIME", type=Moment(), help="As it was at the end of this day or minute, Amsterdam time."
+)
 @click.option("--seq", metavar="N", type=click.IntRange(min=1), help="As it was after event N.")
 @click.option(
     "--rules",

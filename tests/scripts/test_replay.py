@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from scripts.parameters import parse_moment
 from states import EMPLOYER_COUPLING
 from tests.scripts.desk import GOOD, Desk
+from workflow.clock import format_time
 from workflow.definition import Context, Facts, Problem, Severity
 from workflow.events import read_event, seal
 
@@ -222,3 +225,37 @@ def test_rules_may_be_then_or_now(desk: Desk) -> None:
     desk.open("E06")
 
     assert desk.ask("replay E06 --rules tomorrow", code=2)["error"] == "usage"
+
+
+def test_the_minute_that_the_history_prints_is_a_moment_at_which_it_had_happened(desk: Desk) -> None:
+    desk.clock.moment = datetime(2026, 4, 20, 8, 26, 31, 500_000, tzinfo=UTC)
+    desk.open("E06")
+    desk.clock.moment += timedelta(minutes=1)
+    desk.ask("note E06 gebeld")
+    printed = desk.run("history E06").stdout[:60]
+
+    assert "2026-04-20 10:26" in printed
+    for at, seq in {"2026-04-20T10:26": 1, "2026-04-20 10:26:31": 1, "20260420T1027": 2, "2026-04-20T10": 2}.items():
+        assert desk.ask(f"replay E06 --at '{at}'")["seq"] == seq, at
+
+    refused = desk.ask("replay E06 --at 2026-04-20T10:25", code=2)
+    assert refused["message"].endswith("it was opened at 2026-04-20 10:26:31, Amsterdam time.")
+
+
+@pytest.mark.parametrize(
+    ("text", "last"),
+    [
+        ("2026-04-20", "2026-04-20T21:59:59.999999Z"),
+        ("2026-W17-1", "2026-04-20T21:59:59.999999Z"),
+        ("2026-04-20T10", "2026-04-20T08:59:59.999999Z"),
+        ("2026-04-20T10:26", "2026-04-20T08:26:59.999999Z"),
+        ("2026-04-20T10:26+00:00", "2026-04-20T10:26:59.999999Z"),
+        ("2026-04-20 10:26:31", "2026-04-20T08:26:31.999999Z"),
+        ("2026-04-20T10:26:31Z", "2026-04-20T10:26:31.999999Z"),
+        ("2026-04-20T08:26:31.500000Z", "2026-04-20T08:26:31.500000Z"),
+        ("20260420T102631.5", "2026-04-20T08:26:31.500000Z"),
+        ("2026-10-25T02:59", "2026-10-25T00:59:59.999999Z"),
+    ],
+)
+def test_a_moment_is_the_last_of_what_it_names(text: str, last: str) -> None:
+    assert format_time(parse_moment(text)) == last

@@ -375,7 +375,7 @@ UNDONE: dict[str, tuple[type[SchakelError], str, Act, str]] = {
         UsageError,
         "registered",
         lambda engine, case: engine.replay(case, at=engine.clock.now().replace(year=2025)),
-        "{} did not exist at that moment: it was opened at 2026-04-20 08:00 UTC.",
+        "{} did not exist at that moment: it was opened at 2026-04-20 10:00:00, Amsterdam time.",
     ),
     "no ground": (
         UsageError,

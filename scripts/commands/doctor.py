@@ -38,19 +38,20 @@ class Finding:
 )
 @click.option(
     "--after-restore",
-    "task",
-    flag_value="hold",
+    is_flag=True,
     help="An older copy was put back: doubt the letters that waited in it, hold the reminders that are due.",
 )
-@click.option("--release", "task", flag_value="release", help="Let the held reminders go again.")
+@click.option("--release", is_flag=True, help="Let the held reminders go again.")
 @json_option
 @pass_session
-def doctor(session: Session, task: str | None) -> None:
+def doctor(session: Session, after_restore: bool, release: bool) -> None:
     """Check settings, database, key, clock, mail and worker, and say what to do. Exit 1 when something fails."""
-    if task is not None:
+    if after_restore and release:
+        raise click.UsageError("Give --after-restore or --release, not both.")
+    if after_restore or release:
         from scripts import restoring
 
-        (restoring.hold if task == "hold" else restoring.release)(session)
+        (restoring.release if release else restoring.hold)(session)
         return
     findings = tuple(_examine(session))
     failed = any(finding.result == "fail" for finding in findings)

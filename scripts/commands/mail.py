@@ -144,18 +144,18 @@ def retry(session: Session, number: int) -> None:
     epilog=examples('schakel mail resolve 12 --sent --reason "asked: it arrived"'),
 )
 @click.argument("number", metavar="ID", type=LETTER)
-@click.option("--sent", "decision", flag_value="sent", help="It arrived.")
-@click.option("--resend", "decision", flag_value="resend", help="It did not: send it again.")
+@click.option("--sent", is_flag=True, help="It arrived.")
+@click.option("--resend", is_flag=True, help="It did not: send it again.")
 @click.option("--reason", metavar="TEXT", required=True, help="How you know.")
 @json_option
 @pass_session
-def resolve(session: Session, number: int, decision: str | None, reason: str) -> None:
+def resolve(session: Session, number: int, sent: bool, resend: bool, reason: str) -> None:
     """Decide about a letter of which nobody knows whether it arrived."""
     from scripts.mailroom import resolve_letter
 
-    if decision is None:
-        raise click.UsageError("Say --sent or --resend.")
-    _tell(session, resolve_letter(session, number, arrived=decision == "sent", reason=reason))
+    if sent == resend:
+        raise click.UsageError("Say --sent or --resend, one of them.")
+    _tell(session, resolve_letter(session, number, arrived=sent, reason=reason))
 
 
 def masked(address: str | None) -> str:

@@ -20,6 +20,7 @@ from workflow.errors import (
     Conflict,
     HistoryBroken,
     NoSuchCase,
+    NoSuchLetter,
     Refused,
     SchakelError,
     StoreError,
@@ -99,15 +100,18 @@ def _explain_refusal(error: Refused, session: Session) -> Failure:
 
     problems = problem_documents(error.problems, session.definition, session.language)
     case = error.case or session.case
-    hint = next_command(error.problems, case, session.trigger)
+    hint = next_command(error.problems, case, session.trigger, session.again)
     return Failure(REFUSED, "refused", str(error), tuple(problems), hint, case)
 
 
 def _hint(error: SchakelError, session: Session) -> str | None:
+    if isinstance(error, NoSuchLetter):
+        return "schakel mail list"
     if isinstance(error, NoSuchCase):
         return "schakel list --search PART-OF-THE-NAME"
     if isinstance(error, Conflict):
-        return f"schakel show {session.case}" if session.case else "schakel list"
+        case = error.case or session.case
+        return f"schakel show {case}" if case else "schakel list"
     if isinstance(error, StoreError) and "schakel init" not in str(error):
         return "schakel doctor"
     return None

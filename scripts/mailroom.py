@@ -16,7 +16,7 @@ from notifications.samples import sample_context
 from scripts.passes import desk_of
 from scripts.wiring import Session
 from workflow.definition import LetterTo
-from workflow.errors import NoSuchCase, Refused, UsageError, check_known
+from workflow.errors import NoSuchLetter, Refused, UsageError, check_known
 from workflow.events import Kind
 from workflow.finding import find_case
 from workflow.storage import letters
@@ -154,7 +154,7 @@ def resolve_letter(session: Session, number: int, *, arrived: bool, reason: str)
 def _letter(store: Store, number: int) -> OutboxRow:
     row = letters.letter_by_id(store, number)
     if row is None:
-        raise NoSuchCase(f"There is no letter {number}; look it up with: schakel mail list")
+        raise NoSuchLetter(f"There is no letter {number}; look it up with: schakel mail list")
     return row
 
 

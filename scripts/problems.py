@@ -62,8 +62,13 @@ def print_missing(session: Session, reference: str, state: str, documents: Seque
         click.echo(f"Nothing is missing. Next: schakel advance {reference} {forward.trigger}")
 
 
-def next_command(problems: Iterable[Problem], case: str | None, trigger: str | None) -> str | None:
-    """The command that most likely helps after a refusal; None when nothing can be said."""
+def next_command(
+    problems: Iterable[Problem], case: str | None, trigger: str | None, again: str | None = None
+) -> str | None:
+    """The command that most likely helps after a refusal; None when nothing can be said.
+
+    `again` is a command that is no move, up to its reason.
+    """
     found = tuple(problems)
     if case is None:
         return None
@@ -72,7 +77,8 @@ def next_command(problems: Iterable[Problem], case: str | None, trigger: str | N
     if any(problem.code == "BSN_IN_TEXT" for problem in errors):
         return None
     if any(problem.field == "reason" for problem in errors):
-        return f'{move} --reason "…"' if trigger else f"schakel why {case}"
+        again = move if trigger else again
+        return f'{again} --reason "…"' if again else f"schakel why {case}"
     facts = next((problem.field for problem in errors if "." in problem.field), None)
     if facts is not None:
         sheet, _, name = facts.partition(".")

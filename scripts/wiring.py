@@ -38,6 +38,8 @@ class Session:
     case: str | None = None
     """The case the command is about, for the hint after an error."""
     trigger: str | None = None
+    again: str | None = None
+    """What to type again up to its reason, where that was wrong."""
     loket_manners: Manners | None = None
     """How Loket.nl is treated, where that is not by the settings: a demo and tests have one in this process."""
     in_parts: bool = False

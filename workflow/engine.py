@@ -62,7 +62,9 @@ class Engine:
         external = check_reference(external_reference) if external_reference is not None else None
         with self.database.writing() as store:
             if external and (known := store.find(reference=None, external=external)):
-                raise Conflict(f"External reference '{external}' is case {known[1].reference} already.")
+                raise Conflict(
+                    f"External reference '{external}' is case {known[1].reference} already.", known[1].reference
+                )
             reference = free_reference(store)
             (case_id,) = store.new_case_ids(1)
             keys = self.definition.domain.keys(merge({}, parsed))

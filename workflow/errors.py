@@ -3,6 +3,7 @@
 SchakelError
 ├── UsageError      what was asked makes no sense: an unknown trigger, sheet, field or code; a wrong type
 ├── NoSuchCase      no case answers to this reference
+│   └── NoSuchLetter  no letter has this number
 ├── Refused         the table, the validators or a rule for text say no; carries every problem
 ├── Conflict        somebody else was first: a stale version, a key or an external reference in use
 │   └── Overtaken   the database itself refused the write, because of another that came just before it
@@ -33,6 +34,10 @@ class NoSuchCase(SchakelError):
     """No case answers to this reference."""
 
 
+class NoSuchLetter(NoSuchCase):
+    """No letter has this number."""
+
+
 class Refused(SchakelError):
     """The case stayed as it was; `problems` lists every reason, `case` is its reference (None: not opened)."""
 
@@ -43,7 +48,11 @@ class Refused(SchakelError):
 
 
 class Conflict(SchakelError):
-    """Somebody else was first; read the case again and decide anew."""
+    """Somebody else was first; read the case again, which is `case` if it is another than was asked for."""
+
+    def __init__(self, message: str, case: str | None = None) -> None:
+        super().__init__(message)
+        self.case = case
 
 
 class Overtaken(Conflict):

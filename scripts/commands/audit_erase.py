@@ -41,6 +41,7 @@ def erase(session: Session, case: str, reason: str, ground: str | None, yes: boo
     if not (yes or session.json) and sys.stdin.isatty() and sys.stdout.isatty():
         found = engine.case(case).case
         click.confirm(f"Erase {found.reference} ({found.state})? It cannot be undone", abort=True)
+    session.again = f"schakel audit erase {case}"
     wish = Wish(reason, ground, session.settings.retention_years)
     done = erase_case(engine.database, engine.rules, engine.clock.now(), session.origin(), case, wish)
     rest = vacuum(engine.database.dialect.name)

@@ -49,9 +49,7 @@ def history(session: Session, case: str, full: bool) -> None:
     ),
 )
 @case_argument
-@click.option(
-    "--at", metavar="TIME", type=Moment(), help="As it was at the end of this day or minute, Amsterdam time."
-)
+@click.option("--at", metavar="TIME", type=Moment(), help="As it was at the end of this day or minute, Amsterdam time.")
 @click.option("--seq", metavar="N", type=click.IntRange(min=1), help="As it was after event N.")
 @click.option(
     "--rules",

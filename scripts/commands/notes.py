@@ -42,6 +42,7 @@ def note(session: Session, case: str, text: str) -> None:
 @pass_session
 def hold(session: Session, case: str, until: date, reason: str) -> None:
     """Stop CASE's clock until a day: no reminders, and the days do not count. Moves stay possible."""
+    session.again = f"schakel hold {case} --until {until}"
     held = session.engine.hold(case, until, reason)
     _answer(session, held, f"on hold until {until}")
 

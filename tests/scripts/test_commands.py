@@ -271,6 +271,29 @@ def test_every_screen_fits_eighty_columns(desk: Desk) -> None:
         assert max(map(len, result.stdout.splitlines())) <= 80, words
 
 
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ("mail show 9999", "schakel mail list"),
+        ("mail retry 9999", "schakel mail list"),
+        ("show E99", "schakel list --search PART-OF-THE-NAME"),
+        ("hold E06 --until 2026-12-14 --reason ' '", 'schakel hold E06 --until 2026-12-14 --reason "…"'),
+    ],
+)
+def test_what_to_do_next_helps(desk: Desk, words: str, hint: str) -> None:
+    desk.open("E06")
+
+    assert desk.run(words).stderr.splitlines()[-1] == f"Next: {hint}"
+
+
+def test_whose_external_reference_it_is_can_be_looked_at(desk: Desk) -> None:
+    case = desk.open("E06")
+
+    again = desk.run("open -", json.dumps({"external_reference": "E06", **GOOD}))
+
+    assert (again.exit_code, again.stderr.splitlines()[-1]) == (7, f"Next: schakel show {case}")
+
+
 def test_problems_speak_the_language_of_the_settings(desk: Desk) -> None:
     desk.open("E06", registration={**GOOD["registration"], "email": ""})
 

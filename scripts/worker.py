@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
-from datetime import UTC
+from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -60,13 +60,16 @@ class Worker:
             "heartbeat": self._beat,
         }
 
-    def run(self) -> None:
-        """Work until SIGTERM or SIGINT; makes one pass at once. Raises StoreError: it cannot note that it began."""
+    def run(self) -> tuple[datetime, datetime]:
+        """Work until SIGTERM or SIGINT, one pass at once; when it began and stopped.
+
+        Raises StoreError: it cannot note that it began.
+        """
         for wanted in (signal.SIGTERM, signal.SIGINT):  # first: whoever sees the worker may ask it to stop
             signal.signal(wanted, self._on_signal)
         database, clock = self._session.database, self._session.clock
         with database.writing() as store:
-            shift.begin(store, self.name, clock.now())
+            shift.begin(store, self.name, began := clock.now())
         self._log.info("started", mail="on" if self._passes.server else NO_SERVER)
         scheduler = BackgroundScheduler(
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
@@ -79,8 +82,9 @@ class Worker:
         self._wait_until_asked()
         scheduler.shutdown(wait=True)
         with database.writing() as store:
-            shift.beat(store, self.name, clock.now(), stopped=True)
+            shift.beat(store, self.name, ended := clock.now(), stopped=True)
         self._log.info("stopped")
+        return began, ended
 
     def _wait_until_asked(self) -> None:
         """Looks up now and then: a signal that another thread got, or that came just before waiting, wakes nobody."""

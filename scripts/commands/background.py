@@ -61,12 +61,14 @@ def tick(session: Session) -> None:
 @click.option("--name", metavar="NAME", help="How doctor calls this worker (else host and process).")
 @click.option("--metrics-port", metavar="PORT", type=click.IntRange(1, 65535), help="Answer Prometheus on this port.")
 @click.option("--metrics-address", metavar="ADDRESS", help="And on this address (else 127.0.0.1: this machine only).")
+@json_option
 @pass_session
 def worker(session: Session, name: str | None, metrics_port: int | None, metrics_address: str | None) -> None:
     """Fire reminders, write the overview and send letters until SIGTERM or Ctrl-C; the letter in hand is finished.
 
-    Logs one JSON object a line on standard error. Any number of workers may run at once; give each that is to be
-    watched a --metrics-port of its own, where http://127.0.0.1:PORT/metrics then answers.
+    Logs one JSON object a line on standard error; --json also answers when it began and stopped, once it has stopped.
+    Any number of workers may run at once; give each that is to be watched a --metrics-port of its own, where
+    http://127.0.0.1:PORT/metrics then answers.
     """
     from scripts.worker import Worker
 
@@ -77,7 +79,9 @@ def worker(session: Session, name: str | None, metrics_port: int | None, metrics
             from scripts.metrics import serve
 
             stack.callback(serve(session, metrics_address or session.settings.metrics_address, port))
-        work.run()
+        began, ended = work.run()
+    if session.json:
+        print_json({"worker": work.name, "started_at": moment(began), "stopped_at": moment(ended)})
 
 
 @click.command(

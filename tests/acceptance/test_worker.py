@@ -134,6 +134,24 @@ def test_it_sends_is_seen_to_live_and_stops_when_it_is_told_to(url: str, start: 
     assert (stopped(url), states(url)) == ([True], {"sent": 12})
 
 
+def test_with_json_it_tells_once_when_it_began_and_stopped(url: str, start: Start) -> None:
+    worker = start(None, "--name", "nacht", "--json")
+    is_there = eventually(lambda: at_work(url, "nacht"))
+    code, out, said = stop(worker)
+
+    told = json.loads(out)
+    assert (is_there, code, log(said)[-1]["event"]) == (True, 0, "stopped"), said
+    assert list(told) == ["worker", "started_at", "stopped_at"]
+    assert (told["worker"], told["started_at"] < told["stopped_at"]) == ("nacht", True)
+
+
+def test_an_error_of_a_worker_is_a_document_too(start: Start) -> None:
+    out, _ = start(None, "--json", "--metrics-port", "70000").communicate(timeout=PATIENCE)
+
+    told = json.loads(out)
+    assert (told["error"], "--metrics-port" in told["message"]) == ("usage", True)
+
+
 def test_it_logs_json_lines_without_personal_values(url: str, start: Start) -> None:
     prepare(url, 2)
 

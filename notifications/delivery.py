@@ -1,6 +1,6 @@
 """One pass over the outbox: take what is due, send it over several connections, record each outcome.
 
-Promise 6: a letter is committed as `sending` before its DATA, so a crash can leave it unknown but never send it twice;
+A letter is committed as `sending` before its DATA, so a crash can leave it unknown but never send it twice;
 what is merely `claimed` has not left and goes back to pending when its lease ends.
 
 A letter of a case that somebody else holds does not leave: it is put aside, to be tried after the others or in the next

@@ -1,4 +1,4 @@
-# Makes .venv hold exactly what a lock names. Sourced by scripts/schakel and scripts/test.
+# Makes .venv hold exactly what a lock names. Sourced by scripts/schakel, test, bench and mutate.
 #
 #   set_up "$root" requirements.lock [LOCK THAT WILL DO TOO]
 #

@@ -26,7 +26,7 @@ class SystemClock:
 
 
 class SetClock:
-    """A clock that stands still until it is moved: for simulations, forecasts and tests."""
+    """A clock that stands still until it is moved: for the demo and for tests."""
 
     def __init__(self, moment: datetime) -> None:
         self.moment = moment

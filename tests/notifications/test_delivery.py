@@ -1,4 +1,4 @@
-"""Letters go out to a real server once; whatever happens, none is lost and none repeated by itself (promise 6)."""
+"""Letters go out to a real server once; whatever happens, none is lost and none repeated by itself."""
 
 from __future__ import annotations
 

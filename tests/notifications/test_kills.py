@@ -1,4 +1,4 @@
-"""A worker that is killed at random, again and again, loses no letter and repeats none by itself (promise 6)."""
+"""A worker that is killed at random, again and again, loses no letter and repeats none by itself."""
 
 from __future__ import annotations
 

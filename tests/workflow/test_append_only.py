@@ -1,4 +1,4 @@
-"""History is append-only because the database says so: any program that writes SQL is refused (promise 4)."""
+"""History is append-only because the database says so: any program that writes SQL is refused."""
 
 from __future__ import annotations
 

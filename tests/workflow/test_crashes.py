@@ -1,4 +1,4 @@
-"""kill -9 at every statement of a command: afterwards the case is wholly before or wholly after (promise 1).
+"""kill -9 at every statement of a command: afterwards the case is wholly before or wholly after.
 
 A child process runs the command and ends itself at statement 0, 1, 2, … until it gets through; what it left is then
 looked at as after a restart. PostgreSQL runs its statements one by one while a failpoint is set.

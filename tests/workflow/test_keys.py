@@ -1,4 +1,4 @@
-"""A key makes a repeat harmless, and what is checked first decides what a caller hears (promise 2)."""
+"""A key makes a repeat harmless, and what is checked first decides what a caller hears."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many processes on few cases: no update is lost, and what was acknowledged is in the history once (promise 2).
+"""Many processes on few cases: no update is lost, and what was acknowledged is in the history once.
 
 By default 8 processes × 60 commands; SCHAKEL_LONG multiplies that, up to the full 500 (SCHAKEL_LONG=9).
 """

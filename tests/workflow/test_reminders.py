@@ -1,4 +1,4 @@
-"""Each rung once, at 09:00 Amsterdam on its working day: whole runs on a simulated clock (promise 7).
+"""Each rung once, at 09:00 Amsterdam on its working day: whole runs on a simulated clock.
 
 The expected days were written by hand from a calendar of 2026 and 2027, not computed.
 """

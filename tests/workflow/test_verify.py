@@ -316,68 +316,6 @@ def test_a_whole_case_is_legal() -> None:
     assert codes_of(told) == []
 
 
-ILLEGAL: dict[str, tuple[Callable[[], Told], int]] = {
-    # what happened, and which event is at fault
-    "begins without opening": (lambda: Told().tell("noted", to="rights_pending", source="rights_pending"), 1),
-    "opens twice": (lambda: Told().opened().opened(), 2),
-    "opens elsewhere": (lambda: Told().tell("opened", to="registered"), 1),
-    "moves from another state": (
-        lambda: Told().registered().moved("register", "registered", source="rights_pending"),
-        3,
-    ),
-    "moves elsewhere": (lambda: Told().opened("loket_user", "registration").moved("register", "enriched"), 2),
-    "moves by an unknown trigger": (lambda: Told().opened().moved("jump", "confirmed"), 2),
-    "moves without its reason": (lambda: Told().opened().moved("withdraw", "withdrawn"), 2),
-    "moves out of a final state": (lambda: Told().withdrawn().moved("register", "registered"), 3),
-    "a note changes the state": (lambda: Told().opened().tell("noted", to="confirmed"), 2),
-    "records on a closed case": (
-        lambda: Told().withdrawn().tell("recorded", {"facts": {"policy": {"policies": []}}}),
-        3,
-    ),
-    "records a committed value on a closed case": (
-        lambda: Told().withdrawn().tell("recorded", personal={"registration.email": "x"}),
-        3,
-    ),
-    "holds a closed case": (lambda: Told().withdrawn().tell("held", {"until": "2026-05-01"}), 3),
-    "resumes what was not held": (lambda: Told().opened().tell("resumed"), 2),
-    "resumes after the move ended the hold": (
-        lambda: (
-            Told().opened("loket_user", "registration").tell("held").moved("register", "registered").tell("resumed")
-        ),
-        4,
-    ),
-    "reminds on hold": (lambda: Told().opened().tell("held").tell("reminded", {"rung": "reminder_1"}), 3),
-    "skips a rung": (lambda: Told().opened().tell("reminded", {"rung": "reminder_2"}), 2),
-    "fires a rung twice": (
-        lambda: Told().opened().tell("reminded", {"rung": "reminder_1"}).tell("reminded", {"rung": "reminder_1"}),
-        3,
-    ),
-    "escalates with a reminder": (lambda: Told().opened().tell("escalated", {"rung": "reminder_1"}), 2),
-    "climbs past the end": (lambda: Told().withdrawn().tell("reminded", {"rung": "reminder_1"}), 3),
-    "erases an open case": (lambda: Told().opened().tell("erased"), 2),
-    "erases twice": (lambda: Told().withdrawn().tell("erased").tell("erased"), 4),
-    "notes after erasing": (lambda: Told().withdrawn().tell("erased").tell("noted"), 4),
-    "reveals what was erased": (lambda: Told().withdrawn().tell("erased").tell("revealed"), 4),
-}
-
-
-@pytest.mark.parametrize("name", ILLEGAL)
-def test_what_the_rules_forbid_is_found(name: str) -> None:
-    tell, seq = ILLEGAL[name]
-
-    found = codes_of(tell())
-
-    assert {code for _, code in found} == {"ILLEGAL"}
-    assert found[0][0] == seq
-
-
-def test_a_move_requires_that_its_sheets_were_recorded() -> None:
-    cleared = Told().opened("loket_user").tell("recorded", {"facts": {"registration": {"email": None}}})
-
-    assert codes_of(Told().opened("loket_user").moved("register", "registered")) == [(2, "MISSING_SHEETS")]
-    assert codes_of(cleared.moved("register", "registered")) == [(3, "MISSING_SHEETS")]
-
-
 def test_a_version_from_before_sheets_were_required_asks_for_none() -> None:
     old = {**FORM, "moves": [{k: v for k, v in move.items() if k != "requires"} for move in FORM["moves"]]}
     stamp = (*STAMP[:2], digest_of(canonical_bytes(old)))
@@ -385,29 +323,6 @@ def test_a_version_from_before_sheets_were_required_asks_for_none() -> None:
     told.moved("register", "registered", definition=stamp)
 
     assert codes_of(told, old) == []
-
-
-@pytest.mark.parametrize("accepted", ["EMAIL_MISSING", "LH_CASE_NORMALISED", "NO_SUCH_CODE", None])
-def test_only_warnings_can_be_accepted(accepted: str | None) -> None:
-    told = Told().opened("loket_user", "registration")
-    told.moved("register", "registered", body={"accepted": [{"code": accepted, "about": []}]})
-
-    assert codes_of(told) == [(2, "NOT_ACCEPTED")]
-
-
-def test_only_a_move_can_accept() -> None:
-    assert codes_of(Told().opened().tell("recorded", {"accepted": []})) == [(2, "NOT_ACCEPTED")]
-
-
-def test_without_its_definition_an_event_cannot_be_judged_but_is_followed() -> None:
-    assert codes_of(Told().registered(), None) == [(1, "DEFINITION_UNKNOWN"), (2, "DEFINITION_UNKNOWN")]
-    assert codes_of(Told().registered(), {"states": 7}) == [(1, "DEFINITION_UNKNOWN"), (2, "DEFINITION_UNKNOWN")]
-
-
-def test_another_definition_under_the_same_name_is_found() -> None:
-    other = {**FORM, "initial": "confirmed"}
-
-    assert codes_of(Told().opened(), other) == [(1, "DEFINITION_DIFFERS")]
 
 
 def test_the_same_fault_of_a_definition_is_told_once() -> None:

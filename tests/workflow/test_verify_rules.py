@@ -191,8 +191,8 @@ UNLAWFUL: dict[str, tuple[Callable[[], Told], list[str]]] = {
         ["2 ILLEGAL 'noted' cannot bring a case from 'rights_pending' to 'confirmed'."],
     ),
     "records on a closed case": (
-        lambda: Told().withdrawn().tell("recorded", {"facts": {"policy": {"a": 1}}}),
-        ["3 ILLEGAL In 'withdrawn' these fields are closed: policy.a."],
+        lambda: Told().withdrawn().tell("recorded", {"facts": {"policy": {"policies": []}}}),
+        ["3 ILLEGAL In 'withdrawn' these fields are closed: policy.policies."],
     ),
     "records a committed value on a closed case": (
         lambda: Told().withdrawn().tell("recorded", personal={"registration.email": "x"}),
@@ -299,6 +299,15 @@ UNLAWFUL: dict[str, tuple[Callable[[], Told], list[str]]] = {
         ),
         ["2 NOT_ACCEPTED It accepts 'EMAIL_MISSING', which was no warning in the rules of then."],
     ),
+    "accepts what is no warning": (
+        lambda: started().moved(
+            "register", "registered", body={"accepted": [{"code": "LH_CASE_NORMALISED"}, {"code": "NO_SUCH_CODE"}]}
+        ),
+        [
+            "2 NOT_ACCEPTED It accepts 'LH_CASE_NORMALISED', which was no warning in the rules of then.",
+            "2 NOT_ACCEPTED It accepts 'NO_SUCH_CODE', which was no warning in the rules of then.",
+        ],
+    ),
     "accepts what is no code": (
         lambda: started().moved("register", "registered", body={"accepted": [{"code": ["RW_PREFIX"]}, "x", {}]}),
         [
@@ -318,12 +327,27 @@ def test_what_the_rules_forbid_is_told_in_full(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["recorded", "moved", "held", "resumed", "noted", "reminded", "escalated", "erased", "revealed"]
+    ("kind", "also"),
+    [
+        ("recorded", []),
+        ("moved", ["The table has no move 'None' from 'withdrawn' to 'withdrawn'."]),
+        ("held", ["It was held, although 'withdrawn' is final."]),
+        (
+            "resumed",
+            ["It ends a hold, but the case was not on hold.", "It was resumed, although 'withdrawn' is final."],
+        ),
+        ("noted", []),
+        ("reminded", ["The ladder of 'withdrawn' has no rung left, but 'None' was fired."]),
+        ("escalated", ["The ladder of 'withdrawn' has no rung left, but 'None' was fired."]),
+        ("erased", []),
+        ("revealed", []),
+    ],
 )
-def test_nothing_can_be_done_to_a_case_that_was_erased(kind: str) -> None:
+def test_nothing_can_be_done_to_a_case_that_was_erased(kind: str, also: list[str]) -> None:
     said = told(Told().withdrawn().tell("erased").tell(kind))
 
-    assert said[0] == f"4 ILLEGAL The case was erased before; nothing can be {kind} after that."
+    expected = [f"The case was erased before; nothing can be {kind} after that.", *also]
+    assert said == [f"4 ILLEGAL {sentence}" for sentence in expected]
 
 
 @pytest.mark.parametrize("kind", ["noted", "x" * 41])

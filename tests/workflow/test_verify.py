@@ -25,7 +25,6 @@ from workflow.ledger.verify import (
     Opening,
     Report,
     canonical_json,
-    is_moment,
     parse_json,
     read_event,
 )
@@ -48,28 +47,12 @@ def test_canonical_bytes_are_those_of_the_library(value: Any) -> None:
     assert parse_json(expected) == value
 
 
-def test_keys_sort_by_utf_16_and_not_by_code_point() -> None:
-    """RFC 8785, 3.2.3: U+1F600 is written as surrogates, which come before U+FB33."""
-    value = {"\ufb33": 1, "\U0001f600": {"\ufb33": 2, "\U0001f600": [3]}, "é": "\u0080\x7f"}
-
-    assert canonical_json(value) == rfc8785.dumps(value)
-    assert list(json.loads(canonical_json(value))) == ["é", "\U0001f600", "\ufb33"]
-
-
 @pytest.mark.parametrize(
     "text",
     [
         b'{"a":1,"a":2}',
         b'{"a":{"b":1,"b":1}}',
-        b"1.5",
-        b"1e3",
-        b"NaN",
-        b"-Infinity",
-        b"9007199254740992",
-        b"-9007199254740992",
-        b"9" * 5000,
         b'"\xff"',
-        b"[" * 100_000,
         b"",
         b"{} {}",
         b'"\n"',
@@ -80,22 +63,6 @@ def test_what_history_never_holds_is_not_read(text: bytes) -> None:
         parse_json(text)
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("2026-04-20T08:00:00.000000Z", True),
-        ("2026-04-20T08:00:00.000000", False),
-        ("2026-04-20T08:00:00Z", False),
-        ("2026-04-31T08:00:00.000000Z", False),
-        ("٢٠٢٦-04-20T08:00:00.000000Z", False),
-        ("2026-04-20 08:00:00.000000Z", False),
-        ("2026-04-20T24:00:00.000000Z", False),
-    ],
-)
-def test_only_moments_that_sort_as_text_are_moments(text: str, expected: bool) -> None:
-    assert is_moment(text) is expected
-
-
 # -- events ------------------------------------------------------------------------------------------------------------
 
 
@@ -103,35 +70,6 @@ def codes_of(told: Told, form: dict[str, Any] | None = FORM) -> list[tuple[int, 
     """The number of each event that is at fault, and the code."""
     legality = Legality({STAMP[:2]: form} if form is not None else {})
     return [(says["seq"], code) for says in told.says() for code, _ in legality.check(says)]
-
-
-def test_an_event_is_read_as_the_engine_wrote_it() -> None:
-    (event,) = Told().opened("loket_user").events
-
-    assert read_event(event.canonical) == json.loads(event.canonical)
-
-
-CHANGES: dict[str, Callable[[dict[str, Any]], Any]] = {
-    "a field too many": lambda says: says.update(more=1),
-    "a field too few": lambda says: says.pop("via"),
-    "a number for a name": lambda says: says.update(actor=7),
-    "no number": lambda says: says.update(seq="1"),
-    "true for a number": lambda says: says.update(seq=True),
-    "another time": lambda says: says.update(at="yesterday"),
-    "no body": lambda says: says.update(body=[]),
-    "no definition": lambda says: says.update(definition={}),
-    "a definition of numbers": lambda says: says["definition"].update(version=2),
-    "a commitment that is none": lambda says: says["commitments"].update(reason=7),
-}
-
-
-@pytest.mark.parametrize("name", CHANGES)
-def test_what_is_no_event_is_not_read(name: str) -> None:
-    says = json.loads(Told().opened().events[0].canonical)
-    CHANGES[name](says)
-
-    with pytest.raises(ValueError, match=r"^it"):
-        read_event(canonical_bytes(says))
 
 
 @pytest.mark.parametrize(

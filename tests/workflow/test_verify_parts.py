@@ -283,10 +283,12 @@ def test_a_file_without_checkpoints_is_refused_with_a_reason() -> None:
         ([{"\ufb33": [{"\ufb33": 1, "\U0001f600": 2}], "\U0001f600": 2}],
          '[{"\U0001f600":2,"\ufb33":[{"\U0001f600":2,"\ufb33":1}]}]'),
         ({"\ufb33": 1, "é": "\U0010ffff"}, '{"é":"\U0010ffff","\ufb33":1}'),
+        ({"\U0001f600": 1, "é": "\u0080\x7f"}, '{"é":"\u0080\x7f","\U0001f600":1}'),
         ("\U00010000", '"\U00010000"'),
     ],
 )  # fmt: skip
 def test_canonical_json_is_sorted_by_utf_16_at_every_depth(value: Any, expected: str) -> None:
+    """RFC 8785, 3.2.3: U+1F600 is written as surrogates, which come before U+FB33."""
     assert canonical_json(value) == expected.encode()
 
 
@@ -325,7 +327,20 @@ def test_json_that_history_never_holds_is_refused_with_a_reason(text: str, why: 
     assert refusal(parse_json, text) == why
 
 
-@pytest.mark.parametrize("text", ["2026-04-20T08:00:00.0000000Z", "2026-02-30T08:00:00.000000Z", "", AT + "\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "2026-04-20T08:00:00.0000000Z",
+        "2026-04-20T08:00:00Z",
+        "2026-04-20T08:00:00.000000",
+        "2026-04-20 08:00:00.000000Z",
+        "2026-04-20T24:00:00.000000Z",
+        "2026-02-30T08:00:00.000000Z",
+        "٢٠٢٦-04-20T08:00:00.000000Z",
+        AT + "\n",
+    ],
+)
 def test_what_is_no_moment_is_none(text: str) -> None:
     assert is_moment(text) is False
 

@@ -416,7 +416,8 @@ def test_a_value_opens_only_its_own_commitment() -> None:
 
     assert opening.opens(_commitment(opening)) is True
     assert opening.opens("0" * 64) is False
-    for value in (UNREADABLE, "\ud800", {1.5: object()}):
+    assert opening._replace(salt=b"other").opens(_commitment(opening)) is False
+    for value in ({"b": 1, "a": "e"}, 1.5, UNREADABLE, "\ud800", {1.5: object()}):
         assert opening._replace(value=value).opens(_commitment(opening)) is False
 
 
@@ -498,7 +499,7 @@ CHAINS: dict[str, tuple[list[tuple[Any, Any]], list[list[str]]]] = {
         [[], [], ["SEQUENCE It calls itself event 2, where event 3 is expected."], []],
     ),
     "another in its place": ([ONE, FORKED[1], THREE], [[], [], [CHANGED]]),
-    "another history from the third on": ([ONE, TWO, FORKED[2]], [[], [], [CHANGED]]),
+    "another of another history in its place": ([ONE, TWO, FORKED[2], FOUR], [[], [], [CHANGED], [CHANGED]]),
     "another hash beside it": ([ONE, (TWO[0], "0" * 64), THREE], [[], [HASHED], []]),
     "other bytes beside the hash": ([ONE, (FORKED[1][0], TWO[1]), THREE], [[], [HASHED], []]),
     "other bytes beside the hash, which the next follows": (
@@ -511,6 +512,8 @@ CHAINS: dict[str, tuple[list[tuple[Any, Any]], list[list[str]]]] = {
     "no hash": ([ONE, (TWO[0], None), THREE], [[], [NO_BYTES], [CHANGED]]),
     "text for bytes": ([ONE, (TWO[0].decode(), TWO[1])], [[], [NO_BYTES]]),
     "bytes for a hash": ([ONE, (TWO[0], TWO[1].encode())], [[], [NO_BYTES]]),
+    "a number for bytes": ([(7, ONE[1]), TWO], [[NO_BYTES], [CHANGED]]),
+    "nothing at all": ([(None, None)], [[NO_BYTES]]),
 }  # fmt: skip
 
 

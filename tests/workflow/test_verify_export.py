@@ -6,11 +6,9 @@ What was planted in a history, and what is said of it, stands in test_verify_wor
 from __future__ import annotations
 
 import json
-import random
 import shutil
 import subprocess
 import sys
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -134,6 +132,13 @@ def test_an_export_agrees_with_a_checkpoint_from_before(desk: Desk) -> None:
     assert desk.verify(desk.export(case, against=early), empty, early, last).findings == []
 
 
+def test_an_export_holds_after_a_case_was_erased(desk: Desk, cases: list[str]) -> None:
+    erase(desk.engine.database, desk.engine.rules, desk.clock.now(), AUDITOR, cases[2], Wish("x", "AVG art. 17", 7))
+    desk.sequence()
+
+    assert desk.verify(desk.export()).findings == []
+
+
 @pytest.mark.parametrize("number", range(2 * LONG))
 def test_random_honest_exports_hold_and_agree_with_the_audit(desk: Desk, number: int) -> None:
     life, notes = Life(desk.engine, desk.clock, 1_000 + number), []
@@ -163,55 +168,11 @@ def test_a_file_that_is_not_the_one_of_the_manifest_is_found(desk: Desk, cases: 
 
     report = desk.verify(pack(files, desk.folder / "forged.zip", honest_manifest=False))
 
-    assert "MANIFEST" in {finding.code for finding in report.findings}
-
-
-def test_a_file_too_many_or_too_few_is_found(desk: Desk, cases: list[str]) -> None:
-    files = unpack(desk.export())
-    more = desk.verify(pack(files | {"extra.txt": b""}, desk.folder / "more.zip", honest_manifest=False))
-    del files["lists/events.csv"]
-    less = desk.verify(pack(files, desk.folder / "less.zip", honest_manifest=False))
-
-    assert [finding.code for finding in more.findings + less.findings] == ["MANIFEST"] * 2
-
-
-@pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_a_file_that_is_there_twice_is_found(desk: Desk, cases: list[str]) -> None:
-    path = desk.export()
-    with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr("README.txt", archive.read("README.txt"))
-
-    assert {finding.code for finding in desk.verify(path).findings} == {"MANIFEST"}
-
-
-def test_every_finding_of_the_database_shows_in_its_export(desk: Desk, cases: list[str]) -> None:
-    """The same history, judged by both: a rewritten event with right hashes, sequenced anew."""
-    erase(desk.engine.database, desk.engine.rules, desk.clock.now(), AUDITOR, cases[2], Wish("x", "AVG art. 17", 7))
-    desk.sequence()
-
-    assert desk.verify(desk.export()).findings == []
+    said = f"{name}: the file is not the one the manifest names."
+    assert ("MANIFEST", said) in [(finding.code, finding.message) for finding in report.findings]
 
 
 # -- against what others hold ------------------------------------------------------------------------------------------
-
-
-def test_another_key_and_another_history_are_named(desk: Desk, cases: list[str]) -> None:
-    note = desk.sequence()
-    forged = desk.signer.checkpoint(11, bytes(32), desk.clock.now().isoformat(timespec="microseconds")[:26] + "Z")
-    larger = desk.signer.checkpoint(99, bytes(32), "2026-04-20T08:00:00.000000Z")
-    between = desk.signer.checkpoint(7, bytes(32), "2026-04-20T08:00:00.000000Z")
-    path = desk.export()
-
-    assert desk.verify(path, note).ok
-    assert [finding.code for finding in desk.verify(path, forged).findings] == ["FORK"]
-    assert [finding.code for finding in desk.verify(path, between).findings] == ["FORK"]
-    assert [finding.code for finding in desk.verify(path, larger).findings] == ["ROLLED_BACK"]
-    some = desk.export(cases[1])
-    assert [finding.code for finding in desk.verify(some, forged).findings] == ["FORK"]
-    assert [finding.code for finding in desk.verify(some, larger).findings] == ["ROLLED_BACK"]
-    assert [finding.code for finding in desk.verify(some, between).findings] == ["PROOF"]
-    proved = desk.export(cases[1], against=between)
-    assert [finding.code for finding in desk.verify(proved, between).findings] == ["FORK"]
 
 
 def test_a_stranger_s_key_is_named(desk: Desk, cases: list[str]) -> None:
@@ -246,15 +207,6 @@ def test_the_lone_file_proves_an_export_with_the_key_one_holds(desk: Desk, cases
     assert "Proved" in done.stdout
 
 
-def test_without_a_key_it_names_the_key_and_never_says_proved(desk: Desk, cases: list[str]) -> None:
-    done = lone(desk, str(desk.export()))
-
-    assert done.returncode == 0
-    assert str(desk.signer.key) in done.stdout
-    assert "Compare it with the one you hold" in done.stdout
-    assert "proved" not in done.stdout.lower()
-
-
 def test_the_lone_file_says_what_is_wrong(desk: Desk, cases: list[str]) -> None:
     files = unpack(desk.export())
     counted(events(lambda rows: rows.pop()), events=10)(files)
@@ -283,40 +235,7 @@ def test_the_lone_file_agrees_with_the_audit(desk: Desk, cases: list[str]) -> No
     assert said == audit.document()
 
 
-def test_what_cannot_be_read_ends_in_one_sentence(
-    desk: Desk, cases: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    path, text = desk.export(), desk.folder / "text.txt"
-    text.write_text("hello")
-    wrong = {
-        "no file": [str(desk.folder / "nothing.zip")],
-        "no zip": [str(text)],
-        "a folder": [str(desk.folder)],
-        "no key": [str(path), "--key", "hello"],
-        "no note": [str(path), "--against", str(text)],
-        "no note file": [str(path), "--against", str(desk.folder / "nothing")],
-    }
-    for words in wrong.values():
-        assert verifier.main(words) == 2
-        out = capsys.readouterr()
-        assert out.out == ""
-        assert out.err.count("\n") == 1
-        assert verifier.main([*words, "--json"]) == 2
-        assert json.loads(capsys.readouterr().out)["error"] == "usage"
-
-
 # -- nonsense and bombs ------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "said",
-    [b"", b"{", b"[]", b"{}", b'{"format":"schakel-export/2"}', b"7", b"[" * 100_000, b'{"a":1,"a":1}', b"\xff"],
-)
-def test_a_zip_with_another_manifest_is_no_export(desk: Desk, said: bytes) -> None:
-    path = pack({"manifest.json": said}, desk.folder / "x.zip", honest_manifest=False)
-
-    with pytest.raises(Unreadable):
-        verify_export(path, None)
 
 
 def test_an_export_that_holds_nothing_but_a_manifest_gives_findings(desk: Desk) -> None:
@@ -353,33 +272,6 @@ def test_what_no_text_can_hold_is_a_finding_and_no_crash(
     assert verifier.main([str(path)]) in (0, 8)
     assert verifier.main([str(path), "--json"]) in (0, 8)
     json.loads(capsys.readouterr().out.partition("\n{")[2].join(["{", ""]))
-
-
-@pytest.mark.parametrize("way", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_a_zip_packed_otherwise_is_no_export(desk: Desk, cases: list[str], way: int) -> None:
-    files, path = unpack(desk.export()), desk.folder / "other.zip"
-    with zipfile.ZipFile(path, "w", way) as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-
-    with pytest.raises(Unreadable, match="packed"):
-        desk.verify(path)
-
-
-def test_a_bomb_is_not_unpacked(desk: Desk, cases: list[str]) -> None:
-    files = unpack(desk.export()) | {"bomb": bytes(300 << 20)}
-
-    with pytest.raises(Unreadable, match="unpack"):
-        desk.verify(pack(files, desk.folder / "bomb.zip"))
-
-
-def test_a_line_without_end_is_not_read_into_memory(desk: Desk, cases: list[str]) -> None:
-    files = unpack(desk.export())
-    files["events.jsonl"] = b'{"event":' + random.Random(1).randbytes(6 << 20).replace(b"\n", b"") + b"\n"
-
-    report = desk.verify(pack(files, desk.folder / "long.zip"))
-
-    assert "MANIFEST" in {finding.code for finding in report.findings}
 
 
 @settings(max_examples=150 * LONG, suppress_health_check=list(HealthCheck))

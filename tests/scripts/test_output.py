@@ -1,6 +1,6 @@
 import pytest
 
-from scripts.output import Column, clip, pad, plain, table, width
+from scripts.output import Column, clip, marks, pad, plain, table, width
 
 
 @pytest.mark.parametrize(("text", "columns"), [("abc", 3), ("é", 1), ("e\u0301", 1), ("テスト", 6)])
@@ -9,8 +9,9 @@ def test_the_width_of_a_text_is_what_a_terminal_shows(text: str, columns: int) -
     assert width(pad(text, 10)) == 10
 
 
-def test_a_clipped_text_says_that_there_was_more(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clipped_text_says_that_there_was_more() -> None:
     assert width(clip("テストテスト", 7)) <= 7
+    assert clip("テストテスト", 7).endswith(marks().more)
     assert clip("short", 7) == "short"
 
 

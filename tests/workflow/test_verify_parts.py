@@ -174,10 +174,13 @@ HASH = base64.b64encode(ROOT).decode()
         (NOTE.replace("\n\n", "\n"), NO_NOTE),
         (NOTE[:-1], NO_NOTE),
         (NOTE.replace("\n", "\r\n"), NO_NOTE),
+        ("\x01" + NOTE, NO_NOTE),
         (NOTE.replace("Peter", "P\x00ter", 1), NO_NOTE),
         (NOTE + "\ud800", NO_NOTE),
         (NOTE.replace("7\n", ""), NO_NOTE),
         (NOTE.replace("\n7\n", "\n07\n"), NO_SIZE),
+        (NOTE.replace("\n7\n", "\n-7\n"), NO_SIZE),
+        (NOTE.replace("\n7\n", "\n٧\n"), NO_SIZE),
         (NOTE.replace("\n7\n", "\n" + "1" * 17 + "\n"), NO_SIZE),
         (NOTE.replace("\n7\n", "\n\n", 1).replace("\n\n", "\n \n", 1), NO_SIZE),
         (NOTE.removeprefix("PeterNeumann"), NO_SIZE),
@@ -193,6 +196,7 @@ HASH = base64.b64encode(ROOT).decode()
         (f"{BODY}\n\n— a {base64.b64encode(bytes(4)).decode()}\n", NO_LINE),
         (NOTE + "\n", NO_NOTE),
         (NOTE + "— a AAAA\n", NO_LINE),
+        (NOTE + "one line too many\n", NO_LINE),
     ],
 )
 def test_what_is_no_checkpoint_is_refused_with_a_reason(note: str, why: str) -> None:
@@ -242,7 +246,7 @@ OTHER = signer().checkpoint(9, ROOT, AT)
     ("text", "expected"),
     [
         ("", []),
-        (NOTE + OTHER, [NOTE, OTHER]),
+        (NOTE + OTHER + NOTE, [NOTE, OTHER, NOTE]),
         (f"\n\n{NOTE}\n \n{OTHER}\n\n", [NOTE, OTHER]),
         (f"{NOTE}{OTHER[:-40]}", [NOTE, OTHER[:-40]]),
         (f"{BODY}\n\nsomething else\n{NOTE}", [f"something else\n{NOTE}"]),

@@ -16,12 +16,10 @@ from looking import bare, count, look
 
 from workflow import Database, Engine, open_database
 from workflow.clock import SetClock
-from workflow.errors import SchakelError, UsageError
 from workflow.ledger import sequencer
-from workflow.ledger.outside import keep_copy
 from workflow.ledger.sequencer import Sequenced, run_once
 from workflow.ledger.signing import Signer, make_key, read_signer
-from workflow.ledger.verify import Tree, leaf_hash, read_checkpoint, split_notes
+from workflow.ledger.verify import Tree, leaf_hash, read_checkpoint
 
 
 @pytest.fixture
@@ -285,41 +283,3 @@ def test_the_ledger_refuses_to_be_changed(
             connection.execute(sql)
 
     assert look(url, f"SELECT * FROM {table}") == before
-
-
-def test_a_copy_outside_gets_each_head_once(tmp_path: Path, signer: Signer) -> None:
-    path = tmp_path / "heads.txt"
-    notes = [signer.checkpoint(size, Tree().root(), f"2026-04-2{size}T08:00:00.000000Z") for size in range(3)]
-
-    done = [keep_copy(path, note) for note in (notes[0], notes[0], notes[1], notes[2], notes[2])]
-
-    assert done == [True, False, True, True, False]
-    assert list(split_notes(path.read_text())) == notes
-
-
-def test_a_copy_that_was_cut_off_is_gone_on_with(tmp_path: Path, signer: Signer) -> None:
-    path = tmp_path / "heads.txt"
-    first, second = (signer.checkpoint(size, Tree().root(), "2026-04-20T08:00:00.000000Z") for size in (1, 2))
-    path.write_text(first + first[:40])
-
-    keep_copy(path, second)
-
-    assert list(split_notes(path.read_text())) == [first, second]
-
-
-@pytest.mark.parametrize("text", ["", "PRIVATE+KEY+a+b", "PRIVATE+KEY+x+00000000+AAAA", "é" * 40])
-def test_what_is_no_key_is_refused_by_name(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "signing.key"
-    path.write_text(text)
-
-    with pytest.raises(UsageError, match=r"signing\.key is not a signing key"):
-        read_signer(path)
-
-
-def test_a_key_whose_letters_were_changed_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "signing.key"
-    make_key(path, "schakel/test")
-    path.write_text(path.read_text().replace("schakel/test", "schakel/tset"))
-
-    with pytest.raises(SchakelError):
-        read_signer(path)

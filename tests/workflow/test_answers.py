@@ -191,26 +191,6 @@ def test_a_move_says_only_what_was_accepted_with_it(sqlite_engine: Engine, sqlit
     }
 
 
-@pytest.mark.parametrize(
-    "other",
-    [
-        {"trigger": "withdraw"},
-        {"facts": {"registration": {"kvk_number": "12345678"}}},
-        {"accept": ["RW_PREFIX"]},
-        {"accept_warnings": True},
-        {"reason": "nu wel"},
-    ],
-)
-def test_a_key_is_for_one_command_whatever_it_is_that_differs(sqlite_engine: Engine, other: dict[str, Any]) -> None:
-    case = bring(sqlite_engine, "rights_pending")
-    sqlite_engine.advance(case, "register", key="k-1")
-
-    with pytest.raises(Exception, match="for another command; take a new key"):
-        sqlite_engine.advance(case, **({"trigger": "register"} | other), key="k-1")
-
-    assert sqlite_engine.advance(case, "register", key="k-1", letters=False).repeated  # what is asked is the same
-
-
 def test_a_move_that_brings_facts_keeps_them(sqlite_engine: Engine, sqlite_url: str) -> None:
     case = bring(sqlite_engine, "rights_pending")
 

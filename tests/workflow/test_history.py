@@ -9,12 +9,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import rfc8785
 from employers import bring, employer
 from hypothesis import given
 from hypothesis import strategies as st
 from looking import bare, case_row, events_of, look
 
-from workflow import Engine, NoSuchCase, Refused, UsageError
+from workflow import Engine, Refused, UsageError
 from workflow.clock import SetClock
 from workflow.events import GENESIS, canonical_bytes, commit
 
@@ -125,18 +126,6 @@ def test_the_canonical_bytes_are_those_of_rfc_8785(lived: str, url: str) -> None
     written = [bytes(row["canonical"]) for row in events_of(url, lived)]
 
     assert [rfc_8785(json.loads(canonical)) for canonical in written] == written
-
-
-def test_the_columns_repeat_what_the_canonical_bytes_say(lived: str, url: str) -> None:
-    for row in events_of(url, lived):
-        says = json.loads(bytes(row["canonical"]))
-
-        columns = ("seq", "actor", "os_user", "via", "kind", "trigger", "prev_hash")
-        assert {name: row[name] for name in columns} == {name: says[name] for name in columns}
-        assert (row["from_state"], row["to_state"]) == (says["from"], says["to"])
-        assert row["definition_version"] == says["definition"]["version"]
-        at = row["at"] if isinstance(row["at"], datetime) else datetime.fromisoformat(row["at"])
-        assert at == datetime.fromisoformat(says["at"])
 
 
 def test_every_commitment_is_opened_by_the_value_and_salt_that_are_kept_apart(lived: str, url: str) -> None:
@@ -366,12 +355,6 @@ def test_what_is_accepted_is_not_shown_as_a_problem_any_more(engine: Engine) -> 
 # -- what history can hold ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("value", [1.0, float("nan"), {"a": [1, 2.5]}, [[0.0]]])
-def test_floats_have_no_place_in_history(value: Any) -> None:
-    with pytest.raises(ValueError, match="float"):
-        canonical_bytes(value)
-
-
 @pytest.mark.parametrize("number", [2**53 - 1, 2**53, 2**53 + 1, -(2**53), 2**64])
 def test_a_number_too_large_for_history_is_a_usage_error(engine: Engine, number: int) -> None:
     case = bring(engine, "rights_pending")
@@ -403,7 +386,7 @@ json_values = st.recursive(
 
 @given(json_values)
 def test_any_value_has_the_canonical_bytes_that_the_rfc_says(value: Any) -> None:
-    assert canonical_bytes(value) == rfc_8785(value)
+    assert canonical_bytes(value) == rfc_8785(value) == rfc8785.dumps(value)
 
 
 @given(json_values, st.binary(min_size=32, max_size=32))
@@ -425,8 +408,3 @@ def test_the_canonical_bytes_of_the_rfc_s_own_example() -> None:
     order = list(json.loads(canonical_bytes(given_by_the_rfc)))
 
     assert order == ["\r", "1", "\x80", "ö", "€", "😀", "\ufb33"]
-
-
-def test_a_broken_case_reference_reads_no_history(engine: Engine) -> None:
-    with pytest.raises(NoSuchCase):
-        engine.history("K-0000-0001")

@@ -108,7 +108,7 @@ def test_what_is_there_already_is_kept_until_the_new_one_is_whole(tmp_path: Path
 
 @pytest.mark.parametrize("force", [False, True])
 def test_a_place_where_it_may_not_be_written_is_refused_in_words(tmp_path: Path, *, force: bool) -> None:
-    there, link = tmp_path / "there.zip", tmp_path / ".link.zip.part"
+    there, link, long = tmp_path / "there.zip", tmp_path / ".link.zip.part", tmp_path / ("x" * 300)
     there.write_text("mine")
     link.symlink_to(there)
     said = {
@@ -116,6 +116,7 @@ def test_a_place_where_it_may_not_be_written_is_refused_in_words(tmp_path: Path,
         tmp_path / "no" / "a.zip": f"There is no folder {tmp_path}/no; make it first, or choose another place.",
         tmp_path
         / "link.zip": f"{tmp_path}/link.zip cannot be written: {os.strerror(errno.ELOOP)}; choose another place.",
+        long: f"{long} cannot be written: {os.strerror(errno.ENAMETOOLONG)}; choose another place.",
     }
     if not force:
         said[there] = f"{there} exists; choose another name, or overwrite it with --force."

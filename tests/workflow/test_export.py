@@ -25,7 +25,7 @@ from states import EMPLOYER_COUPLING
 from workflow import Database, Engine, NoSuchCase, Origin, SchakelError, UsageError, commands
 from workflow.clock import AMSTERDAM, SetClock, local_day
 from workflow.events import Kind, commit
-from workflow.ledger.selection import Asked, lot
+from workflow.ledger.selection import lot
 from workflow.ledger.sequencer import run_once
 from workflow.ledger.signing import Signer, make_key, read_signer
 from workflow.ledger.verify import Report, read_checkpoint, verify_export
@@ -125,13 +125,6 @@ def test_the_manifest_says_what_the_files_are(
     }
     assert done.sha256 == hashlib.sha256((folder / "all.zip").read_bytes()).hexdigest()
     assert list(export.files) == FILES
-
-
-def test_verify_py_is_the_one_of_this_program(engine: Engine, folder: Path) -> None:
-    make(engine, folder / "all.zip")
-
-    ours = Path(__file__).parents[2] / "workflow" / "ledger" / "verify.py"
-    assert Unzipped(folder / "all.zip").files["verify.py"] == ours.read_bytes()
 
 
 def test_the_same_database_and_selection_give_the_same_bytes(
@@ -274,31 +267,6 @@ def test_a_selection_holds_the_last_checkpoint_of_each_day_and_proofs_between_th
     assert [(proof["from"], proof["to"]) for proof in proofs] == [(one["size"], every[-1]["size"]) for one in some]
     assert "consistency.jsonl" not in Unzipped(folder / "all.zip").files
     checked(folder / "some.zip", signer)
-
-
-def test_a_held_checkpoint_gets_a_proof(engine: Engine, cases: list[str], folder: Path) -> None:
-    make(engine, folder / "all.zip", against=(0, 3, 10**9))
-
-    proofs = Unzipped(folder / "all.zip").lines("consistency.jsonl")
-    assert [proof["from"] for proof in proofs] == [3]  # none for nothing, none for more than there is
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"cases": ("K",), "since": date(2026, 4, 1)},
-        {"cases": ("K",), "sample": 1, "seed": "x"},
-        {"since": date(2026, 4, 2), "until": date(2026, 4, 1)},
-        {"sample": 0, "seed": "x"},
-        {"sample": 1},
-        {"seed": "x"},
-        {"until": date.max},
-        {"since": date.min},
-    ],
-)
-def test_a_selection_that_makes_no_sense_is_refused(wrong: dict[str, object]) -> None:
-    with pytest.raises(UsageError):
-        Asked(**wrong)  # type: ignore[arg-type]
 
 
 def test_a_case_that_does_not_exist_leaves_no_file(engine: Engine, folder: Path) -> None:
@@ -479,19 +447,6 @@ def test_two_exports_to_one_place_do_not_write_through_each_other(sqlite_engine:
     assert told
     assert Unzipped(folder / "all.zip").manifest["events"] == 0
     assert [path.name for path in folder.iterdir()] == ["all.zip"]
-
-
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [("no/all.zip", "There is no folder"), (".", "is a folder"), ("x" * 300, "cannot be written")],
-)
-def test_a_place_where_nothing_can_be_written_is_named(
-    sqlite_engine: Engine, folder: Path, name: str, said: str
-) -> None:
-    with pytest.raises(UsageError, match=said):
-        make(sqlite_engine, folder / name, force=True)
-
-    assert list(folder.iterdir()) == []
 
 
 @pytest.mark.parametrize("file", ["events.jsonl", "leaves.jsonl", "lists/cases.xlsx", "report.html", "manifest.json"])

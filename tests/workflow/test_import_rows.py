@@ -64,15 +64,6 @@ def test_spaces_around_a_reference_are_no_part_of_it(engine: Engine) -> None:
     assert [case.external_reference for case in engine.cases()] == ["E1", "E2"]
 
 
-def test_warnings_are_only_accepted_when_that_is_asked(sqlite_engine: Engine) -> None:
-    row = rows(("E1", ready(kvk_number="12")))
-
-    states = [next(sqlite_engine.import_rows(row, advance=True)).state]
-    states.append(next(sqlite_engine.import_rows(row, advance=True, accept_warnings=True)).state)
-
-    assert states == ["rights_pending", "registered"]
-
-
 def test_without_letters_opening_says_so_and_invites_nobody(sqlite_engine: Engine, sqlite_url: str) -> None:
     (result,) = sqlite_engine.import_rows(rows(("E1", ready())), letters=False)
 

@@ -92,6 +92,9 @@ NO_FILE = "A SQLite database needs a file: sqlite:////full/path/schakel.db"
     [
         ("nonsense", UNREADABLE),
         ("", UNREADABLE),
+        ("://", UNREADABLE),
+        ("postgresql+asyncpg//", UNREADABLE),
+        ("sqlite:/x", UNREADABLE),
         ("sqlite://", NO_FILE),
         ("sqlite:///:memory:", NO_FILE),
         ("mysql://x/y", "Schakel runs on SQLite and PostgreSQL, not on 'mysql'."),

@@ -32,7 +32,6 @@ from workflow.answers import Row
 from workflow.clock import AMSTERDAM, SetClock
 from workflow.erasure import Erased, Wish, allowed_from, erase
 from workflow.errors import NoSuchCase
-from workflow.mentions import without_case
 from workflow.storage import letters
 from workflow.storage.compacting import compact
 
@@ -546,28 +545,6 @@ def test_an_overview_with_nothing_else_to_say_is_cancelled(engine: Engine, clock
     wipe(engine, case)
 
     assert [(row["state"], row["context"]) for row in shared(url)] == [("cancelled", "")]
-
-
-@pytest.mark.parametrize(
-    ("context", "expected"),
-    [
-        ({"a": [{"reference": "K-1"}, {"reference": "K-2"}]}, {"a": [{"reference": "K-2"}]}),
-        ({"a": [{"holder": "asr", "cases": [{"reference": "K-1"}]}, {"cases": [{"reference": "K-2"}]}]}, None),
-        ({"a": [{"reference": "K-1"}], "today": "1-1"}, None),
-        ({"a": [{"reference": "K-1", "b": ["x"]}], "c": ["ook K-1"]}, {"a": [], "c": ["ook K-1"]}),
-        ({"a": [{"reference": "K-2", "b": []}]}, {"a": [{"reference": "K-2", "b": []}]}),
-        ({"a": ["K-1, Naam: anders dan eerst", "K-2, Naam: anders"]}, {"a": ["K-2, Naam: anders"]}),
-    ],
-)
-def test_a_context_is_rid_of_one_case_and_of_the_groups_that_leaves_empty(
-    context: dict[str, Any], expected: dict[str, Any] | None
-) -> None:
-    if expected is None and "holder" in str(context):
-        expected = {"a": [{"cases": [{"reference": "K-2"}]}]}
-
-    left = without_case(json.dumps(context), "K-1")
-
-    assert (json.loads(left) if left else None) == expected
 
 
 def test_an_erased_letter_is_no_longer_listed_as_failed(engine: Engine, clock: SetClock, url: str) -> None:

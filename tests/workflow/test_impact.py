@@ -200,21 +200,6 @@ def test_after_a_return_only_what_was_needed_to_be_there_counts(engine: Engine) 
     assert impact(engine, asking(a_prefix("B"), no_policies)) == {to_asr: ["NEW_RULE"]}
 
 
-def test_a_state_that_is_gone_or_leads_nowhere_is_named(engine: Engine) -> None:
-    case = bring(engine, "enriched")
-    kept = tuple(state for state in EMPLOYER_COUPLING.states if state.name != "enriched")
-    ways = tuple(move for move in EMPLOYER_COUPLING.moves if "enriched" not in (*move.sources, move.target))
-    gone = replace(EMPLOYER_COUPLING, version="2099.1", states=kept, moves=ways)
-    pit = replace(EMPLOYER_COUPLING, version="2099.1", moves=ways)
-
-    (in_gone,), (in_pit,) = found(engine, gone), found(engine, pit)
-
-    assert (in_gone.case.reference, in_gone.holder) == (case, None)
-    assert "no state 'enriched'" in in_gone.reasons[0]
-    assert (in_pit.holder, in_pit.problems) == ("keylane", ())
-    assert "No move leads forward" in in_pit.reasons[0]
-
-
 def test_it_reads_page_by_page_in_the_order_of_opening_and_counts_each_live_case(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

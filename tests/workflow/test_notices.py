@@ -279,13 +279,6 @@ def test_a_new_date_is_kept_whatever_else_today_s_rules_would_say_of_the_case(sq
     assert recorded.letters == ("coupling_confirmed", "coupling_confirmed")
 
 
-def test_a_withdrawn_case_takes_no_facts(engine: Engine) -> None:
-    case = bring(engine, "withdrawn")
-
-    with pytest.raises(Refused):
-        engine.record(case, {"realisation": {"first_exchange_date": "2026-06-15"}})
-
-
 def test_a_postponement_is_told_to_each_in_their_own_language(engine: Engine, url: str) -> None:
     facts = employer()
     facts["registration"]["language"] = "en"

@@ -126,10 +126,10 @@ REFUSED: dict[str, tuple[str, Act, str, str | None, dict[str, Any]]] = {
     ),
     "facts of a case that was withdrawn": (
         "withdrawn",
-        record(registration={"email": "x@example.com"}),
-        "{} is withdrawn: its facts are closed, so registration.email cannot change.",
+        record(realisation={"first_exchange_date": "2026-06-15"}),
+        "{} is withdrawn: its facts are closed, so realisation.first_exchange_date cannot change.",
         None,
-        {"command": "record", "problems": [], "fields": ["registration.email"]},
+        {"command": "record", "problems": [], "fields": ["realisation.first_exchange_date"]},
     ),
     "other facts of a confirmed case": (
         "confirmed",

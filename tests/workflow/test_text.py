@@ -13,11 +13,6 @@ def test_what_a_person_types_may_stay(text: str | None) -> None:
     check_text("note", text)
 
 
-def test_one_character_too_many_is_refused_with_both_lengths() -> None:
-    with pytest.raises(UsageError, match=r"^note is 4001 characters long; at most 4000 are kept\.$"):
-        check_text("note", "x" * (MAX_LENGTH + 1))
-
-
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -65,11 +60,6 @@ def test_an_empty_external_reference_is_refused(text: str) -> None:
 def test_an_external_reference_that_looks_like_one_of_ours_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match=f"'{text.strip()}' has the form of Schakel's own"):
         check_reference(text)
-
-
-def test_an_external_reference_stands_on_one_line() -> None:
-    with pytest.raises(UsageError, match="external_reference holds a control character"):
-        check_reference("E\n07")
 
 
 def test_what_a_case_is_found_by_has_a_length_in_bytes() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import pairwise
 from typing import Any, get_args
 
 import holidays
@@ -14,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from looking import case_row, look
 
-from states.table import LADDERS
 from workflow import Engine, NoSuchCase, Refused, UsageError
 from workflow.calendar import LiberationDay, WorkingDays, at_midnight, at_reminder_hour
 from workflow.clock import AMSTERDAM, SetClock
@@ -411,17 +409,6 @@ def test_two_holds_add_up(engine: Engine, clock: SetClock) -> None:
     assert engine.case(case).due_at == amsterdam(date(2026, 5, 8), 9)
 
 
-def test_a_hold_that_is_over_is_over_at_midnight_in_amsterdam(engine: Engine, clock: SetClock) -> None:
-    case = bring(engine, "registered")
-    engine.hold(case, date(2026, 4, 22), "wacht op accountant")
-
-    clock.moment = datetime(2026, 4, 21, 21, 59, tzinfo=UTC)
-    before = engine.case(case).on_hold
-    clock.moment = datetime(2026, 4, 21, 22, 0, tzinfo=UTC)
-
-    assert (before, engine.case(case).on_hold) == (True, False)
-
-
 def test_moves_stay_possible_on_hold_and_end_it(engine: Engine, url: str) -> None:
     case = bring(engine, "registered")
     engine.hold(case, date(2026, 5, 20), "wacht op accountant")
@@ -477,13 +464,6 @@ def test_a_final_case_cannot_be_held(engine: Engine, state: str) -> None:
         engine.hold(case, date(2026, 4, 22), "wacht op accountant")
 
 
-def test_a_case_that_is_not_on_hold_cannot_be_resumed(engine: Engine) -> None:
-    case = bring(engine, "registered")
-
-    with pytest.raises(Refused):
-        engine.resume(case)
-
-
 def test_a_hold_on_an_unknown_case_is_no_such_case(engine: Engine) -> None:
     with pytest.raises(NoSuchCase):
         engine.hold("K-0000-0000", date(2026, 4, 22), "wacht")
@@ -523,8 +503,3 @@ def test_the_days_before_a_hold_count_once(engine: Engine, clock: SetClock) -> N
     engine.note(case, "gebeld")
 
     assert engine.case(case).ball == {"applicant": 0, "asr": 2}, "Tuesday 21 and Friday 24 April"
-
-
-def test_every_rung_of_a_ladder_lies_at_or_after_the_one_before() -> None:
-    for ladder in LADDERS.values():
-        assert all(first.after <= second.after for first, second in pairwise(ladder))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
 from employers import bring, employer
 
 from workflow import Engine
-from workflow.errors import UsageError
 
 
 def test_it_names_the_case_its_state_and_where_each_move_leads(sqlite_engine: Engine) -> None:
@@ -37,13 +35,6 @@ def test_a_trigger_that_leaves_another_state_gets_no_verdict(sqlite_engine: Engi
     why = sqlite_engine.why(case, "register")
 
     assert why.moves == ()
-
-
-def test_a_trigger_that_does_not_exist_is_a_usage_error_that_names_what_was_meant(sqlite_engine: Engine) -> None:
-    case = bring(sqlite_engine, "enriched")
-
-    with pytest.raises(UsageError, match=r"regster.*'register'"):
-        sqlite_engine.why(case, "regster")
 
 
 def test_a_reason_is_asked_for_and_is_no_problem(sqlite_engine: Engine) -> None:

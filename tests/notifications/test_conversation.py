@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -249,6 +250,10 @@ def test_a_letter_that_cannot_be_built_fails_without_being_offered_and_the_other
     assert row["reason"] == f"render: {tried['words']}"
     assert "nonesuch" in tried["words"]
     assert (tried["phase"], tried["outcome"], tried["code"]) == ("render", "failed", None)
+    (event,) = look(sqlite_url, "SELECT case_id, canonical FROM events WHERE kind = 'letter_failed'")
+    body = json.loads(event["canonical"])["body"]
+    assert (event["case_id"], body["outbox"], body["phase"], body["code"]) == (2, 2, "render", None)
+    assert all(engine.replay(case.case).matches_stored for case in engine.cases())
 
 
 def test_a_letter_that_somebody_else_has_meanwhile_is_not_sent(engine: Engine, script: Script, sqlite_url: str) -> None:

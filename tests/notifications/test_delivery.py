@@ -59,16 +59,19 @@ def test_letters_refer_to_the_first_one_of_their_own_case(engine: Engine, url: s
 
     with Sink() as sink:
         delivery(engine, sink).run_once()
-        for case in cases:
-            engine.advance(case, "register")
-        delivery(engine, sink).run_once()
+        for trigger in ("register", "enrich"):
+            for case in cases:
+                engine.advance(case, trigger)
+            delivery(engine, sink).run_once()
 
     rows = outbox(url)
     first = {row["case_id"]: row["message_id"] for row in reversed(rows)}
-    refers = {message["Message-ID"]: message["References"] for message in sink.messages()}
+    refers = {one["Message-ID"]: (one["References"], one["In-Reply-To"]) for one in sink.messages()}
     assert len(first) == 2
+    assert max(sink.copies().values()) == 1
     assert refers == {
-        row["message_id"]: None if row["message_id"] == first[row["case_id"]] else first[row["case_id"]] for row in rows
+        row["message_id"]: (None,) * 2 if row["message_id"] == first[row["case_id"]] else (first[row["case_id"]],) * 2
+        for row in rows
     }
 
 
@@ -105,21 +108,6 @@ def test_the_history_commits_to_the_bytes_that_the_server_got(engine: Engine, ur
     assert (event.body["letter"], event.body["phase"], event.body["code"]) == ("invitation", "data", 250)
     assert event.commitments["message"].removeprefix("hmac-sha256:") == expected
     assert digest not in event.canonical.decode()
-
-
-def test_later_letters_refer_to_the_first_one_of_their_case(engine: Engine, clock: SetClock) -> None:
-    case = bring(engine, "rights_pending")
-    with Sink() as sink:
-        delivery(engine, sink).run_once()
-        for trigger in ("register", "enrich"):
-            engine.advance(case, trigger)
-            delivery(engine, sink).run_once()
-
-    first, *later = sink.messages()
-    assert len(later) == 4
-    assert first["References"] is None
-    assert {(m["References"], m["In-Reply-To"]) for m in later} == {(first["Message-ID"], first["Message-ID"])}
-    assert max(sink.copies().values()) == 1
 
 
 def test_a_letter_that_is_tried_again_keeps_its_message_id_and_its_bytes(
@@ -234,7 +222,7 @@ def test_when_the_server_is_down_nothing_is_lost_and_one_try_is_counted(
     assert len(sink.letters) == 20
 
 
-def test_a_letter_without_an_address_waits_until_it_is_recorded(engine: Engine, url: str) -> None:
+def test_a_letter_without_an_address_waits_until_it_is_recorded(engine: Engine) -> None:
     given = employer("loket_user", "registration")
     given["registration"]["email"] = None
     case = engine.open_case(given).case.reference
@@ -266,7 +254,7 @@ def test_an_address_that_is_recorded_is_for_the_letters_to_its_reader_that_wait(
     assert {row["id"]: row["recipient"] for row in outbox(url)} == {waiting: second, ended: None, of_others: None}
 
 
-def test_letters_to_a_role_wait_until_its_address_is_set(engine: Engine, url: str) -> None:
+def test_letters_to_a_role_wait_until_its_address_is_set(engine: Engine) -> None:
     bring(engine, "registered")
     with Sink() as sink:
         without = delivery(engine, sink, NOBODY).run_once()
@@ -347,9 +335,7 @@ def test_whoever_lost_its_claim_changes_nothing(engine: Engine, clock: SetClock,
     assert (began, states(url), len(sink.letters)) == (False, {"sent": 1}, 1)
 
 
-def test_two_workers_share_the_letters_and_send_each_once(
-    url: str, make_engine: Callable[[Database], Engine], clock: SetClock
-) -> None:
+def test_two_workers_share_the_letters_and_send_each_once(url: str, make_engine: Callable[[Database], Engine]) -> None:
     databases = [open_database(url) for _ in range(2)]
     engines = [make_engine(database) for database in databases]
     for _ in range(120):
@@ -370,28 +356,6 @@ def test_two_workers_share_the_letters_and_send_each_once(
 # -- templates ------------------------------------------------------------------------------------------
 
 
-def test_a_letter_that_cannot_be_rendered_fails_alone(sqlite_engine: Engine, sqlite_url: str) -> None:
-    engine = sqlite_engine
-    cases = [bring(engine, "rights_pending") for _ in range(3)]
-    look_and_change(sqlite_url, "UPDATE outbox SET context = '{}' WHERE id = 2")
-
-    with Sink() as sink:
-        done = delivery(engine, sink).run_once()
-
-    assert done == Delivered(sent=2, failed=1)
-    assert [row["state"] for row in outbox(sqlite_url)] == ["sent", "failed", "sent"]
-    event = engine.history(cases[1])[-1].event
-    assert (event.kind, event.body["phase"], event.body["code"]) == (Kind.LETTER_FAILED, "render", None)
-    assert all(engine.replay(case).matches_stored for case in cases)
-
-
-def look_and_change(url: str, sql: str) -> None:
-    import looking  # noqa: PLC0415
-
-    with looking.bare(url) as connection:
-        connection.execute(sql)
-
-
 def test_a_sender_that_is_no_address_fails_no_letter_for_good_without_saying_why(
     sqlite_engine: Engine, sqlite_url: str
 ) -> None:
@@ -405,7 +369,7 @@ def test_a_sender_that_is_no_address_fails_no_letter_for_good_without_saying_why
     assert "settings" in row["reason"]
 
 
-def test_stop_lets_the_rest_wait(sqlite_engine: Engine, sqlite_url: str) -> None:
+def test_stop_lets_the_rest_wait(sqlite_engine: Engine) -> None:
     for _ in range(5):
         bring(sqlite_engine, "rights_pending")
 

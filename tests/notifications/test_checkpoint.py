@@ -50,7 +50,7 @@ def test_it_is_written_once_a_working_morning_in_its_hour(
     assert written(url) == 2
 
 
-def test_without_a_checkpoint_there_is_nothing_to_send(engine: Engine, clock: SetClock, url: str) -> None:
+def test_without_a_checkpoint_there_is_nothing_to_send(engine: Engine, url: str) -> None:
     bring(engine, "registered")
 
     assert not checkpoint.run_once(engine.database, engine.rules, local("2026-04-24T08:15"))

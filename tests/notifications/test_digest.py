@@ -175,7 +175,7 @@ def test_one_address_in_two_roles_gets_a_letter_for_each(
     assert outbox(sqlite_url, "letter = 'reminder_digest'") == []
 
 
-def test_a_letter_that_is_no_reminder_is_never_merged(sqlite_engine: Engine, clock: SetClock) -> None:
+def test_a_letter_that_is_no_reminder_is_never_merged(sqlite_engine: Engine) -> None:
     for _ in range(3):
         bring(sqlite_engine, "rights_pending")
 

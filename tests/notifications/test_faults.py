@@ -60,7 +60,7 @@ def test_a_worker_whose_database_went_away_goes_on_when_it_is_back(
 
 
 def test_letters_whose_outcomes_could_not_be_recorded_together_are_recorded_one_by_one(
-    engine: Engine, url: str, clock: SetClock
+    engine: Engine, url: str
 ) -> None:
     together, broken, rounds = 0, False, 0
 

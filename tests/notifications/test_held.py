@@ -92,7 +92,7 @@ def test_the_letters_of_a_case_that_somebody_holds_wait_for_the_next_pass_and_no
 
 
 def test_what_was_put_aside_is_sent_in_the_same_pass_when_its_case_is_free_after_the_others(
-    engine: Engine, postgres_url: str, somebody: psycopg.Connection
+    engine: Engine, somebody: psycopg.Connection
 ) -> None:
     held = bring(engine, "keylane_configuring")
     for _ in range(CASES):
@@ -231,7 +231,7 @@ def test_new_reminders_wait_for_the_next_pass_when_another_worker_has_the_turn_t
 
 
 def test_a_letter_that_somebody_holds_keeps_no_other_from_being_taken_back(
-    engine: Engine, clock: SetClock, postgres_url: str, somebody: psycopg.Connection
+    engine: Engine, clock: SetClock, somebody: psycopg.Connection
 ) -> None:
     for _ in range(CASES):
         bring(engine, "rights_pending")

@@ -134,7 +134,7 @@ def test_looking_at_a_case_loads_nothing_heavy(desk: Desk) -> None:
     assert FORBIDDEN.isdisjoint(said.stdout.rpartition("LOADED")[2].split())
 
 
-def test_the_program_says_errors_once_and_without_a_traceback(tmp_path: Path, desk: Desk) -> None:
+def test_the_program_says_errors_once_and_without_a_traceback(desk: Desk) -> None:
     said = subprocess.run(
         [sys.executable, "-m", "scripts", "note", b"E06", b"\xff"],
         env={**desk.environ, "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"},
@@ -211,6 +211,6 @@ def test_the_signs_beyond_ascii_have_a_stand_in(desk: Desk) -> None:
     assert re.search(r"^\+ register -> registered", said.stdout, re.MULTILINE)
 
 
-def test_an_actor_must_be_a_name_on_one_line(bare_desk: Desk) -> None:
+def test_an_actor_must_be_a_name_on_one_line() -> None:
     with pytest.raises(UsageError):
         _ = Session(environ={"SCHAKEL_ACTOR": "a\nb"}).actor

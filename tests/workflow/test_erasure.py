@@ -210,7 +210,7 @@ def test_what_was_erased_is_not_erased_twice(engine: Engine, url: str) -> None:
 # -- what ------------------------------------------------------------------------------------------------------------
 
 
-def test_every_table_is_emptied_and_history_still_folds_to_the_case(engine: Engine, clock: SetClock, url: str) -> None:
+def test_every_table_is_emptied_and_history_still_folds_to_the_case(engine: Engine, url: str) -> None:
     case = engine.open_case(employer(), external_reference="E77").case.reference
     engine.note(case, "gebeld")
     engine.advance(case, "register", key="k1")

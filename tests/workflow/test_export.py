@@ -316,7 +316,7 @@ def test_the_lists_show_what_is_not_personal_and_mask_the_rest(engine: Engine, c
 
 
 def test_revealing_adds_what_opens_each_commitment(
-    engine: Engine, url: str, cases: list[str], folder: Path, signer: Signer
+    engine: Engine, cases: list[str], folder: Path, signer: Signer
 ) -> None:
     run_once(engine.database, signer, engine.clock.now())
     make(engine, folder / "all.zip", reveal=True)

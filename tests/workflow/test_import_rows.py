@@ -199,9 +199,7 @@ def test_what_was_accepted_before_does_not_keep_a_returned_case_from_going_on(sq
 
 
 @pytest.mark.parametrize("first", ["moves", "changes what is no key"])
-def test_a_row_after_one_whose_keys_stay_is_found_by_its_new_ones(
-    sqlite_engine: Engine, sqlite_url: str, first: str
-) -> None:
+def test_a_row_after_one_whose_keys_stay_is_found_by_its_new_ones(sqlite_engine: Engine, first: str) -> None:
     """Both are written in one transaction."""
     calm, other = ready(), ready()
     list(sqlite_engine.import_rows(rows(("E1", calm), ("E2", other))))

@@ -420,7 +420,7 @@ def test_moves_stay_possible_on_hold_and_end_it(engine: Engine, url: str) -> Non
     assert [kind for kind, _, _ in timers(url, case)] == ["rung"]
 
 
-def test_a_hold_in_an_earlier_state_does_not_shift_a_later_one(engine: Engine, clock: SetClock) -> None:
+def test_a_hold_in_an_earlier_state_does_not_shift_a_later_one(engine: Engine) -> None:
     case = bring(engine, "registered")
     engine.hold(case, date(2026, 4, 22), "wacht op accountant")
     engine.advance(case, "return_to_applicant", reason="klopt niet")

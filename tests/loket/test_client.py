@@ -128,10 +128,6 @@ def _json(document: Any, status: int = 200) -> Response:
     return JSONResponse(document, status)
 
 
-MESSAGES = {
-    "messages": [{"code": 83, "type": "BrokenBusinessRule", "description": f"{USER} is wrong"}],
-    "_embedded": [],
-}
 MESSAGE = {"code": 83, "type": "BrokenBusinessRule", "description": f"{USER} is wrong"}
 FATAL = {
     # answer                                                        error        says

@@ -35,9 +35,9 @@ AUDITED = Origin("olga", "olga-os", "cli")
 OTHER = canonical_form(replace(EMPLOYER_COUPLING, initial="registered"))
 
 
-def new_signer(folder: Path, name: str = "schakel/test") -> Signer:
+def new_signer(folder: Path) -> Signer:
     path = folder / f"{len(list(folder.iterdir()))}.key"
-    make_key(path, name)
+    make_key(path, "schakel/test")
     return read_signer(path)
 
 

@@ -36,10 +36,10 @@ def of_timers(expected: list[Expected]) -> Counter[Told]:
     )
 
 
-def happens(engine: Engine, clock: SetClock, url: str, days: int = 30) -> Counter[Told]:
-    """What is written when so many days go by, an hour at a time."""
+def happens(engine: Engine, clock: SetClock, url: str) -> Counter[Told]:
+    """What is written when thirty days go by, an hour at a time."""
     before = {row["id"] for row in look(url, "SELECT id FROM outbox")}
-    end = clock.moment + timedelta(days=days)
+    end = clock.moment + timedelta(days=30)
     while clock.moment <= end:
         reminders.run_once(engine.database, engine.rules, clock.moment, WORKER)
         clock.moment = clock.moment.replace(minute=0, second=0) + HOUR

@@ -239,12 +239,12 @@ def test_the_rules_of_then_may_be_gone(engine: Engine, url: str, clock: SetClock
 # -- what exactly is compared ------------------------------------------------------------------------------------------
 
 
-def a_rule(field: str, *about: str, when: Callable[[Facts, Context], object], code: str = "RW_MISSING") -> Validator:
+def a_rule(field: str, *about: str, when: Callable[[Facts, Context], object]) -> Validator:
     """A stricter rule under a code that there was, so that it only counts for what was never judged by the old one."""
 
     def asks(facts: Facts, context: Context) -> Iterator[Problem]:
         if when(facts, context):
-            yield Problem(code, Severity.ERROR, field, "applicant", about)
+            yield Problem("RW_MISSING", Severity.ERROR, field, "applicant", about)
 
     return asks
 

@@ -565,9 +565,9 @@ def test_bytes_that_only_contain_an_event_do_not_follow() -> None:
 # -- the history of a case ---------------------------------------------------------------------------------------------
 
 
-def heard(history: Told, openings: list[list[Opening]] | None, form: dict[str, Any] = FORM) -> list[str]:
+def heard(history: Told, openings: list[list[Opening]] | None) -> list[str]:
     report = Report()
-    told = History(report, Legality({STAMP[:2]: form}))
+    told = History(report, Legality({STAMP[:2]: FORM}))
     told.begin("K")
     for number, event in enumerate(history.events):
         says = told.read(event.canonical, number + 1)

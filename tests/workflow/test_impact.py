@@ -97,10 +97,10 @@ def test_what_a_case_must_do_next_does_not_make_it_stuck(engine: Engine, state: 
 
 
 def test_a_new_rule_for_the_next_move_about_an_earlier_sheet_makes_it_stuck(engine: Engine) -> None:
-    waits, goes = opened(engine, "enriched", "B1"), opened(engine, "registered", "B1")
+    waits = opened(engine, "enriched", "B1")
+    opened(engine, "registered", "B1")
 
     assert impact(engine, asking(a_prefix("B"), of="hand_over")) == {waits: ["NEW_RULE"]}
-    assert goes
 
 
 def test_a_new_rule_about_the_next_sheet_does_not(engine: Engine) -> None:
@@ -165,12 +165,11 @@ def test_time_that_passed_is_not_the_rules_doing(engine: Engine, clock: SetClock
         if context.today > until:
             yield Problem("POLICY_MISSING", Severity.ERROR, "policy.policies", "asr")
 
-    judged_before = bring(engine, "enriched")
+    bring(engine, "enriched")
     clock.moment = datetime(2026, 4, 24, 8, 0, tzinfo=UTC)
     judged_after = bring(engine, "enriched")
 
     assert impact(engine, asking(was_there_already)) == {judged_after: ["POLICY_MISSING"]}
-    assert judged_before
 
 
 def test_another_case_is_not_the_rules_doing_unless_the_rule_is_new(engine: Engine) -> None:
@@ -302,14 +301,13 @@ def test_a_return_is_no_judgement_so_its_day_does_not_count(sqlite_engine: Engin
 
 
 def test_a_rule_may_ask_the_calendar_what_the_day_of_the_judgement_was(sqlite_engine: Engine, clock: SetClock) -> None:
-    on_monday = bring(sqlite_engine, "registered")
+    bring(sqlite_engine, "registered")
     clock.moment += timedelta(days=5)
     on_saturday = bring(sqlite_engine, "registered")
     clock.moment += timedelta(days=1)
     rule = a_rule("registration.email", when=lambda _, context: not context.calendar.is_working_day(context.today))
 
     assert impact(sqlite_engine, asking(rule)) == {on_saturday: ["RW_MISSING"]}
-    assert on_monday
 
 
 def test_an_acceptance_that_ended_with_its_value_is_not_the_rules_doing(sqlite_engine: Engine) -> None:

@@ -151,9 +151,7 @@ def test_an_empty_database_and_one_without_checkpoints_can_be_exported(engine: E
     assert Unzipped(folder / "unsigned.zip").files["proofs.jsonl"] == b""
 
 
-def test_rules_with_a_hostile_name_stay_in_their_folder(
-    database: Database, clock: SetClock, folder: Path, signer: Signer
-) -> None:
+def test_rules_with_a_hostile_name_stay_in_their_folder(database: Database, clock: SetClock, folder: Path) -> None:
     for name, version in (("../../../etc/passwd", "1"), ("..", "."), ("a/b", "1"), ("a b", "1")):
         hostile = dataclasses.replace(EMPLOYER_COUPLING, name=name, version=version)
         engine = Engine(database, hostile, clock=clock, origin=AUDITOR)
@@ -168,7 +166,7 @@ def test_rules_with_a_hostile_name_stay_in_their_folder(
         "definitions/a_b-1-2.json",
         "definitions/a_b-1.json",
     ]
-    checked(folder / "all.zip", signer)
+    assert verify_export(folder / "all.zip", None)[0].findings == []
 
 
 # -- a selection -----------------------------------------------------------------------------------------------------

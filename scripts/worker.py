@@ -20,7 +20,8 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from scripts.passes import NO_SERVER, Passes
 from scripts.wiring import Session
 from workflow.errors import SchakelError
-from workflow.storage import shift
+from workflow.ledger.sequencer import wrong_key
+from workflow.storage import ledger, shift
 
 # job             wakes every … seconds
 INTERVALS = (
@@ -63,12 +64,14 @@ class Worker:
     def run(self) -> tuple[datetime, datetime]:
         """Work until SIGTERM or SIGINT, one pass at once; when it began and stopped.
 
-        Raises StoreError: it cannot note that it began.
+        Raises StoreError: it cannot note that it began. UsageError: another key signed the ledger.
         """
         for wanted in (signal.SIGTERM, signal.SIGINT):  # first: whoever sees the worker may ask it to stop
             signal.signal(wanted, self._on_signal)
         database, clock = self._session.database, self._session.clock
         with database.writing() as store:
+            if fault := wrong_key(ledger.last_checkpoint(store), self._session.signer):
+                raise fault
             shift.begin(store, self.name, began := clock.now())
         self._log.info("started", mail="on" if self._passes.server else NO_SERVER)
         scheduler = BackgroundScheduler(

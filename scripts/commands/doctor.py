@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -114,6 +113,7 @@ def _settings(session: Session) -> Iterator[Finding]:
 
 
 def _database(session: Session) -> Iterator[Finding]:
+    from scripts.ledger_checkup import examine_mode
     from workflow.storage.database import shown_url
     from workflow.storage.tables import HEAD
 
@@ -123,7 +123,8 @@ def _database(session: Session) -> Iterator[Finding]:
     yield Finding("database", "ok", f"{kind}: {shown_url(database.url)}, migration {HEAD}{pragmas}.")
     if kind == "sqlite":
         path = Path(str(database.url.database))
-        yield from _private("database", path)
+        for result, message, todo in examine_mode(path):
+            yield Finding("database", result, message, todo)
         yield from _log_that_grows(path)
 
 
@@ -152,20 +153,10 @@ def _clock(session: Session) -> Iterator[Finding]:
 
 
 def _signing_key(session: Session) -> Iterator[Finding]:
-    from workflow.ledger.signing import read_signer
+    from scripts.ledger_checkup import examine_key
 
-    path = session.settings.signing_key
-    try:
-        verifier = read_signer(path).key
-    except FileNotFoundError:
-        yield Finding("signing key", "fail", f"{path} is not there.", "schakel init")
-        return
-    except (OSError, SchakelError) as error:
-        said = f"{path} cannot be read: {error.strerror}." if isinstance(error, OSError) else str(error)
-        yield Finding("signing key", "fail", said, "put the right file back, or move it away and run schakel init")
-        return
-    yield Finding("signing key", "ok", f"{path}; verifier key {verifier}")
-    yield from _private("signing key", path)
+    for result, message, todo in examine_key(session):
+        yield Finding("signing key", result, message, todo)
 
 
 def _mail(session: Session) -> Iterator[Finding]:
@@ -246,21 +237,10 @@ def _worker(session: Session) -> Iterator[Finding]:
 
 
 def _ledger(session: Session) -> Iterator[Finding]:
-    from workflow.ledger.sequencer import HEARTBEAT
-    from workflow.storage import ledger
+    from scripts.ledger_checkup import examine_ledger
 
-    now = session.clock.now()
-    with session.database.reading() as store:
-        last, waiting = ledger.last_checkpoint(store), ledger.waiting(store)
-    ways = "events are sealed by schakel worker or schakel tick"
-    if last is None:
-        yield Finding("ledger", "warn", f"No checkpoint was ever signed: {ways}.", "schakel tick")
-        return
-    said = f"{last.size} events under a checkpoint of {local(last.at)}; {waiting} wait for the next."
-    if waiting and now - last.at > 2 * HEARTBEAT:
-        yield Finding("ledger", "warn", said, f"see that a worker runs: {ways}")
-    else:
-        yield Finding("ledger", "ok", said)
+    for result, message, todo in examine_ledger(session):
+        yield Finding("ledger", result, message, todo)
 
 
 def _loket(session: Session) -> Iterator[Finding]:
@@ -270,16 +250,3 @@ def _loket(session: Session) -> Iterator[Finding]:
     if settings.loket_api_url or settings.loket_token_url or settings.loket_credentials or settings.loket_poll:
         for result, message, todo in examine(session):
             yield Finding("loket", result, message, todo)
-
-
-def _private(check: str, path: Path) -> Iterator[Finding]:
-    """A warning when others than the owner can read a file, or enter its folder to replace it."""
-    for place, allowed in ((path, 0o600), (path.parent, 0o700)):
-        mode = stat.S_IMODE(place.stat().st_mode)
-        if place == path and mode & ~allowed:
-            said = f"{place} can be read by others (mode {mode:04o})."
-        elif place != path and mode & 0o022:
-            said = f"Others can replace files in {place} (mode {mode:04o})."
-        else:
-            continue
-        yield Finding(check, "warn", said, f"chmod {allowed:o} {place}")

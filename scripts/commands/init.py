@@ -11,6 +11,7 @@ import click
 from scripts.output import marks, print_json, wrapped
 from scripts.parameters import examples, json_option
 from scripts.wiring import Session, pass_session
+from workflow.errors import UsageError
 
 SETTINGS_TEXT = """\
 # Settings of Schakel. A line that begins with '#' is off. The environment beats this file: SCHAKEL_ and the name in
@@ -75,16 +76,17 @@ SETTINGS_TEXT = """\
 def init(session: Session) -> None:
     """Make the database (or bring it up to date), a signing key and a settings file.
 
-    Nothing that exists is overwritten, so it is safe to run again.
+    Nothing that exists is overwritten, so it is safe to run again. A ledger that was signed gets no other key.
     """
     from scripts.passwords import database_url
     from scripts.settings import load, settings_file
 
     settings = load(session.environ, must_exist=False)
-    before = _upgrade(database_url(settings))
-    made_key, verifier = _make_key(settings.signing_key)
+    url = database_url(settings)
+    before = _upgrade(url)
     path = settings_file(session.environ)
     made_settings = _make_settings(path)
+    made_key, verifier = _make_key(settings.signing_key, url)
     if session.json:
         print_json(
             {
@@ -113,13 +115,34 @@ def _upgrade(url: str) -> str:
     return "same" if before == HEAD else "migrated"
 
 
-def _make_key(path: Path) -> tuple[bool, str]:
+def _make_key(path: Path, url: str) -> tuple[bool, str]:
+    """Whether a key was made, and its verifier key. Raises UsageError: the one that signed the ledger is not there."""
     from workflow.ledger.signing import make_key, read_signer
 
+    if not path.exists() and (signers := _signers(url)):
+        raise UsageError(
+            f"The ledger in this database is signed by {signers}, and there is no key at {path}: put that key back from"
+            " its copy, or let SCHAKEL_SIGNING_KEY name where it is. No other key was made: a ledger that two keys"
+            " signed never verifies again. Without a key events are sealed, but not signed."
+        )
     try:
         return True, str(make_key(path, _key_name()))
     except FileExistsError:
         return False, str(read_signer(path).key)
+
+
+def _signers(url: str) -> str:
+    """The keys that signed the last checkpoint of a database; empty when it has none."""
+    from workflow.ledger.signing import signers_of
+    from workflow.storage import ledger, open_database
+
+    database = open_database(url)
+    try:
+        with database.reading() as store:
+            last = ledger.last_checkpoint(store)
+    finally:
+        database.dispose()
+    return (", ".join(signers_of(last.note)) or "a key that cannot be read") if last else ""
 
 
 def _key_name() -> str:

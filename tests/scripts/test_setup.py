@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from scripts.cli import COMMANDS, cli
 from scripts.wiring import Session
-from tests.scripts.desk import Desk
+from tests.scripts.desk import GOOD, Desk
 from workflow import UsageError
 
 ROOT = Path(__file__).parents[2]
@@ -78,6 +78,48 @@ def test_doctor_says_what_fails_and_what_to_do(bare_desk: Desk, spoil: str) -> N
 
     (failed,) = [check for check in said["checks"] if check["result"] == "fail"]
     assert "schakel init" in failed["message"] + failed["todo"]
+
+
+def test_a_ledger_that_was_signed_gets_no_other_key(desk: Desk, url: str) -> None:
+    desk.environ["SCHAKEL_DATABASE_URL"] = url
+    path = Path(desk.environ["SCHAKEL_SIGNING_KEY"])
+    verifier = desk.ask("init")["signing_key"]["verifier_key"]
+    signer = "+".join(verifier.split("+")[:2])
+    desk.open("E06")
+    desk.ask("tick")
+    kept = path.rename(path.with_name("kept"))
+
+    told = desk.ask("doctor", code=1)
+    refused = desk.ask("init", code=2)
+    desk.ask("tick")
+    unsigned = [check for check in told["checks"] if check["check"] == "signing key"]
+
+    assert (unsigned[0]["result"], "schakel init" in unsigned[0]["todo"]) == ("fail", False)
+    assert f"signed by {signer}:" in unsigned[0]["message"]
+    assert f"signed by {signer}," in refused["message"]
+    assert not path.exists()
+    kept.rename(path)
+    assert desk.ask("init")["signing_key"]["made"] is False
+    assert desk.ask("audit verify")["ok"] is True
+
+
+def test_doctor_and_every_command_that_signs_know_a_key_that_is_another(desk: Desk) -> None:
+    path = Path(desk.environ["SCHAKEL_SIGNING_KEY"])
+    desk.ask("init")
+    desk.open("E06")
+    kept = path.rename(path.with_name("kept"))
+    desk.ask("init")
+    first = desk.ask("audit checkpoint")["size"]
+    kept.replace(path)
+    desk.open("E07", registration=GOOD["registration"] | {"loket_employer_id": 9900007})
+
+    (failed,) = [check for check in desk.ask("doctor", code=1)["checks"] if check["result"] == "fail"]
+    refused = [desk.ask(words, code=2)["message"] for words in ("tick", "audit checkpoint")]
+    worker = desk.run("worker")
+
+    assert (failed["check"], first) == ("signing key", 1)
+    assert all("put that key back" in said for said in [*refused, worker.stderr.replace("\n ", "")])
+    assert worker.exit_code == 2
 
 
 def test_doctor_warns_of_an_open_key_a_wrong_variable_and_a_late_clock(bare_desk: Desk) -> None:

@@ -16,9 +16,10 @@ from looking import bare, count, look
 
 from workflow import Database, Engine, open_database
 from workflow.clock import SetClock
+from workflow.errors import UsageError
 from workflow.ledger import sequencer
 from workflow.ledger.sequencer import Sequenced, run_once
-from workflow.ledger.signing import Signer, make_key, read_signer
+from workflow.ledger.signing import Signer, make_key, read_signer, short_name
 from workflow.ledger.verify import Tree, leaf_hash, read_checkpoint
 
 
@@ -135,6 +136,48 @@ def test_without_a_key_leaves_grow_and_the_first_key_signs_them_all(
 
     assert run_once(engine.database, signer, clock.now()) == Sequenced(0, 1)
     assert checkpoints(url)[0]["size"] == count(url, "events")
+
+
+def test_another_key_signs_nothing_while_leaves_go_on(
+    engine: Engine, clock: SetClock, url: str, signer: Signer, tmp_path: Path
+) -> None:
+    make_key(tmp_path / "other.key", "schakel/test")
+    other = read_signer(tmp_path / "other.key")
+    bring(engine, "registered")
+    run_once(engine.database, signer, clock.now())
+    first = checkpoints(url)
+    bring(engine, "registered")
+    clock.moment += timedelta(days=1)
+
+    for _ in range(2):
+        with pytest.raises(UsageError) as refused:
+            run_once(engine.database, other, clock.now())
+
+    assert str(refused.value).startswith(
+        f"The ledger is signed by {short_name(signer.key)}; this key is {short_name(other.key)}: put that key back."
+    )
+    assert checkpoints(url) == first
+    is_whole(url)
+    assert count(url, "leaves") == count(url, "events")
+    assert run_once(engine.database, signer, clock.now()) == Sequenced(0, 1)
+
+
+def test_of_two_keys_that_begin_at_once_only_the_first_signs(
+    engine: Engine, clock: SetClock, url: str, signer: Signer, tmp_path: Path
+) -> None:
+    make_key(tmp_path / "other.key", "schakel/test")
+    other = read_signer(tmp_path / "other.key")
+    bring(engine, "registered")
+
+    def overtake(_sql: str) -> None:
+        engine.database.failpoint = None
+        run_once(engine.database, signer, clock.now())
+
+    engine.database.failpoint = overtake
+    with pytest.raises(UsageError, match="put that key back"):
+        run_once(engine.database, other, clock.now() + timedelta(minutes=20))
+
+    assert [row["size"] for row in checkpoints(url)] == [count(url, "events")]
 
 
 def test_a_head_is_never_older_than_what_it_covers(engine: Engine, clock: SetClock, url: str, signer: Signer) -> None:

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from workflow.clock import format_time
-from workflow.ledger.signing import Signer
+from workflow.errors import UsageError
+from workflow.ledger.signing import Signer, short_name, signers_of
 from workflow.ledger.verify import Tree, leaf_hash
 from workflow.storage import Database, ledger
 from workflow.storage.ledger import Entry, Gap, Head, Progress
@@ -33,17 +34,34 @@ class Sequenced:
 def run_once(database: Database, signer: Signer | None, now: datetime) -> Sequenced:
     """Append what has no leaf yet, and sign; without a key leaves are appended and nothing is signed.
 
-    Single because whoever is at it holds one row; another passes by. Leaves and checkpoint commit together.
+    Single because whoever is at it holds one row; another passes by. Leaves and checkpoint commit together. Raises
+    UsageError: another key signed the ledger; leaves were appended all the same.
     """
     total = Sequenced()
-    while _has_work(database, signer, now):
+    with database.reading() as store:
+        fault = wrong_key(ledger.last_checkpoint(store), signer)
+    usable = None if fault else signer
+    while _has_work(database, usable, now):
         with database.writing() as store:
             progress = ledger.take_progress(store)
-            done = _batch(store, progress, signer, now) if progress else Sequenced()
+            done = _batch(store, progress, usable, now) if progress else Sequenced()
         total += done
         if done.leaves < BATCH:
             break
+    if fault:
+        raise fault
     return total
+
+
+def wrong_key(last: Head | None, signer: Signer | None) -> UsageError | None:
+    """What is wrong with signing by this key after that checkpoint: a ledger that two keys signed never verifies."""
+    found = signers_of(last.note) if last else ()
+    if signer is None or not found or short_name(signer.key) in found:
+        return None
+    return UsageError(
+        f"The ledger is signed by {', '.join(found)}; this key is {short_name(signer.key)}: put that key back. A ledger"
+        " is signed by one key from its first checkpoint to its last, so nothing is signed by another."
+    )
 
 
 def _has_work(database: Database, signer: Signer | None, now: datetime) -> bool:
@@ -89,6 +107,8 @@ def _sign(store: Store, tree: Tree, entries: list[Entry], signer: Signer | None,
     last = ledger.last_checkpoint(store)
     if signer is None or not (entries or _is_due(last, tree.size, now)):
         return 0
+    if fault := wrong_key(last, signer):  # another one signed the first checkpoint just now
+        raise fault
     at = max([now, *(entry.at for entry in entries), *([last.at] if last else [])])
     note = signer.checkpoint(tree.size, tree.root(), format_time(at))
     ledger.add_checkpoint(store, Head(at, tree.size, tree.root().hex(), note))

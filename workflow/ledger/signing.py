@@ -11,7 +11,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from workflow.errors import UsageError
-from workflow.ledger.verify import ED25519, VerifierKey, checkpoint_text
+from workflow.ledger.verify import ED25519, NoteError, VerifierKey, checkpoint_text, read_checkpoint
 
 _PREFIX = "PRIVATE+KEY"
 
@@ -28,6 +28,19 @@ class Signer:
         text = checkpoint_text(self.key.name, size, root, at)
         signature = base64.b64encode(self.key.key_id + self._private.sign(text)).decode("ascii")
         return f"{text.decode()}\n— {self.key.name} {signature}\n"
+
+
+def short_name(key: VerifierKey) -> str:
+    """The name and the number of a key, by which people tell it from another: NAME+ID."""
+    return f"{key.name}+{key.key_id.hex()}"
+
+
+def signers_of(note: str) -> tuple[str, ...]:
+    """The keys that a checkpoint says it was signed by, each as NAME+ID; none of one that cannot be read."""
+    try:
+        return tuple(f"{line.name}+{line.key_id.hex()}" for line in read_checkpoint(note).signatures)
+    except NoteError:
+        return ()
 
 
 def make_key(path: Path, name: str) -> VerifierKey:

@@ -1,0 +1,83 @@
+"""What `doctor` asks about the ledger: is its key there, the right one and private; and how far is it signed."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from scripts.output import local
+from scripts.wiring import Session
+from workflow.errors import SchakelError
+from workflow.ledger.sequencer import HEARTBEAT, wrong_key
+from workflow.ledger.signing import read_signer, signers_of
+from workflow.storage import ledger
+from workflow.storage.ledger import Head
+
+Found = tuple[str, str, str]
+"""'ok', 'warn' or 'fail'; what was found; what to do."""
+
+
+def examine_key(session: Session) -> Iterator[Found]:
+    """Whether the signing key is there, can be read by us alone, and is the one that signed the ledger."""
+    path, last = session.settings.signing_key, _last_checkpoint(session)
+    signers = ", ".join(signers_of(last.note)) or "a key that cannot be read" if last else ""
+    try:
+        signer = read_signer(path)
+    except FileNotFoundError:
+        if not signers:
+            yield "fail", f"{path} is not there.", "schakel init"
+            return
+        said = f"{path} is not there, and the ledger is signed by {signers}: events are sealed, but not signed."
+        yield "fail", said, "put that key back from its copy; no other one may sign"
+        return
+    except OSError as error:
+        said = f"{path} cannot be read: {error.strerror}."
+        yield "fail", said, "let the account that runs Schakel read it, and nobody else"
+        return
+    except SchakelError as error:
+        todo = "put the right file back from its copy" + ("" if signers else ", or move it away and run schakel init")
+        yield "fail", str(error), todo
+        return
+    if fault := wrong_key(last, signer):
+        yield "fail", str(fault), f"put the key {signers} back at {path}"
+    else:
+        yield "ok", f"{path}; verifier key {signer.key}", ""
+    yield from examine_mode(path)
+
+
+def examine_ledger(session: Session) -> Iterator[Found]:
+    """How far the ledger is signed, and whether somebody goes on with it."""
+    now = session.clock.now()
+    with session.database.reading() as store:
+        last, waiting = ledger.last_checkpoint(store), ledger.waiting(store)
+    ways = "events are sealed by schakel worker or schakel tick"
+    if last is None:
+        yield "warn", f"No checkpoint was ever signed: {ways}.", "schakel tick"
+        return
+    said = f"{last.size} events under a checkpoint of {local(last.at)}; {waiting} wait for the next."
+    if waiting and now - last.at > 2 * HEARTBEAT:
+        yield "warn", said, f"see that a worker runs: {ways}"
+    else:
+        yield "ok", said, ""
+
+
+def examine_mode(path: Path) -> Iterator[Found]:
+    """A warning when others than the owner can read a file, or enter its folder to replace it."""
+    for place, allowed in ((path, 0o600), (path.parent, 0o700)):
+        mode = stat.S_IMODE(place.stat().st_mode)
+        if place == path and mode & ~allowed:
+            said = f"{place} can be read by others (mode {mode:04o})."
+        elif place != path and mode & 0o022:
+            said = f"Others can replace files in {place} (mode {mode:04o})."
+        else:
+            continue
+        yield "warn", said, f"chmod {allowed:o} {place}"
+
+
+def _last_checkpoint(session: Session) -> Head | None:
+    """The newest checkpoint; None also when the database cannot be read, which another check says."""
+    with suppress(SchakelError), session.database.reading() as store:
+        return ledger.last_checkpoint(store)
+    return None

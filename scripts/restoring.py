@@ -81,13 +81,16 @@ def _tell_json(session: Session, restore: Restore) -> None:
 
 
 def _held(session: Session, restore: Restore) -> Iterator[Held]:
-    from workflow.storage.restores import held_reminders
+    """Every rung that is due by now and waits, also those behind one that was due at the restore."""
+    from workflow.reminders import due_rungs
+    from workflow.storage.restores import held_cases
 
-    with session.engine.database.reading() as store:
-        for case, rung, due_at in held_reminders(store, restore.at):
-            step = session.definition.state(case.state).ladder[rung]
-            due = str(moment(due_at)) if session.json else local(due_at)
-            yield due, case.reference, str(step.letter), str(step.role), case.state
+    engine = session.engine
+    with engine.database.reading() as store:
+        for case in held_cases(store, restore.at):
+            for due_at, rung in due_rungs(engine.rules, case, engine.clock.now()):
+                due = str(moment(due_at)) if session.json else local(due_at)
+                yield due, case.reference, str(rung.letter), str(rung.role), case.state
 
 
 def _pages(found: Iterator[Held]) -> Iterator[list[Held]]:

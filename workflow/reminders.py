@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from workflow.answers import Case
 from workflow.calendar import REMINDER_HOUR, WorkingDays
 from workflow.clock import AMSTERDAM
-from workflow.definition import Json, Key, LetterTo
-from workflow.events import Kind, Origin
+from workflow.definition import Json, Key, LetterTo, Rung
+from workflow.events import Event, Kind, Origin
 from workflow.schedule import Timer, TimerKind, timers_of
 from workflow.storage import Database
 from workflow.storage.restores import held_until
@@ -17,6 +19,8 @@ from workflow.work import Rules, Work
 
 BATCH = 100
 """Cases fired in one transaction."""
+_NOBODY = Origin("reminders", "", "worker")
+"""Who fires what is only looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +104,33 @@ def next_due(work: Work, kinds: tuple[TimerKind, ...], since: datetime = ALWAYS)
     return min(due, key=lambda timer: timer.due_at, default=None)
 
 
+def due_rungs(rules: Rules, case: Case, now: datetime) -> Iterator[tuple[datetime, Rung]]:
+    """The rungs that would fire for this case if it were a working hour now, and when each was due."""
+    work = Work(rules, _NOBODY, now, 0, case)
+    while timer := next_due(work, tuple(TimerKind)):
+        if timer.kind is TimerKind.RUNG:
+            yield timer.due_at, _rung(work, timer)
+        _happen(work, timer)
+
+
 def _fire(work: Work, timer: Timer) -> Fired:
     if timer.kind is TimerKind.HOLD:
-        work.append(Kind.RESUMED, {})
+        _happen(work, timer)
         return Fired(holds_ended=1)
-    rung = work.rules.definition.state(work.case.state).ladder[timer.rung]
-    told = work.case.told
-    letters = (LetterTo(rung.letter, rung.role),)
-    body: dict[str, Json] = {"letters": [rung.letter], "rung": rung.name}
-    event = work.append(Kind(rung.kind), body)
-    work.write_letters(event, letters, told=told)
+    told, rung = work.case.told, _rung(work, timer)
+    event = _happen(work, timer)
+    work.write_letters(event, (LetterTo(rung.letter, rung.role),), told=told)
     return Fired(reminders=1) if event.kind is Kind.REMINDED else Fired(escalations=1)
+
+
+def _happen(work: Work, timer: Timer) -> Event:
+    """What a timer that fires writes into the history."""
+    if timer.kind is TimerKind.HOLD:
+        return work.append(Kind.RESUMED, {})
+    rung = _rung(work, timer)
+    body: dict[str, Json] = {"letters": [rung.letter], "rung": rung.name}
+    return work.append(Kind(rung.kind), body)
+
+
+def _rung(work: Work, timer: Timer) -> Rung:
+    return work.rules.definition.state(work.case.state).ladder[timer.rung]

@@ -110,12 +110,13 @@ def test_nothing_goes_out_twice_by_itself_and_what_is_missing_is_named(
         alone = desk.run("audit verify")
 
         released = desk.ask("doctor --release")
-        assert desk.run("tick").exit_code == 0
+        fired = desk.ask("tick")
         after = len(sink.letters)
 
     assert len(waiting) > 2
     assert (told["letters"], sorted(letter["id"] for letter in listed)) == (len(waiting), sorted(waiting))
     assert {row["case"] for row in told["held"]} == set(cases)
+    assert len(told["held"]) > len(cases)
     assert told["copied_at"] < told["restored_at"]
     assert again == told
     assert events[0] == events[1]
@@ -125,6 +126,7 @@ def test_nothing_goes_out_twice_by_itself_and_what_is_missing_is_named(
     assert "events of it are missing here" in against.stdout
     assert (against.exit_code, alone.exit_code) == (8, 0), alone.output
     assert released == {"released": True, "reminders": len(told["held"])}
+    assert fired["reminders"] + fired["escalations"] == len(told["held"])
     assert after > quiet
 
 

@@ -8,23 +8,28 @@ from datetime import datetime, timedelta
 import pytest
 from employers import bring
 from looking import look
-from sqlalchemy import Insert, insert
+from sqlalchemy import Insert, insert, select
 
-from workflow import Engine
+from workflow import Engine, Origin, reminders
 from workflow.clock import SetClock
+from workflow.reminders import due_rungs
 from workflow.schedule import TimerKind
 from workflow.storage import restores
 from workflow.storage.restores import Restore
-from workflow.storage.tables import checkpoints, workers
+from workflow.storage.tables import cases, checkpoints, timers, workers
 
 
-def rungs(engine: Engine, until: datetime) -> list[tuple[datetime, str, int]]:
-    """What is held until then: when it was due, of which case, and which rung."""
+def held(engine: Engine, until: datetime) -> list[tuple[datetime, str]]:
+    """The cases that are held until then, and when the first timer of each was due."""
     with engine.database.reading() as store:
-        return [(at, case.reference, rung) for case, rung, at in restores.held_reminders(store, until)]
+        known = select(timers.c.case_id, timers.c.due_at, cases.c.reference).join(cases, cases.c.id == timers.c.case_id)
+        due: dict[str, datetime] = {}
+        for row in store.read(known.order_by(timers.c.due_at)):
+            due.setdefault(row["reference"], row["due_at"])
+        return [(due[case.reference], case.reference) for case in restores.held_cases(store, until)]
 
 
-def test_held_reminders_come_longest_due_first_each_once_however_they_are_cut_into_pages(
+def test_held_cases_come_longest_due_first_each_once_however_they_are_cut_into_pages(
     engine: Engine, clock: SetClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for _ in range(2):  # five at one moment, and five at another
@@ -32,30 +37,53 @@ def test_held_reminders_come_longest_due_first_each_once_however_they_are_cut_in
             bring(engine, "rights_pending")
         clock.moment += timedelta(days=1)
     with engine.database.reading() as store:
-        known = "SELECT reference, rung FROM timers JOIN cases ON cases.id = case_id WHERE kind = 'rung'"
-        waiting = sorted((row[0], row[1]) for row in store.execute(known).fetchall())
-    whole = rungs(engine, clock.moment + timedelta(days=30))
+        known = "SELECT reference FROM timers JOIN cases ON cases.id = case_id WHERE kind = 'rung'"
+        waiting = sorted(row[0] for row in store.execute(known).fetchall())
+    whole = held(engine, clock.moment + timedelta(days=30))
 
     for page in (1, 2, 3, 5, 10, 11):
         monkeypatch.setattr(restores, "PAGE", page)
-        assert rungs(engine, clock.moment + timedelta(days=30)) == whole
-        assert rungs(engine, whole[4][0]) == whole[:5]
+        assert held(engine, clock.moment + timedelta(days=30)) == whole
+        assert held(engine, whole[4][0]) == whole[:5]
 
-    assert sorted((case, rung) for _, case, rung in whole) == waiting
+    assert sorted(case for _, case in whole) == waiting
     assert len(waiting) == 10
     assert [case[0] for case in whole] == sorted(case[0] for case in whole)
     assert whole[4][0] < whole[5][0]
-    assert rungs(engine, whole[0][0] - timedelta(microseconds=1)) == []
+    assert held(engine, whole[0][0] - timedelta(microseconds=1)) == []
 
 
-def test_only_reminders_are_held_not_what_ends_a_hold(engine: Engine, clock: SetClock) -> None:
-    held = bring(engine, "rights_pending")
-    engine.hold(held, (clock.moment + timedelta(days=2)).date(), "wacht")
+def test_what_is_held_is_every_rung_that_would_fire_now(engine: Engine, clock: SetClock) -> None:
+    cases = [bring(engine, state) for state in ("rights_pending", "registered", "enriched")]
+    on_hold = bring(engine, "registered")
+    engine.hold(on_hold, (clock.moment + timedelta(days=2)).date(), "wacht")
+    clock.moment += timedelta(days=16)
+    with engine.database.reading() as store:
+        found = list(restores.held_cases(store, clock.moment))
+        due = [(case, rung) for case in found for _, rung in due_rungs(engine.rules, case, clock.now())]
+
+    reminders.run_once(engine.database, engine.rules, clock.now(), Origin("worker", "test", "worker"))
+
+    fired = [
+        (case, str(step.event.body["rung"]))
+        for case in [*cases, on_hold]
+        for step in engine.history(case)
+        if "rung" in step.event.body
+    ]
+    assert sorted((case.reference, rung.name) for case, rung in due) == sorted(fired)
+    assert len(fired) > len({case for case, _ in fired}) == 4
+
+
+def test_a_case_on_hold_is_held_once_and_from_the_end_of_its_hold(engine: Engine, clock: SetClock) -> None:
+    case = bring(engine, "rights_pending")
+    engine.hold(case, (clock.moment + timedelta(days=2)).date(), "wacht")
     with engine.database.reading() as store:
         kinds = {row[0] for row in store.execute("SELECT kind FROM timers").fetchall()}
+    ((ends, _),) = held(engine, clock.moment + timedelta(days=30))
 
     assert kinds == {TimerKind.HOLD, TimerKind.RUNG}
-    assert [(case, rung) for _, case, rung in rungs(engine, clock.moment + timedelta(days=30))] == [(held, 0)]
+    assert held(engine, ends) == [(ends, case)]
+    assert held(engine, ends - timedelta(microseconds=1)) == []
 
 
 def test_a_restore_is_open_until_it_is_released_and_the_newest_one_counts(engine: Engine, clock: SetClock) -> None:

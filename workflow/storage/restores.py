@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Executable, and_, bindparam, insert, select, update
+from sqlalchemy import Executable, and_, bindparam, exists, insert, or_, select, update
 
 from workflow.answers import Case
 from workflow.schedule import TimerKind
@@ -16,7 +16,7 @@ from workflow.storage.store import ALWAYS, Store
 from workflow.storage.tables import cases, checkpoints, outbox, restores, timers, workers
 
 PAGE = 1_000
-"""Held reminders that are read at a time."""
+"""Cases with held reminders that are read at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +75,13 @@ def doubt(store: Store, row: OutboxRow, reason: str, now: datetime) -> bool:
     return bool(store.change(update(outbox).where(as_seen).values(**values, reason=reason), outbox.c.id))
 
 
-def held_reminders(store: Store, until: datetime) -> Iterator[tuple[Case, int, datetime]]:
-    """The cases with a rung that was due by then, which rung, and when; longest due first, a page at a time."""
+def held_cases(store: Store, until: datetime) -> Iterator[Case]:
+    """The cases of which the next timer was due by then; longest due first, a page at a time."""
     last = {"due": None, "case_id": 0}
     values = {"until": until, "most": PAGE}
     while page := list(store.select(_held if last["due"] else _first_held, values | last)):
-        for row in page:
-            yield rows.case_of(row), row["rung"], row["rung_due_at"]
-        last = {"due": page[-1]["rung_due_at"], "case_id": page[-1]["id"]}
+        yield from map(rows.case_of, page)
+        last = {"due": page[-1]["timer_due_at"], "case_id": page[-1]["id"]}
 
 
 def _open() -> Executable:
@@ -90,11 +89,14 @@ def _open() -> Executable:
 
 
 def _first_held() -> Executable:
-    due = timers.c.due_at.label("rung_due_at")
+    due = timers.c.due_at.label("timer_due_at")
+    holds = timers.alias()
+    on_hold = exists().where(holds.c.case_id == timers.c.case_id, holds.c.kind == str(TimerKind.HOLD))
+    following = or_(timers.c.kind == str(TimerKind.HOLD), ~on_hold)  # no rung before a hold ends
     return (
-        select(cases, timers.c.rung, due)
+        select(cases, due)
         .join(timers, timers.c.case_id == cases.c.id)
-        .where(timers.c.kind == str(TimerKind.RUNG), timers.c.due_at <= bindparam("until"))
+        .where(following, timers.c.due_at <= bindparam("until"))
         .order_by(timers.c.due_at, timers.c.case_id)
         .limit(bindparam("most"))
     )

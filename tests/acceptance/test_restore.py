@@ -123,7 +123,7 @@ def test_nothing_goes_out_twice_by_itself_and_what_is_missing_is_named(
     assert quiet == arrived
     assert warned["restore"] == "warn"
     assert "ROLLED_BACK" in {one["code"] for one in json.loads(against.stdout)["findings"]}
-    assert "events of it are missing here" in against.stdout
+    assert "leaves are missing here, so at most" in against.stdout
     assert (against.exit_code, alone.exit_code) == (8, 0), alone.output
     assert released == {"released": True, "reminders": len(told["held"])}
     assert fired["reminders"] + fired["escalations"] == len(told["held"])

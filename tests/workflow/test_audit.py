@@ -27,7 +27,7 @@ from workflow.erasure import Wish, erase
 from workflow.ledger import sequencer
 from workflow.ledger.audit import verify_database
 from workflow.ledger.signing import Signer, make_key, read_signer
-from workflow.ledger.verify import Checkpoint, Report, checkpoint_text, read_notes
+from workflow.ledger.verify import Checkpoint, Report, checkpoint_text, read_checkpoint, read_notes
 from workflow.storage import evidence, guards
 from workflow.storage.tables import metadata
 
@@ -509,7 +509,19 @@ def test_an_older_backup_shows_only_against_a_held_checkpoint(ledger: Ledger) ->
 
     assert ledger.codes() == set()
     assert ledger.codes(first) == {"ROLLED_BACK"}
-    assert [f.code for f in ledger.verify(last, first).findings] == ["ROLLED_BACK"] * 2
+    assert [f.code for f in ledger.verify(last, first).findings] == ["ROLLED_BACK"]
+
+
+def test_of_many_checkpoints_that_are_missing_the_largest_speaks_and_the_others_are_counted(ledger: Ledger) -> None:
+    at = "2026-04-20T08:30:00.000000Z"
+    held = [read_checkpoint(ledger.signer.checkpoint(size, bytes(32), at)) for size in range(20, 120)]
+
+    (found,) = ledger.verify(*held[50:], *held[:50]).findings
+
+    leaves = ledger.verify().leaves
+    assert f"over 119 leaves, which you hold, names more than the {leaves} leaves there are" in found.message
+    assert ", and so do 99 others that you hold." in found.message
+    assert f"its last {119 - leaves} leaves are missing here, so at most {119 - leaves} events are" in found.message
 
 
 def test_a_checkpoint_of_today_agrees_with_a_much_longer_ledger(ledger: Ledger) -> None:

@@ -283,7 +283,8 @@ def test_a_checkpoint_that_somebody_holds_is_held_against_the_ledger(town: Town)
         f"FORK /0: The checkpoint of {at} over 3 leaves, which you hold, was signed over another history than the one"
         " that is here now.",
         f"ROLLED_BACK /0: The checkpoint of {at} over 6 leaves, which you hold, names more than the 4 leaves there are."
-        " The ledger was cut off or put back to an older state: the last 2 events of it are missing here.",
+        " The ledger was cut off or put back to an older state: its last 2 leaves are missing here, so at most 2 events"
+        " are gone (an event that is here but has no leaf yet may be one of them).",
     ]
 
 

@@ -354,7 +354,9 @@ def of(size: int, said: str, at: str = BEFORE) -> str:
 
 FORK = "was signed over another history than the one that is here now."
 MORE = "names more leaves than the ledger had when this was made. It was cut off or put back to an older state."
+ALSO = ", and so do 2 others that you hold."
 CUT = "The ledger was cut off or put back to an older state:"
+YET = "(an event that is here but has no leaf yet may be one of them)."
 ASK = "cannot be compared: ask for an export made with --against it."
 FORGED = "Its signature is not over what it says: it was changed or forged."
 STRANGE = "It was signed by another key than PeterNeumann+c74f20a3."
@@ -369,13 +371,14 @@ STRANGE = "It was signed by another key than PeterNeumann+c74f20a3."
         ([held(7), held(0)], ["FORK [ 0] " + of(0, FORK), "FORK [ 0] " + of(7, FORK)]),
         ([held(7), kept("whole", 1), held(7, at=LAST)], ["FORK [ 0] " + of(7, FORK, LAST), "FORK [ 0] " + of(7, FORK)]),
         (
+            [held(12)],
+            ["ROLLED_BACK [ 0] " + of(12, f"names more than the 11 leaves there are. {CUT} its last leaf is missing"
+                f" here, so at most one event is gone {YET}")],
+        ),
+        (
             [held(13), held(12)],
-            [
-                "ROLLED_BACK [ 0] "
-                + of(12, f"names more than the 11 leaves there are. {CUT} its last event is missing here."),
-                "ROLLED_BACK [ 0] "
-                + of(13, f"names more than the 11 leaves there are. {CUT} the last 2 events of it are missing here."),
-            ],
+            ["ROLLED_BACK [ 0] " + of(13, "names more than the 11 leaves there are, and so does 1 other that you hold."
+                f" {CUT} its last 2 leaves are missing here, so at most 2 events are gone {YET}")],
         ),
         ([held(11, name="Somebody")], ["CHECKPOINT_KEY [ 0] " + of(11, "").rstrip(", ") + f": {STRANGE}"]),
         (
@@ -398,6 +401,10 @@ def test_what_one_holds_is_compared_with_everything(notes: list[str], expected: 
         ([held(7)], ["FORK [ 0] " + of(7, FORK)]),
         ([held(6)], ["PROOF [ 0] " + of(6, ASK)]),
         ([held(12)], ["ROLLED_BACK [ 0] " + of(12, MORE)]),
+        (
+            [held(12), held(14), held(0), held(13)],
+            ["FORK [ 0] " + of(0, FORK), "ROLLED_BACK [ 0] " + of(14, MORE.replace(".", ALSO, 1))],
+        ),
         ([held(5, name="Somebody")], ["CHECKPOINT_KEY [ 0] " + of(5, "").rstrip(", ") + f": {STRANGE}"]),
     ],
 )  # fmt: skip

@@ -905,11 +905,16 @@ class Ledger:
             said = f"It names {self._next.size} leaves, but there are {size}: leaves were removed."
             report.add("CHECKPOINT_BEYOND", f"{_named(self._next)}: {said}")
             self._next = next(self._heads, None)
-        for held in reversed(self._held):
-            said = f"{_named(held)}, which you hold, names more than the {size} leaves there are."
-            lost = held.size - size
-            missing = f"the last {lost} events of it are missing here" if lost > 1 else "its last event is missing here"
-            report.add("ROLLED_BACK", f"{said} The ledger was cut off or put back to an older state: {missing}.")
+        if self._held:
+            largest, others = self._held[0], len(self._held) - 1
+            said = f"{_named(largest)}, which you hold, names more than the {size} leaves there are{_also(others)}."
+            lost = largest.size - size
+            missing = f"its last {lost} leaves are" if lost > 1 else "its last leaf is"
+            much = f"at most {lost} events are" if lost > 1 else "at most one event is"
+            said = (
+                f"{said} The ledger was cut off or put back to an older state: {missing} missing here, so {much} gone"
+            )
+            report.add("ROLLED_BACK", f"{said} (an event that is here but has no leaf yet may be one of them).")
         covered = report.last.size if report.last else 0
         if size > covered:
             report.add("NO_CHECKPOINT", _uncovered(size - covered, any_signed=report.last is not None))
@@ -997,6 +1002,13 @@ def _check_signature(report: Report, checkpoint: Checkpoint, key: VerifierKey | 
 
 def _named(checkpoint: Checkpoint) -> str:
     return f"The checkpoint of {checkpoint.at[:40]} over {checkpoint.size} leaves"
+
+
+def _also(others: int) -> str:
+    """That others of the checkpoints one holds say the same."""
+    if not others:
+        return ""
+    return f", and so do {others} others that you hold" if others > 1 else ", and so does 1 other that you hold"
 
 
 def _uncovered(leaves: int, *, any_signed: bool) -> str:
@@ -1304,8 +1316,18 @@ def _check_heads(
     for head in heads[:-1]:
         if not _leads_to(head, heads[-1], paths.get((head.size, heads[-1].size))):
             report.add("PROOF", f"{_named(head)} is not proved to be a beginning of the last one.")
+    end = heads[-1].size if heads else -1
+    beyond: list[Checkpoint] = []
     for own in held_by(report, key, held):
-        _check_held(report, own, heads, paths)
+        if own.size > end:
+            beyond.append(own)
+        else:
+            _check_held(report, own, heads, paths)
+    if beyond:
+        named = _named(max(beyond, key=lambda own: own.size))
+        said = f"{named}, which you hold, names more leaves than the ledger had when this was made"
+        said = f"{said}{_also(len(beyond) - 1)}. It was cut off or put back to an older state."
+        report.add("ROLLED_BACK", said)
     sizes = [head.size for head in heads]
     for leaf in archive.leaves():
         covering = bisect_right(sizes, leaf.number)
@@ -1325,12 +1347,9 @@ def _tell_unclaimed(archive: Archive, report: Report, places: Places) -> None:
 def _check_held(
     report: Report, held: Checkpoint, heads: Sequence[Checkpoint], paths: Mapping[tuple[int, int], Any]
 ) -> None:
-    last = heads[-1] if heads else None
+    last = heads[-1]
     same = next((head for head in heads if head.size == held.size), None)
-    if last is None or held.size > last.size:
-        said = f"{_named(held)}, which you hold, names more leaves than the ledger had when this was made."
-        report.add("ROLLED_BACK", f"{said} It was cut off or put back to an older state.")
-    elif same is not None or held.size == 0:
+    if same is not None or held.size == 0:
         compare_held(report, held, same.root if same else EMPTY_ROOT)
     elif (path := paths.get((held.size, last.size))) is None:
         said = f"{_named(held)}, which you hold, cannot be compared: ask for an export made with --against it."

@@ -118,6 +118,17 @@ def test_a_url_is_shown_without_its_password(url: str, read: str, shown: str) ->
     assert (parsed.render_as_string(hide_password=False), shown_url(parsed)) == (read, shown)
 
 
+def test_a_password_in_the_query_of_a_url_is_not_shown() -> None:
+    given = "postgresql://h/n?password=geheim&sslmode=require&sslpassword=geheim&passfile=/geheim&PassWord=geheim"
+
+    shown = shown_url(parse_url(given))
+
+    assert "geheim" not in shown
+    assert "sslmode=require" in shown
+    assert shown.count("hidden") == 4
+    assert parse_url(given).query["password"] == "geheim"
+
+
 def test_a_disk_that_takes_no_setting_of_ours_is_named(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(opening, "PRAGMAS", {"synchronous": ("FULL", 2), "journal_mode": ("WAL", "memory")})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -48,6 +49,8 @@ _NO_LIMIT = (
     "SELECT set_config('transaction_timeout', '0', true) WHERE current_setting('transaction_timeout', true) <> '0'"
 )
 """For one that only reads, as an export or verifying everything does for hours; it keeps nobody from anything."""
+_SECRET = re.compile("pass|secret", re.IGNORECASE)
+"""In the names of libpq's parameters that are not to be seen: password, sslpassword, passfile, oauth_client_secret."""
 _MOST_KEPT = 5
 """Connections that are kept open while nobody uses them."""
 Failpoint = Callable[[str], None]
@@ -254,5 +257,8 @@ def _explained(url: URL, dialect: Dialect) -> Iterator[None]:
 
 
 def shown_url(url: URL) -> str:
-    """A database as messages may name it: no password."""
-    return str(url.database) if url.get_backend_name() == "sqlite" else url.render_as_string(hide_password=True)
+    """A database as messages may name it: no password, nor where one stands."""
+    if url.get_backend_name() == "sqlite":
+        return str(url.database)
+    secret = {name: "hidden" for name in url.query if _SECRET.search(name)}
+    return url.update_query_dict(secret).render_as_string(hide_password=True)

@@ -26,7 +26,7 @@ def read_password(path: Path | None, setting: str) -> str | None:
 
 
 def database_url(settings: Settings) -> str:
-    """The URL to connect to, the password from its file in it. Raises UsageError, StoreError: it is no URL.
+    """The URL to connect to, the password from its file in it. Raises UsageError: also when it is no URL.
 
     Without such a file libpq looks for one itself: PGPASSFILE, else ~/.pgpass.
     """

@@ -70,7 +70,7 @@ class Session:
 
     @cached_property
     def database(self) -> Database:
-        """The open database. Raises StoreError."""
+        """The open database. Raises StoreError; UsageError: the setting is no URL of one."""
         from scripts.passwords import database_url
         from workflow.storage import open_database
 

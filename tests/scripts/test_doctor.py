@@ -126,3 +126,13 @@ def test_doctor_names_a_log_that_a_reader_keeps_from_shrinking(ready: Desk, monk
     assert [found["message"] for found in before if "-wal" in found["message"]] == []
     assert f"{log} has grown to 0 MB" in warned["message"]
     assert f"lsof {path}" in warned["todo"]
+
+
+@pytest.mark.parametrize("url", ["nonsense", "mysql://x/y", "postgresql://a@h:port/db"])
+def test_a_wrong_url_of_the_database_is_a_wrong_setting_and_does_not_end_doctor(ready: Desk, url: str) -> None:
+    ready.environ["SCHAKEL_DATABASE_URL"] = url
+
+    (said,) = findings(ready, "database", code=1)
+
+    assert said["result"] == "fail"
+    assert [ready.run(words).exit_code for words in ("worker", "tick", "list", "init")] == [2, 2, 2, 2]

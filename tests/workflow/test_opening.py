@@ -11,7 +11,7 @@ from employers import bring, employer
 from looking import bare, count, look
 
 from states import EMPLOYER_COUPLING
-from workflow import Conflict, Database, Engine, Origin, StoreError, open_database
+from workflow import Conflict, Database, Engine, Origin, StoreError, UsageError, open_database
 from workflow.clock import SetClock
 from workflow.definition import Key
 from workflow.events import Kind
@@ -95,13 +95,20 @@ NO_FILE = "A SQLite database needs a file: sqlite:////full/path/schakel.db"
         ("://", UNREADABLE),
         ("postgresql+asyncpg//", UNREADABLE),
         ("sqlite:/x", UNREADABLE),
+        ("postgresql://a@h:port/db", UNREADABLE),
+        ("postgresql://a@h:0/db", UNREADABLE),
+        ("postgresql://a@h:65536/db", UNREADABLE),
+        ("postgresql://[::1/db", UNREADABLE),
         ("sqlite://", NO_FILE),
         ("sqlite:///:memory:", NO_FILE),
         ("mysql://x/y", "Schakel runs on SQLite and PostgreSQL, not on 'mysql'."),
     ],
 )
 def test_a_url_of_no_database_of_ours_is_refused_with_what_will_do(url: str, words: str) -> None:
-    assert refusal(open_database, url) == words
+    for use in (open_database, upgrade):
+        with pytest.raises(UsageError) as refused:
+            use(url)
+        assert str(refused.value) == words
 
 
 @pytest.mark.parametrize(

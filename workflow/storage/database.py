@@ -13,7 +13,7 @@ from sqlalchemy import URL, QueuePool, create_engine, event, make_url
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 
-from workflow.errors import SchakelError, StoreError
+from workflow.errors import SchakelError, StoreError, UsageError
 from workflow.storage import tables
 from workflow.storage.compacting import compact
 from workflow.storage.faults import explain
@@ -158,6 +158,7 @@ def open_database(url: str, *, without_tables: bool = False) -> Database:
     """Open a database that `upgrade` made; checks its pragmas and that its tables are those of this program.
 
     Raises StoreError: not there, not initialised (unless `without_tables`), made by a newer program, or not answering.
+    UsageError: the URL is none.
     """
     database = Database(parse_url(url))
     try:
@@ -192,21 +193,22 @@ def too_new(found: str, shown: str) -> StoreError:
 
 
 def parse_url(url: str) -> URL:
-    """Read a database URL. Raises StoreError when it is none, or of a database Schakel does not run on."""
+    """Read a database URL. Raises UsageError when it is none, or of a database Schakel does not run on."""
+    unreadable = "The database URL cannot be read. Write sqlite:////full/path/schakel.db or postgresql://user@host/name"
     try:
         parsed = make_url(url)
-    except ArgumentError:
-        raise StoreError(
-            "The database URL cannot be read. Write sqlite:////full/path/schakel.db or postgresql://user@host/name"
-        ) from None
+    except (ArgumentError, ValueError):  # ValueError: a port that is no number, a bracket that does not close
+        raise UsageError(unreadable) from None
+    if parsed.port is not None and not 0 < parsed.port < 65_536:
+        raise UsageError(unreadable)
     backend = parsed.get_backend_name()
     if backend in ("postgresql", "postgres"):
         return parsed.set(drivername="postgresql+psycopg")
     if backend == "sqlite" and parsed.database and parsed.database != ":memory:":
         return parsed
     if backend == "sqlite":
-        raise StoreError("A SQLite database needs a file: sqlite:////full/path/schakel.db")
-    raise StoreError(f"Schakel runs on SQLite and PostgreSQL, not on '{backend}'.")
+        raise UsageError("A SQLite database needs a file: sqlite:////full/path/schakel.db")
+    raise UsageError(f"Schakel runs on SQLite and PostgreSQL, not on '{backend}'.")
 
 
 def _engine(url: URL) -> Any:

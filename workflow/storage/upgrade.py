@@ -27,6 +27,7 @@ def upgrade(url: str) -> str | None:
     """Create the database or migrate it forward; the migration it was at before (None: new).
 
     All in one transaction, also in SQLite. Raises StoreError: made by a newer program, read-only, not answering.
+    UsageError: the URL is none.
     """
     parsed = parse_url(url)
     if parsed.get_backend_name() == "sqlite":

@@ -46,6 +46,7 @@ class Worker:
 
     def __init__(self, session: Session, name: str | None = None) -> None:
         self._session = session
+        self._signer = session.signer  # a key that cannot be read ends the worker before it began
         self.name = name or f"{socket.gethostname()}:{os.getpid()}"
         self._log = _logger().bind(worker=self.name)
         self._passes = Passes(session)
@@ -70,7 +71,7 @@ class Worker:
             signal.signal(wanted, self._on_signal)
         database, clock = self._session.database, self._session.clock
         with database.writing() as store:
-            if fault := wrong_key(ledger.last_checkpoint(store), self._session.signer):
+            if fault := wrong_key(ledger.last_checkpoint(store), self._signer):
                 raise fault
             shift.begin(store, self.name, began := clock.now())
         self._log.info("started", mail="on" if self._passes.server else NO_SERVER)

@@ -370,3 +370,13 @@ def test_asked_to_stop_before_any_statement_of_its_first_pass_it_says_that_it_st
 
         assert log(capsys.readouterr().err)[-1]["event"] == "stopped", fatal
     assert stopped(url) == [True] * 12
+
+
+def test_a_signing_key_that_is_none_ends_it_before_it_begins(url: str, environ: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "signing.key").write_text("")
+
+    run = {"cwd": ROOT, "env": environ, "capture_output": True, "text": True, "timeout": PATIENCE}
+    ended = subprocess.run(command("worker"), check=False, **run)
+
+    assert (ended.returncode, look(url, "SELECT * FROM workers")) == (2, [])
+    assert "is not a signing key" in " ".join(ended.stderr.split())

@@ -85,8 +85,12 @@ class Worker:
             scheduler.add_job(self._guarded, "interval", seconds=seconds, args=[name], id=name)
         self._wait_until_asked()
         scheduler.shutdown(wait=True)
-        with database.writing() as store:
-            shift.beat(store, self.name, ended := clock.now(), stopped=True)
+        ended = clock.now()
+        try:
+            with database.writing() as store:
+                shift.beat(store, self.name, ended, stopped=True)
+        except SchakelError as error:  # the next worker sees that this one is gone by its last heartbeat
+            self._log.error("could not note that it stopped", error=type(error).__name__, message=str(error))
         self._log.info("stopped")
         return began, ended
 

@@ -380,3 +380,24 @@ def test_a_signing_key_that_is_none_ends_it_before_it_begins(url: str, environ: 
 
     assert (ended.returncode, look(url, "SELECT * FROM workers")) == (2, [])
     assert "is not a signing key" in " ".join(ended.stderr.split())
+
+
+def test_asked_to_stop_while_the_database_is_gone_it_says_so_and_stops(
+    environ: dict[str, str], signals: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session, is_gone = Session(environ), False
+
+    def failpoint(sql: str) -> None:
+        nonlocal is_gone
+        if is_gone:
+            os.kill(os.getpid(), signal.SIGTERM)
+            raise OSError("the database is gone")
+        is_gone = sql == "COMMIT"  # of noting that it began
+
+    session.database.failpoint = failpoint
+    Worker(session, "nr-1").run()
+    session.close()
+
+    lines = log(capsys.readouterr().err)
+    assert [line["event"] for line in lines[-2:]] == ["could not note that it stopped", "stopped"]
+    assert lines[-2]["level"] == "error"

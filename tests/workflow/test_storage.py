@@ -7,6 +7,8 @@ import re
 import socket
 import sqlite3
 import stat
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -31,6 +33,7 @@ from workflow.storage import tables
 from workflow.storage.database import parse_url
 from workflow.storage.upgrade import migrating, upgrade
 
+ROOT = Path(__file__).parents[2]
 MIGRATIONS = Path(tables.__file__).parent / "migrations"
 
 
@@ -533,3 +536,20 @@ def test_first_commands_at_once_on_a_fresh_database_all_succeed(
 
     assert _at_once(6, act) == []
     assert (count(url, "definitions"), count(url, "cases")) == (1, 6)
+
+
+def test_of_a_connection_that_breaks_nobody_speaks_but_ourselves(postgres_url: str) -> None:
+    program = (
+        "import sys; from workflow import StoreError, open_database\n"
+        "try:\n"
+        "    with open_database(sys.argv[1]).writing() as store:\n"
+        "        store.execute('SELECT pg_terminate_backend(pg_backend_pid())')\n"
+        "        for _ in range(9): store.execute('SELECT 1').fetchone()\n"
+        "except StoreError: print('said')"
+    )
+
+    ended = subprocess.run(
+        [sys.executable, "-c", program, postgres_url], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert (ended.stdout, ended.stderr) == ("said\n", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -51,6 +52,8 @@ _NO_LIMIT = (
 """For one that only reads, as an export or verifying everything does for hours; it keeps nobody from anything."""
 _SECRET = re.compile("pass|secret", re.IGNORECASE)
 """In the names of libpq's parameters that are not to be seen: password, sslpassword, passfile, oauth_client_secret."""
+_UNHEARD = logging.NullHandler()
+"""What drivers log while a connection breaks is ours to say; whoever sets up logging still gets it."""
 _MOST_KEPT = 5
 """Connections that are kept open while nobody uses them."""
 Failpoint = Callable[[str], None]
@@ -212,6 +215,8 @@ def parse_url(url: str) -> URL:
 
 
 def _engine(url: URL) -> Any:
+    for driver in ("psycopg", "sqlalchemy"):
+        logging.getLogger(driver).addHandler(_UNHEARD)
     if url.get_backend_name() == "postgresql":
         own = " ".join(url.normalized_query.get("options", ()))  # after ours, so that they win
         options = {

@@ -14,7 +14,7 @@ from scripts.output import local, marks, print_json, wrapped
 from scripts.parameters import examples, json_option
 from scripts.wiring import Session, pass_session
 from workflow.clock import AMSTERDAM, local_day
-from workflow.errors import SchakelError, UsageError
+from workflow.errors import SchakelError, StoreError, UsageError
 
 _LATE = timedelta(hours=1)
 _LONGEST_LOG = 128 * 2**20
@@ -71,7 +71,7 @@ def doctor(session: Session, after_restore: bool, release: bool) -> None:
 
 
 def _examine(session: Session) -> Iterator[Finding]:
-    """Every finding; a part that cannot be built is one, and ends the checks that need it."""
+    """Every finding; a check that ends in an error is one, unless that is the database's, which was told already."""
     checks: tuple[tuple[str, Callable[[Session], Iterator[Finding]]], ...] = (
         ("actor", _actor),
         ("settings", _settings),
@@ -84,14 +84,19 @@ def _examine(session: Session) -> Iterator[Finding]:
         ("loket", _loket),
         ("ledger", _ledger),
     )
+    unusable = ""
     for name, check in checks:
         try:
             yield from check(session)
-        except SchakelError as error:
-            if name in ("actor", "settings", "database"):
-                yield Finding(name, "fail", str(error))
+        except (SchakelError, OSError) as error:
+            said = f"{error.filename}: {error.strerror}." if isinstance(error, OSError) else str(error)
+            if unusable and (isinstance(error, StoreError) or said == unusable):
+                continue
+            yield Finding(name, "fail", said)
             if name == "settings":
                 return
+            if name == "database":
+                unusable = said
 
 
 def _actor(session: Session) -> Iterator[Finding]:
@@ -121,6 +126,11 @@ def _database(session: Session) -> Iterator[Finding]:
     kind = database.url.get_backend_name()
     pragmas = "; its pragmas took" if kind == "sqlite" else ""
     yield Finding("database", "ok", f"{kind}: {shown_url(database.url)}, migration {HEAD}{pragmas}.")
+    try:
+        database.try_writing()
+    except SchakelError as error:
+        todo = "let the account that runs Schakel write it; one that only audits need not"
+        yield Finding("database", "fail", f"It cannot be written: {error}", todo)
     if kind == "sqlite":
         path = Path(str(database.url.database))
         for result, message, todo in examine_mode(path):

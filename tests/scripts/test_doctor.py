@@ -1,13 +1,22 @@
+import ctypes
+import json
+import os
 import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.scripts.desk import Desk
 from workflow.clock import AMSTERDAM
 from workflow.storage import letters, open_database, shift
 from workflow.storage.letters import LetterState
+
+ROOT = Path(__file__).parents[2]
 
 
 def findings(desk: Desk, check: str, code: int = 0) -> list[dict[str, str]]:
@@ -136,3 +145,75 @@ def test_a_wrong_url_of_the_database_is_a_wrong_setting_and_does_not_end_doctor(
 
     assert said["result"] == "fail"
     assert [ready.run(words).exit_code for words in ("worker", "tick", "list", "init")] == [2, 2, 2, 2]
+
+
+@pytest.fixture
+def role(postgres_url: str) -> Iterator[Callable[[str], str]]:
+    """Makes a role that may read everything, and gives the URL to be it; takes away what is named."""
+    name = f"reader_{os.getpid()}"
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {name}")
+        connection.execute(f"GRANT SELECT, UPDATE, INSERT ON ALL TABLES IN SCHEMA public TO {name}")
+
+        def without(revoked: str) -> str:
+            connection.execute(f"REVOKE {revoked} FROM {name}")
+            return f"{postgres_url}&options=-c%20role%3D{name}"
+
+        yield without
+        connection.execute(f"DROP OWNED BY {name}")
+        connection.execute(f"DROP ROLE {name}")
+
+
+def test_doctor_says_what_a_role_of_the_database_may_not_read(ready: Desk, role: Callable[[str], str]) -> None:
+    ready.environ["SCHAKEL_DATABASE_URL"] = role("ALL ON restores")
+
+    checks = ready.ask("doctor", code=1)["checks"]
+
+    failed = {found["check"]: found["message"] for found in checks if found["result"] == "fail"}
+    assert set(failed) == {"worker", "restore"}
+    assert all("permission denied" in message for message in failed.values())
+
+
+def test_doctor_says_that_a_role_or_a_server_only_reads(
+    ready: Desk, role: Callable[[str], str], postgres_url: str
+) -> None:
+    said = []
+    for url in (role("UPDATE ON cases"), f"{postgres_url}&options=-c%20default_transaction_read_only%3Don"):
+        ready.environ["SCHAKEL_DATABASE_URL"] = url
+        said += [found["message"] for found in findings(ready, "database", code=1) if found["result"] == "fail"]
+
+    assert [message.partition(": ")[0] for message in said] == ["It cannot be written"] * 2
+    assert ["permission denied" in said[0], "read-only transaction" in said[1]] == [True, True]
+
+
+@pytest.mark.parametrize(("file", "folder"), [(0o400, 0o700), (0o400, 0o500)])
+def test_doctor_says_that_a_file_may_not_be_written(ready: Desk, tmp_path: Path, file: int, folder: int) -> None:
+    ready.open("E06")
+    path = Path(ready.environ["SCHAKEL_DATABASE_URL"].removeprefix("sqlite:///"))
+    database = open_database(ready.environ["SCHAKEL_DATABASE_URL"])  # keeps its log and index there
+    with database.reading() as store:
+        store.last_event_at()
+    path.chmod(file)
+    path.parent.chmod(folder)
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "scripts", "doctor", "--json"],
+        cwd=ROOT,
+        env=ready.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=_obey_modes,
+    )
+    path.parent.chmod(0o700)
+    database.dispose()
+
+    found = [one for one in json.loads(ended.stdout)["checks"] if one["check"] == "database"]
+    assert (ended.returncode, "fail" in {one["result"] for one in found}) == (1, True), found
+    assert "read-only" in " ".join(one["message"] for one in found)
+
+
+def _obey_modes() -> None:
+    """Of root take away, in the process that follows, that it may open anything (CAP_DAC_OVERRIDE, _READ_SEARCH)."""
+    for capability in (1, 2):
+        ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)

@@ -553,3 +553,29 @@ def test_of_a_connection_that_breaks_nobody_speaks_but_ourselves(postgres_url: s
     )
 
     assert (ended.stdout, ended.stderr) == ("said\n", "")
+
+
+WAITS = {
+    "connect_timeout": "10",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "60000",
+}
+
+
+@pytest.mark.parametrize(
+    ("more", "changed"),
+    [("", {}), ("&keepalives_idle=7&connect_timeout=4", {"connect_timeout": "4", "keepalives_idle": "7"})],
+)
+def test_a_network_that_goes_silent_is_noticed_unless_the_url_says_otherwise(
+    postgres_url: str, more: str, changed: dict[str, str]
+) -> None:
+    database = open_database(postgres_url + more)
+    engine = migrating(parse_url(postgres_url + more))
+
+    with database.reading() as store, engine.connect() as connection:
+        found = [one.info.get_parameters() for one in (store._connection, connection.connection.dbapi_connection)]
+    database.dispose()
+
+    assert [{name: one.get(name) for name in WAITS} for one in found] == [WAITS | changed] * 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,14 @@ _NO_LIMIT = (
     "SELECT set_config('transaction_timeout', '0', true) WHERE current_setting('transaction_timeout', true) <> '0'"
 )
 """For one that only reads, as an export or verifying everything does for hours; it keeps nobody from anything."""
+_NOTICES: Mapping[str, int] = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+"""For PostgreSQL, in seconds (the last in milliseconds): when a server or a network that went silent counts as gone."""
 _SECRET = re.compile("pass|secret", re.IGNORECASE)
 """In the names of libpq's parameters that are not to be seen: password, sslpassword, passfile, oauth_client_secret."""
 _UNHEARD = logging.NullHandler()
@@ -219,14 +227,19 @@ def parse_url(url: str) -> URL:
     raise UsageError(f"Schakel runs on SQLite and PostgreSQL, not on '{backend}'.")
 
 
+def noticing(url: URL) -> dict[str, Any]:
+    """What psycopg is given so that it notices a network that went silent; what the URL says itself goes before."""
+    return {name: value for name, value in _NOTICES.items() if name not in url.query}
+
+
 def _engine(url: URL) -> Any:
     for driver in ("psycopg", "sqlalchemy"):
         logging.getLogger(driver).addHandler(_UNHEARD)
     if url.get_backend_name() == "postgresql":
         own = " ".join(url.normalized_query.get("options", ()))  # after ours, so that they win
         options = {
+            **noticing(url),
             "autocommit": True,
-            "connect_timeout": 10,
             "options": f"-c TimeZone=UTC -c idle_in_transaction_session_timeout={_STALLED} {own}",
             "application_name": "schakel",
         }

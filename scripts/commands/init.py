@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from scripts.output import marks, print_json, wrapped
 from scripts.parameters import examples, json_option
 from scripts.wiring import Session, pass_session
 from workflow.errors import UsageError
+from workflow.private_file import make_private
 
 SETTINGS_TEXT = """\
 # Settings of Schakel. A line that begins with '#' is off. The environment beats this file: SCHAKEL_ and the name in
@@ -152,13 +152,10 @@ def _key_name() -> str:
 
 
 def _make_settings(path: Path) -> bool:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        make_private(path, SETTINGS_TEXT)
     except FileExistsError:
         return False
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(SETTINGS_TEXT)
     return True
 
 

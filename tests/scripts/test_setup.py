@@ -1,4 +1,5 @@
 import base64
+import errno
 import hashlib
 import re
 import stat
@@ -10,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from scripts.cli import COMMANDS, cli
+from scripts.commands.init import SETTINGS_TEXT
 from scripts.wiring import Session
 from tests.scripts.desk import GOOD, Desk
 from workflow import UsageError
@@ -39,6 +41,27 @@ def test_init_makes_everything_private_and_the_second_time_nothing(bare_desk: De
     assert Path(key).read_text() == text
     assert mode(key) == mode(bare_desk.environ["SCHAKEL_SETTINGS"]) == 0o600
     assert mode(str(Path(key).parent)) == 0o700
+
+
+def test_a_disk_that_is_full_leaves_no_half_file_and_the_next_init_makes_it_whole(
+    bare_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [Path(bare_desk.environ[name]) for name in ("SCHAKEL_SETTINGS", "SCHAKEL_SIGNING_KEY")]
+
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    for there in ([], files[:1]):  # the settings come first, and stay once they are whole
+        with monkeypatch.context() as patched:
+            patched.setattr("os.fsync", full)
+            failed = bare_desk.run("init")
+        assert (failed.exit_code, [file for file in files if file.exists()]) == (1, there)
+        if not there:
+            files[0].write_text(SETTINGS_TEXT)
+
+    made = bare_desk.ask("init")
+    assert (made["settings"]["made"], made["signing_key"]["made"]) == (False, True)
+    assert bare_desk.ask("doctor")["ok"] is True
 
 
 def test_the_key_is_that_of_a_signed_note(bare_desk: Desk) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from workflow.errors import UsageError
 from workflow.ledger.verify import ED25519, NoteError, VerifierKey, checkpoint_text, read_checkpoint
+from workflow.private_file import make_private
 
 _PREFIX = "PRIVATE+KEY"
 
@@ -47,13 +47,8 @@ def make_key(path: Path, name: str) -> VerifierKey:
     """Write a fresh key to a file only its owner can read; its verifier key. Raises FileExistsError, OSError."""
     private = Ed25519PrivateKey.generate()
     key = VerifierKey(name, private.public_key().public_bytes_raw())
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     secret = base64.b64encode(ED25519 + private.private_bytes_raw()).decode("ascii")
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(f"{_PREFIX}+{name}+{key.key_id.hex()}+{secret}\n")
-        file.flush()
-        os.fsync(file.fileno())
+    make_private(path, f"{_PREFIX}+{name}+{key.key_id.hex()}+{secret}\n")
     return key
 
 

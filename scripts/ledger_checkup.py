@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
@@ -49,6 +50,7 @@ def examine_key(session: Session) -> Iterator[Found]:
 
 def examine_ledger(session: Session) -> Iterator[Found]:
     """How far the ledger is signed, and whether somebody goes on with it."""
+    yield from _examine_copy(session.settings.checkpoint_file)
     now = session.clock.now()
     with session.database.reading() as store:
         last, waiting = ledger.last_checkpoint(store), ledger.waiting(store)
@@ -61,6 +63,24 @@ def examine_ledger(session: Session) -> Iterator[Found]:
         yield "warn", said, f"see that a worker runs: {ways}"
     else:
         yield "ok", said, ""
+
+
+def _examine_copy(path: Path | None) -> Iterator[Found]:
+    """Whether the file of checkpoints can be gone on with; it is not made, since that is for the worker's account."""
+    if path is None:
+        return
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_APPEND))
+    except FileNotFoundError:
+        if os.access(path.parent, os.W_OK | os.X_OK):
+            return
+        said = "its folder is not there, or not to be written"
+    except OSError as error:
+        said = str(error.strerror)
+    else:
+        return
+    todo = "let the account that runs Schakel write there: each checkpoint is appended to that file"
+    yield "fail", f"SCHAKEL_CHECKPOINT_FILE {path} cannot be written: {said}.", todo
 
 
 def examine_mode(path: Path) -> Iterator[Found]:

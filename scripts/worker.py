@@ -123,7 +123,8 @@ class Worker:
         counts = asdict(done) if hasattr(done, "__dataclass_fields__") else {"written": bool(done)}
         busy = {what: count for what, count in counts.items() if count and what != "pending"}
         if busy:
-            self._log.info("pass", job=name, **busy)
+            say = self._log.error if "copy_failed" in busy else self._log.info
+            say("pass", job=name, **busy)
 
     def _beat(self) -> None:
         with self._session.database.writing() as store:

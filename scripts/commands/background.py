@@ -6,6 +6,7 @@ from contextlib import ExitStack
 
 import click
 
+from scripts.exits import FAILED
 from scripts.output import Column, json_array, local, moment, print_json, table, wrapped
 from scripts.parameters import examples, json_option
 from scripts.wiring import Session, pass_session
@@ -25,13 +26,18 @@ _COLUMNS = (
 @json_option
 @pass_session
 def tick(session: Session) -> None:
-    """Fire what is due, write the daily overview in its hour, send what waits; then say what was done and stop."""
+    """Fire what is due, write the daily overview in its hour, send what waits; then say what was done and stop.
+
+    Exit 1 when the file of checkpoints cannot be written; all else is done then.
+    """
     from scripts.passes import NO_SERVER, Passes
 
     passes = Passes(session)
     done = passes.run_once()
     if session.json:
         print_json(done.document())
+        if done.sealed.copy_failed:
+            click.get_current_context().exit(FAILED)
         return
     fired, letters = done.fired, done.delivered
     click.echo(f"Reminders  {fired.reminders} sent on, {fired.escalations} escalated, {fired.holds_ended} holds ended")
@@ -52,6 +58,8 @@ def tick(session: Session) -> None:
         click.echo(wrapped(f"There is no signing key at {path}: no checkpoint. Run: schakel init", ""), err=True)
     for fault in filter(None, (sealed.copy_failed, polled.fault)):
         click.echo(wrapped(fault, ""), err=True)
+    if sealed.copy_failed:
+        click.get_current_context().exit(FAILED)
 
 
 @click.command(

@@ -11,6 +11,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from scripts.wiring import Session
+from scripts.worker import Worker
 from tests.scripts.desk import Desk
 from workflow.clock import AMSTERDAM
 from workflow.storage import letters, open_database, shift
@@ -145,6 +147,31 @@ def test_a_wrong_url_of_the_database_is_a_wrong_setting_and_does_not_end_doctor(
 
     assert said["result"] == "fail"
     assert [ready.run(words).exit_code for words in ("worker", "tick", "list", "init")] == [2, 2, 2, 2]
+
+
+@pytest.mark.parametrize("place", ["folder", "none/such/file"])
+def test_a_file_of_checkpoints_that_cannot_be_written_is_said_by_doctor_tick_and_worker(
+    ready: Desk, tmp_path: Path, place: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "folder").mkdir()
+    ready.environ["SCHAKEL_CHECKPOINT_FILE"] = str(tmp_path / place)
+    said = f"SCHAKEL_CHECKPOINT_FILE {tmp_path / place} cannot be written"
+    ready.open("E06")
+
+    failed = [found["message"] for found in findings(ready, "ledger", code=1) if found["result"] == "fail"]
+    done = ready.ask("tick", code=1)
+    worker = Worker(Session(environ=ready.environ, clock=ready.clock))
+    worker._guarded("ledger")
+    (line,) = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+    assert [message.startswith(said) for message in failed] == [True]
+    assert (done["leaves"], done["copy_failed"].startswith(said)) == (1, True)
+    assert (line["level"], line["copy_failed"].startswith(said)) == ("error", True)
+    ready.environ["SCHAKEL_CHECKPOINT_FILE"] = str(tmp_path / "checkpoints")
+    assert findings(ready, "ledger")[0]["result"] == "ok"
+    assert not (tmp_path / "checkpoints").exists()
+    assert ready.ask("tick")["copy_failed"] is None
+    assert findings(ready, "ledger")[0]["result"] == "ok"
 
 
 @pytest.fixture

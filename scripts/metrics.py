@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
@@ -75,7 +76,8 @@ def serve(session: Session, address: str, port: int) -> Callable[[], None]:
         server, thread = start_http_server(port, address, registry)
     except OSError as error:
         said = f"Metrics cannot be served on {address} port {port}: {error.strerror or error}."
-        raise UsageError(f"{said} Give another --metrics-port.") from None
+        wrong = "port" if error.errno in (errno.EADDRINUSE, errno.EACCES, errno.EPERM) else "address"
+        raise UsageError(f"{said} Give another --metrics-{wrong}.") from None
 
     def stop() -> None:
         server.shutdown()

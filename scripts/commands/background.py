@@ -80,8 +80,10 @@ def worker(session: Session, name: str | None, metrics_port: int | None, metrics
     """
     from scripts.worker import Worker
 
-    work = Worker(session, name)
     port = metrics_port or session.settings.metrics_port
+    if metrics_address is not None and port is None:
+        raise click.UsageError("--metrics-address serves nothing without a port: give --metrics-port too.")
+    work = Worker(session, name)
     with ExitStack() as stack:
         if port is not None:
             from scripts.metrics import serve

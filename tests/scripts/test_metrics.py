@@ -142,3 +142,21 @@ def test_a_port_that_is_taken_is_one_clear_error(at: Desk) -> None:
     assert result.exit_code == 2
     assert "cannot be served on 127.0.0.1 port" in result.stderr
     assert "--metrics-port" in result.stderr
+
+
+@pytest.mark.parametrize("address", ["192.0.2.7", "300.1.1.1"])
+def test_an_address_that_is_not_ours_is_named_as_what_is_wrong(at: Desk, address: str) -> None:
+    result = at.run(f"worker --metrics-port 9464 --metrics-address {address}")
+
+    said = " ".join(result.stderr.split())
+    assert result.exit_code == 2
+    assert address in said
+    assert "Give another --metrics-address." in said
+
+
+def test_an_address_without_a_port_is_refused(at: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scripts.worker.Worker.run", lambda _: None)
+
+    result = at.run("worker --metrics-address 127.0.0.1")
+
+    assert (result.exit_code, "give --metrics-port too" in " ".join(result.stderr.split())) == (2, True)

@@ -10,7 +10,6 @@ import click
 from scripts.output import marks, print_json, wrapped
 from scripts.parameters import examples, json_option
 from scripts.wiring import Session, pass_session
-from workflow.errors import UsageError
 from workflow.private_file import make_private
 
 SETTINGS_TEXT = """\
@@ -86,22 +85,34 @@ def init(session: Session) -> None:
     before = _upgrade(url)
     path = settings_file(session.environ)
     made_settings = _make_settings(path)
-    made_key, verifier = _make_key(settings.signing_key, url)
+    made_key, verifier, signers = _make_key(settings.signing_key, url)
     if session.json:
         print_json(
             {
                 "database": {"made": before == "made", "migrated": before == "migrated"},
-                "signing_key": {"path": str(settings.signing_key), "made": made_key, "verifier_key": verifier},
+                "signing_key": {
+                    "path": str(settings.signing_key),
+                    "made": made_key,
+                    "verifier_key": verifier,
+                    "missing": signers,
+                },
                 "settings": {"path": str(path), "made": made_settings},
             }
         )
         return
     said = {"made": "made", "migrated": "brought up to date", "same": "was there already"}[before]
     click.echo(f"{marks().yes} Database      {said}: {_place(settings.database_url)}")
-    click.echo(f"{marks().yes} Signing key   {_made(made_key)}: {settings.signing_key}")
+    if verifier:
+        click.echo(f"{marks().yes} Signing key   {_made(made_key)}: {settings.signing_key}")
+    else:
+        missing = f"not there, and not made: the ledger in this database is signed by {signers}."
+        click.echo(wrapped(missing, " " * 16, first=f"{marks().warning} Signing key   "))
+        todo = f"To do, where events are signed: put that key back from its copy at {settings.signing_key}"
+        click.echo(wrapped(f"{todo}. A ledger that two keys signed never verifies again.", " " * 16))
     click.echo(f"{marks().yes} Settings      {_made(made_settings)}: {path}")
-    click.echo("Verifier key, to be kept by whoever checks us:")
-    click.echo(f"  {verifier}")
+    if verifier:
+        click.echo("Verifier key, to be kept by whoever checks us:")
+        click.echo(f"  {verifier}")
     click.echo(wrapped("Next: schakel doctor, then schakel open or schakel import", "  ", first=""))
 
 
@@ -115,20 +126,16 @@ def _upgrade(url: str) -> str:
     return "same" if before == HEAD else "migrated"
 
 
-def _make_key(path: Path, url: str) -> tuple[bool, str]:
-    """Whether a key was made, and its verifier key. Raises UsageError: the one that signed the ledger is not there."""
+def _make_key(path: Path, url: str) -> tuple[bool, str | None, str | None]:
+    """Whether a key was made, and its verifier key; or which key is missing, when one that is not here signed."""
     from workflow.ledger.signing import make_key, read_signer
 
     if not path.exists() and (signers := _signers(url)):
-        raise UsageError(
-            f"The ledger in this database is signed by {signers}, and there is no key at {path}: put that key back from"
-            " its copy, or let SCHAKEL_SIGNING_KEY name where it is. No other key was made: a ledger that two keys"
-            " signed never verifies again. Without a key events are sealed, but not signed."
-        )
+        return False, None, signers
     try:
-        return True, str(make_key(path, _key_name()))
+        return True, str(make_key(path, _key_name())), None
     except FileExistsError:
-        return False, str(read_signer(path).key)
+        return False, str(read_signer(path).key), None
 
 
 def _signers(url: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.scripts.desk import GOOD, Desk
+from workflow.ledger.signing import make_key
 
 KEYS = ("ok", "events", "cases", "leaves", "checkpoints", "unsequenced", "proved", "checkpoint", "findings")
 
@@ -138,7 +139,7 @@ def test_what_cannot_be_read_is_a_usage_error(desk: Desk, case: str, tmp_path: P
 
 def test_the_key_one_holds_is_what_counts(desk: Desk, note: str, tmp_path: Path) -> None:
     ours = desk.run("audit key").stdout.strip()
-    desk.run("init", SCHAKEL_SIGNING_KEY=str(tmp_path / "other.key"))
+    make_key(tmp_path / "other.key", "schakel/other")
     theirs = desk.run("audit key", SCHAKEL_SIGNING_KEY=str(tmp_path / "other.key")).stdout.strip()
 
     assert desk.ask(f"audit verify --key {ours}")["ok"]

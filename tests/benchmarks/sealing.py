@@ -19,6 +19,7 @@ from tests.benchmarks.proof import EVENTS, short_cases
 from tests.benchmarks.rounds import Contestant, Line, speed, take_turns
 from tests.benchmarks.sameness import rows_of
 from workflow import Engine, commands
+from workflow.encoding import compact_json
 from workflow.ledger import sequencer
 from workflow.storage.database import PRAGMAS
 from workflow.work import Work
@@ -151,7 +152,8 @@ def _grow(rows: Sequence[Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         while at & 1:
             node, at = sha256(b"\x01" + peaks.pop() + node).digest(), at >> 1
         peaks.append(node)
-    return leaves, {"size": len(leaves), "last_event": rows[-1][0], "peaks": json.dumps([peak.hex() for peak in peaks])}
+    told = compact_json([peak.hex() for peak in peaks])
+    return leaves, {"size": len(leaves), "last_event": rows[-1][0], "peaks": told}
 
 
 def _replaying(place: Place, rounds: int, long: int, short: int) -> Iterator[Line]:

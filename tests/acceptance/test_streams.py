@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,7 +22,7 @@ FULL = "(standard output: No space left on device)."
 
 @pytest.fixture
 def run(sqlite_url: str, tmp_path: Path) -> Run:
-    """Runs a command in a shell, with what is behind it for its streams."""
+    """Runs a command in a shell, with what is behind it for its streams; it hears Ctrl-C, whatever runs the tests."""
     settings = tmp_path / "schakel.toml"
     settings.touch()
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SCHAKEL_")}
@@ -32,7 +33,7 @@ def run(sqlite_url: str, tmp_path: Path) -> Run:
         line = f"{shlex.quote(sys.executable)} -m scripts {words}"
         return subprocess.run(
             ["/bin/sh", "-c", line], cwd=ROOT, env=environ | more, input=given, capture_output=True, text=True,
-            check=False, timeout=60,
+            check=False, timeout=60, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
 
     return run

@@ -40,16 +40,18 @@ _SAMPLE = 10
 
 
 class Desk:
-    """Somebody who works on one population, at the command line and through the engine."""
+    """Somebody who works on one population, at the command line and through the engine; by a new key, or by this one."""
 
-    def __init__(self, url: str, cases: int, **environ: str) -> None:
+    def __init__(self, url: str, cases: int, key: Path | None = None, **environ: str) -> None:
         self._folder = TemporaryDirectory(prefix="schakel-bench-scale-")
         settings = Path(self._folder.name) / "schakel.toml"
         settings.touch()
-        make_key(Path(self._folder.name) / "signing.key", "schakel/bench")
+        if key is None:
+            key = Path(self._folder.name) / "signing.key"
+            make_key(key, "schakel/bench")
         self.environ = {
             "SCHAKEL_SETTINGS": str(settings),
-            "SCHAKEL_SIGNING_KEY": str(Path(self._folder.name) / "signing.key"),
+            "SCHAKEL_SIGNING_KEY": str(key),
             "SCHAKEL_DATABASE_URL": url,
             "SCHAKEL_MAIL_OPERATIONS": "beheer@example.org",
             "SCHAKEL_ACTOR": "bench",

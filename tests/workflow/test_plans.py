@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from tests.benchmarks import employers, population, scale
 from tests.benchmarks.scale import Desk
 from workflow import Database, Engine, Origin, open_database
 from workflow.clock import SystemClock
+from workflow.ledger.signing import make_key
 from workflow.storage.store import Store
 from workflow.storage.tables import metadata
 
@@ -41,14 +43,23 @@ Seen = dict[str, dict[str, Any]]
 """Statements with the values they were run with."""
 
 
+@pytest.fixture(scope="module")
+def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The key that signs the ledger of whoever works on the shared database."""
+    path = tmp_path_factory.mktemp("key") / "signing.key"
+    make_key(path, "schakel/plans")
+    return path
+
+
 @pytest.fixture(scope="module", params=["analysed", "fresh"])
-def desk(shared_url: str, request: pytest.FixtureRequest) -> Iterator[Desk]:
+def desk(shared_url: str, key: Path, request: pytest.FixtureRequest) -> Iterator[Desk]:
     """A population, with and without the statistics that PostgreSQL gathers by itself, and SQLite never."""
     is_sqlite = shared_url.startswith("sqlite")
     population.fill(shared_url, CASES, analyse=request.param == "analysed" or not is_sqlite)
     with Sink() as sink:
         smtp = {"SCHAKEL_SMTP_URL": f"smtp://127.0.0.1:{sink.port}", "SCHAKEL_MAIL_FROM": "schakel@example.org"}
-        desk = Desk(shared_url, CASES, **smtp, SCHAKEL_MAIL_ASR="a@example.org", SCHAKEL_MAIL_KEYLANE="k@example.org")
+        mail = {"SCHAKEL_MAIL_ASR": "a@example.org", "SCHAKEL_MAIL_KEYLANE": "k@example.org"}
+        desk = Desk(shared_url, CASES, key, **smtp, **mail)
         yield desk
         desk.close()
 

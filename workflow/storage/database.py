@@ -107,7 +107,7 @@ class Database:
     def try_writing(self) -> None:
         """Do all that writing needs, and write nothing. Raises StoreError: this account may only read."""
         with self.writing() as store:
-            store.execute("UPDATE cases SET reference = reference WHERE 1 = 0")
+            store.execute("UPDATE cases SET reference = reference WHERE id = 0")
 
     def compact(self) -> bool:
         """SQLite: leave no trace of what was deleted; False: another connection holds the log. Raises StoreError."""

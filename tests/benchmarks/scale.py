@@ -40,7 +40,7 @@ _SAMPLE = 10
 
 
 class Desk:
-    """Somebody who works on one population, at the command line and through the engine; by a new key, or by this one."""
+    """Somebody who works on one population, at the command line and through the engine; with a new key, or this one."""
 
     def __init__(self, url: str, cases: int, key: Path | None = None, **environ: str) -> None:
         self._folder = TemporaryDirectory(prefix="schakel-bench-scale-")

@@ -39,9 +39,9 @@ class EmployerCoupling:
             return True
         return path != Field.LOKET_EMPLOYER_ID and without_numbers(value) != value
 
-    def mask(self, facts: Facts) -> dict[str, dict[str, Json]]:
-        """The facts with personal values masked; a company name only where it may name a person."""
-        person = names_sole_trader(facts)
+    def mask(self, facts: Facts, known: Facts | None = None) -> dict[str, dict[str, Json]]:
+        """The facts with personal values masked; a company name only where it may name a person, as is known by now."""
+        person = names_sole_trader(facts) or names_sole_trader(known or {})
         return {
             sheet: {name: _masked(f"{sheet}.{name}", value, person) for name, value in fields.items()}
             for sheet, fields in facts.items()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from types import MappingProxyType
@@ -179,6 +179,8 @@ class Replayed:
     """Every event up to that one, with what it changed."""
     rulings: tuple[Ruling, ...] = ()
     """The verdict on each move up to that one, if they were asked for."""
+    known: Facts = field(default_factory=dict)
+    """What is known of the case by now, which may say that more is personal."""
 
 
 @dataclass(frozen=True, slots=True)

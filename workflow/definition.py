@@ -201,8 +201,8 @@ class Domain(Protocol):
     def is_personal(self, path: str, value: Json = None) -> bool:
         """Whether 'sheet.field', or this value of it, must be kept out of the history (only committed to)."""
 
-    def mask(self, facts: Facts) -> dict[str, dict[str, Json]]:
-        """The facts with personal values masked, for people."""
+    def mask(self, facts: Facts, known: Facts | None = None) -> dict[str, dict[str, Json]]:
+        """The facts with personal values masked, for people; `known` is what is known of the case since."""
 
     def title(self, facts: Facts) -> str:
         """What people call this case (the company's name), masked where that is personal."""

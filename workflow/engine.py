@@ -232,7 +232,7 @@ class Engine:
         with self.database.reading() as store:
             case_id, found = find_case(store, case)
             with readable(found.reference):
-                return tuple(steps_of(self.definition, store.history(case_id)))
+                return tuple(steps_of(self.definition, store.history(case_id), found.facts))
 
     def replay(
         self, case: str, *, at: datetime | None = None, seq: int | None = None, by: RulesOf | None = None

@@ -39,8 +39,8 @@ def replay(
             rulings = rulings_then(rulebook.forms, (event for event, _ in part))
         elif by is RulesOf.NOW:
             rulings = rulings_now(rules, part)
-        steps = steps_of(rules.definition, part)
-        return Replayed(_fold(rulebook, part), whole == stored, tuple(steps), tuple(rulings))
+        steps = steps_of(rules.definition, part, stored.facts)
+        return Replayed(_fold(rulebook, part), whole == stored, tuple(steps), tuple(rulings), stored.facts)
 
 
 def _fold(rulebook: Rulebook, told: list[tuple[Event, Values]]) -> Case:

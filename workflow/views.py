@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from functools import partial
 
 from workflow.answers import Case, Step, Summary, View
 from workflow.clock import local_day
-from workflow.definition import Context, Definition, Json
+from workflow.definition import Context, Definition, Facts, Json
 from workflow.events import Event, Kind
 from workflow.history import Values, changed_facts, evolve
 from workflow.judgement import open_problems
@@ -54,22 +55,23 @@ def title_of(definition: Definition, case: Case) -> str:
     return ERASED if case.erased else definition.domain.title(case.facts)
 
 
-def steps_of(definition: Definition, history: Iterable[tuple[Event, Values]]) -> Iterator[Step]:
-    """Each event with the fields it changed, before and after, personal values masked."""
+def steps_of(definition: Definition, history: Iterable[tuple[Event, Values]], known: Facts) -> Iterator[Step]:
+    """Each event with the fields it changed, before and after, what is personal as far as is `known` by now masked."""
+    masked = partial(definition.domain.mask, known=known)
     case: Case | None = None
     for event, values in history:
         before = case
         case = evolve(definition, case, event, values)
-        yield Step(event, _changes(definition, before, case, event, values), _text(event, values))
+        yield Step(event, _changes(masked, before, case, event, values), _text(event, values))
 
 
 def _changes(
-    definition: Definition, before: Case | None, after: Case, event: Event, values: Values
+    masked: Callable[[Facts], Facts], before: Case | None, after: Case, event: Event, values: Values
 ) -> dict[str, tuple[Json, Json]]:
     if event.kind not in (Kind.OPENED, Kind.RECORDED, Kind.MOVED):
         return {}
-    old = definition.domain.mask(before.facts) if before else {}
-    new = definition.domain.mask(after.facts)
+    old: Facts = masked(before.facts) if before else {}
+    new = masked(after.facts)
     changes: dict[str, tuple[Json, Json]] = {}
     for sheet, fields in changed_facts(event, values).items():
         for name in fields:

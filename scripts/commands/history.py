@@ -87,7 +87,7 @@ def _document(session: Session, replayed: Replayed, *, judged: bool) -> dict[str
         "at": moment(folded.at),
         "state": folded.state,
         "version": folded.version,
-        "facts": in_order(domain.mask(folded.facts), domain.sheets),
+        "facts": in_order(domain.mask(folded.facts, replayed.known), domain.sheets),
         "matches_stored": replayed.matches_stored,
         "steps": [step_document(step) for step in replayed.steps],
     }
@@ -122,7 +122,7 @@ def _lines(session: Session, replayed: Replayed, by: str | None, *, full: bool) 
         yield ""
     yield f"{folded.reference} after event {folded.seq}, {local(folded.at)}: {folded.state}, version {folded.version}"
     if by is None:
-        yield from fact_lines(in_order(domain.mask(folded.facts), domain.sheets))
+        yield from fact_lines(in_order(domain.mask(folded.facts, replayed.known), domain.sheets))
     else:
         yield "Each move by the rules it was judged by:" if by == "then" else "Each move by today's rules:"
         for ruling in replayed.rulings:

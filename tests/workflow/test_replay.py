@@ -143,6 +143,20 @@ def forge(engine: Engine, *statements: str) -> None:
             connection.execute(statement)
 
 
+def test_a_name_that_turned_out_to_be_a_persons_is_masked_at_every_step(engine: Engine) -> None:
+    case = engine.open_case({"registration": {"company_name": "Jansen Klussen"}}).case.reference
+    before = engine.history(case)[0].changes["registration.company_name"]
+    engine.record(case, {"registration": {"wage_tax_number": "012345672L01"}})
+    replayed = engine.replay(case, seq=1)
+
+    told = [engine.history(case)[0].changes, replayed.steps[0].changes]
+    masked = engine.definition.domain.mask(replayed.case.facts, replayed.known)["registration"]["company_name"]
+
+    assert before == (None, "Jansen Klussen")
+    assert [changes["registration.company_name"] for changes in told] == [(None, masked)] * 2
+    assert masked == "J•••••"
+
+
 def saying(text: str, seq: int = 2) -> str:
     return f"UPDATE events SET canonical = CAST({text} AS BLOB) WHERE seq = {seq}"
 

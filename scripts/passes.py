@@ -144,8 +144,8 @@ class Passes:
             done(self.seal, Sealed(0, 0)),
             done(lambda: self.poll(_TICK_POLLS), Polled()),
         )
-        for fault in faults:
-            raise fault
+        if faults:
+            raise faults[0]
         return made
 
 

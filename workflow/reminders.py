@@ -64,8 +64,8 @@ def run_once(database: Database, rules: Rules, now: datetime, origin: Origin) ->
             store.write(fired)
             store.rewrite_timers([work for work in fired if not work.events])
         is_more = len(works) == BATCH and any(work.events for work in fired)
-    for fault in faults.values():
-        raise fault
+    if faults:
+        raise next(iter(faults.values()))
     return total
 
 

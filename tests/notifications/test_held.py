@@ -24,6 +24,7 @@ from workflow.finding import find_case
 from workflow.ledger import sequencer
 from workflow.storage import letters
 from workflow.storage.lookups import find_external
+from workflow.storage.store import Store
 
 IMPATIENT = quote("-c lock_timeout=5s")
 """So that whoever waits for a lock says so, where it would hang."""
@@ -326,11 +327,13 @@ def test_what_keeps_a_case_lets_its_events_be_sealed(
     engine: Engine, held_url: str, clock: SetClock, opening: Callable[[str], Database]
 ) -> None:
     case = engine.open_case(employer(), external_reference="E1").case.reference
-    by_id = lambda store: store.cases_by_id([1])  # noqa: E731
-    by_name = lambda store: find_case(store, case, lock=True)  # noqa: E731
-    in_import = lambda store: find_external(store, ["E1"], lock=True)  # noqa: E731
+    keeps: tuple[Callable[[Store], object], ...] = (
+        lambda store: store.cases_by_id([1]),
+        lambda store: find_case(store, case, lock=True),
+        lambda store: find_external(store, ["E1"], lock=True),
+    )
 
-    for keep in (by_id, by_name, in_import):
+    for keep in keeps:
         engine.note(case, "gezien")
         with opening(held_url).writing() as store:
             keep(store)

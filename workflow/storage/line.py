@@ -32,9 +32,9 @@ class Line:
     """What SQLite was told of it; None: nothing yet."""
 
     def serve(self, *, writing: bool) -> None:
-        """SQLite: who reads may not write, and waits by SQLite itself; a writer does not.
+        """Tell SQLite what it is for: who reads may not write. Who writes does not leave the waiting to SQLite.
 
-        For that sleeps up to 100 ms between two looks, and whoever just came overtakes.
+        It sleeps up to 100 ms between two looks, and whoever just came overtakes.
         """
         if self.is_for_writing is not writing:
             self.connection.execute(f"PRAGMA busy_timeout={0 if writing else PATIENCE_MS}")

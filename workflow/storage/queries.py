@@ -131,7 +131,15 @@ def insert_case() -> Executable:
 
 def update_case() -> Executable:
     """A case's new row, if it is still at the version and event that were read."""
-    fixed = {"id", "reference", "external_reference", "opened_at"}
+    return _update_case("id", "reference", "external_reference", "opened_at")
+
+
+def update_case_not_facts() -> Executable:
+    """The same of one whose facts stay as they are: most of a row's bytes."""
+    return _update_case("id", "reference", "external_reference", "opened_at", "facts")
+
+
+def _update_case(*fixed: str) -> Executable:
     return (
         update(cases)
         .where(

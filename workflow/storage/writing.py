@@ -12,6 +12,8 @@ from workflow.storage import outbox_queries, queries, rows
 from workflow.storage.session import Change, Session
 from workflow.work import Rules, Work
 
+_UPDATES = (queries.update_case, queries.update_case_not_facts)
+
 
 def write(session: Session, works: Sequence[Work]) -> None:
     """Write finished works, all of them together. Raises Conflict when a case was changed."""
@@ -27,11 +29,12 @@ def write(session: Session, works: Sequence[Work]) -> None:
 
 
 def _write(session: Session, live: Sequence[Work]) -> None:
-    opened, changed = [w for w in live if w.before is None], [w for w in live if w.before is not None]
+    opened, changed, moved = _parted(live)
     timers = [rows.timer_changes(work) for work in live]
     changes: tuple[Change, ...] = (
         (queries.insert_case, [rows.row_of(work) for work in opened]),
         (queries.update_case, [rows.row_of(work) for work in changed]),
+        (queries.update_case_not_facts, [rows.row_of(work) for work in moved]),
         (queries.insert_event, [row for work in live for row in rows.event_rows(work)]),
         (queries.insert_private, [row for work in live for row in rows.private_rows(work)]),
         (queries.insert_letter, [row for work in live for row in rows.letter_rows(work)]),
@@ -45,11 +48,22 @@ def _write(session: Session, live: Sequence[Work]) -> None:
         _change_in_order(session, changes)
 
 
+def _parted(works: Sequence[Work]) -> tuple[list[Work], list[Work], list[Work]]:
+    """The works that open a case, those that change its facts, and those that leave them as they are."""
+    opened, changed, moved = [], [], []
+    for work in works:
+        if work.before is None:
+            opened.append(work)
+        else:
+            (moved if work.before.facts is work.case.facts else changed).append(work)
+    return opened, changed, moved
+
+
 def _change_in_order(session: Session, changes: Sequence[Change]) -> None:
     for query, values in changes:
         touched = session.run_many(query, values)
         # PostgreSQL: (case, seq) is unique, and every change of a case writes an event
-        if session.is_sqlite and query is queries.update_case and touched != len(values):
+        if session.is_sqlite and query in _UPDATES and touched != len(values):
             raise Conflict("The case was changed by somebody else while this command ran; nothing was written.")
 
 

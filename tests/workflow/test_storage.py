@@ -217,8 +217,9 @@ def test_nobody_writes_while_reading_whatever_was_done_before(database: Database
     assert database.compact()
 
 
+@pytest.mark.parametrize("at", ["VACUUM", "PRAGMA user_version"])
 def test_a_file_is_compacted_as_soon_as_another_writer_is_done(
-    sqlite_url: str, opening: Callable[[str], Database]
+    sqlite_url: str, opening: Callable[[str], Database], at: str
 ) -> None:
     database, other = opening(sqlite_url), opening(sqlite_url)
     began, writers = threading.Event(), list[threading.Thread]()
@@ -229,7 +230,7 @@ def test_a_file_is_compacted_as_soon_as_another_writer_is_done(
             time.sleep(0.2)
 
     def failpoint(step: str) -> None:
-        if step == "VACUUM":
+        if step == at:
             writers.append(threading.Thread(target=write))
             writers[0].start()
             began.wait(10)

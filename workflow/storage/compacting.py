@@ -39,7 +39,7 @@ def compact(connection: sqlite3.Connection, before: Callable[[str], None]) -> bo
     if not _empty_log(connection, before):
         return False
     before("PRAGMA user_version")
-    connection.execute(f"PRAGMA user_version = {_NONE}")
+    when_free(lambda: connection.execute(f"PRAGMA user_version = {_NONE}"))
     return True
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Generic, TypeVar
 
@@ -24,7 +24,7 @@ _HELD: Any = object()
 _PAUSES = (0.005, 0.25)
 """Seconds, at first and at most, before a case that was in other hands, or the database, is tried again."""
 _LASTS = 5.0
-"""Seconds in which an act that must be done is tried again when the database fails."""
+"""Seconds after the database first failed in which an act that must be done is tried again."""
 T = TypeVar("T")
 Act = Callable[[Store, Mapping[int, Work]], Callable[[], T]]
 """What to ask inside the transaction, given the cases it wants; what it returns reads the answer and acts on it.
@@ -39,7 +39,8 @@ class _Entry(Generic[T]):
     act: Act[T]
     done: asyncio.Future[T]
     waits: bool
-    until: float = field(default_factory=lambda: monotonic() + _LASTS)
+    until: float | None = None
+    """When it is tried no more; None while the database has not failed."""
 
 
 class Recorder:
@@ -128,7 +129,7 @@ class Recorder:
                 acts = [(entry.cases, entry.act)]
                 _tell(entry, (await asyncio.to_thread(self._commit, acts, waits=entry.waits))[0])
             except Exception as own:  # noqa: BLE001  (handed to whoever waits for it)
-                if entry.waits and isinstance(own, StoreError) and monotonic() < entry.until:
+                if entry.waits and isinstance(own, StoreError) and _may_be_tried(entry):
                     again.append(entry)
                 elif not entry.done.done():
                     entry.done.set_exception(own)
@@ -145,6 +146,14 @@ class Recorder:
             results = [read() if read else _HELD for read in asked]
             store.write(list(works.values()))
         return results
+
+
+def _may_be_tried(entry: _Entry[Any]) -> bool:
+    """Whether an act that failed may be run again; counted from its first failure, which may itself take long."""
+    now = monotonic()
+    if entry.until is None:
+        entry.until = now + _LASTS
+    return now < entry.until
 
 
 def _tell(entry: _Entry[Any], result: Any) -> bool:

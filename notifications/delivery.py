@@ -4,7 +4,8 @@ A letter is committed as `sending` before its DATA, so a crash can leave it unkn
 what is merely `claimed` has not left and goes back to pending when its lease ends.
 
 A letter of a case that somebody else holds does not leave: it is put aside, to be tried after the others or in the next
-pass, so that the outcome of what did leave need not wait, and no connection with it.
+pass, so that the outcome of what did leave need not wait, and no connection with it. Nor do two connections send
+letters of one case at once, so that these leave in their order.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
@@ -20,10 +22,11 @@ from typing import TypeAlias
 from notifications.building import Builder, CannotBuild
 from notifications.desk import Desk
 from notifications.digest import Merged, merge_reminders
-from notifications.outcomes import CLAIM_LEASE, LOST, SENDING_LEASE, settle_letter
+from notifications.outcomes import CLAIM_LEASE, LOST, SENDING_LEASE, cannot_record, settle_letter
 from notifications.recorder import Act, Recorder
 from notifications.smtp import Connection, Outcome, Phase, Reply, Server
 from workflow.clock import Clock
+from workflow.errors import StoreError
 from workflow.events import Origin
 from workflow.storage import Database, letters
 from workflow.storage.letters import LetterState, OutboxRow
@@ -33,8 +36,10 @@ from workflow.work import Rules, Work
 
 CONNECTIONS = 10
 BATCH = 200
-Recorded: TypeAlias = "asyncio.Future[LetterState | None] | None"
-"""The outcome of a letter on its way into the database; None: there was none."""
+Queued: TypeAlias = tuple[OutboxRow, list[int]]
+"""A letter, and the cases it is about."""
+Recorded: TypeAlias = "tuple[OutboxRow, asyncio.Future[LetterState | None]] | None"
+"""A letter whose outcome is on its way into the database; None: there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +79,13 @@ class Delivery:
         self._has_given_up = False
         """The server cannot be reached, or the database failed."""
         self._count: Counter[str] = Counter()
+        self._faults: list[tuple[OutboxRow, Exception]] = []
+        """Letters whose cases cannot be written, and what that raised."""
         self._tokens: list[str] = []
         self._held: set[int] = set()
+        """Cases whose letters were put aside."""
+        self._in_hand: set[int] = set()
+        """Cases of which a connection has a letter."""
         self._in_use: set[Connection] = set()
         """Those that are open, or being opened."""
 
@@ -84,8 +94,11 @@ class Delivery:
         self._stopping = True
 
     def run_once(self) -> Delivered:
-        """One pass: settle what was left behind, fill in addresses, merge reminders, send what is due."""
-        self._count, self._has_given_up = Counter(), False
+        """One pass: settle what was left behind, fill in addresses, merge reminders, send what is due.
+
+        Raises StoreError. SchakelError, when all is done: the case of some letter cannot be written.
+        """
+        self._count, self._faults, self._has_given_up = Counter(), [], False
         self._settle_lost()
         now = self._clock.now()
         with self._database.writing() as store:
@@ -95,6 +108,9 @@ class Delivery:
             self._send_due(self._server, merged.until)
         with self._database.reading() as store:
             pending = letters.count_pending(store)
+        if self._faults:
+            row, error = self._faults[0]
+            raise cannot_record(row, error) from error
         return Delivered(**self._count, pending=pending)
 
     def _put_in_order(self, store: Store, now: datetime) -> Merged:
@@ -141,7 +157,7 @@ class Delivery:
 
     async def _send(self, batch: list[OutboxRow], server: Server) -> None:
         """Over several connections; when one fails, the others finish the letter in hand before that is told."""
-        queue = batch[::-1]
+        queue = [(row, self._cases_of(row)) for row in reversed(batch)]
         hands = [self._work_off(queue, Connection(server)) for _ in range(min(self._connections, len(batch)))]
         try:
             ended = await asyncio.gather(*hands, return_exceptions=True)
@@ -150,8 +166,8 @@ class Delivery:
         for error in filter(None, ended):
             raise error
 
-    async def _work_off(self, queue: list[OutboxRow], connection: Connection) -> None:
-        """Send letters over one connection until none is left, or the server cannot be reached."""
+    async def _work_off(self, queue: list[Queued], connection: Connection) -> None:
+        """Send letters over one connection until none is left for it, or the server cannot be reached."""
         self._in_use.add(connection)
         recorded: Recorded = None
         try:
@@ -162,8 +178,15 @@ class Delivery:
                     if self._in_use:
                         break  # the server takes no more connections at once: those that it took go on
                     self._has_given_up = True
-                if queue:  # while this one was opening, the others may have taken the last
-                    recorded = await self._send_one(connection, queue.pop(), recorded, refusal)
+                letter = self._take(queue)
+                if letter is None:
+                    break  # while this one was opening, the others took the last, or have its case in hand
+                row, cases = letter
+                self._in_hand.update(cases)
+                try:
+                    recorded = await self._send_one(connection, row, cases, recorded, refusal)
+                finally:
+                    self._in_hand.difference_update(cases)
             await self._count_in(recorded)
         except Exception:
             self._has_given_up = True
@@ -172,14 +195,20 @@ class Delivery:
             self._in_use.discard(connection)
             await connection.close()
 
+    def _take(self, queue: list[Queued]) -> Queued | None:
+        """The first letter of which no other connection has the case in hand; None: there is none."""
+        for place in range(len(queue) - 1, -1, -1):
+            if self._in_hand.isdisjoint(queue[place][1]):
+                return queue.pop(place)
+        return None
+
     async def _send_one(
-        self, connection: Connection, row: OutboxRow, before: Recorded, refusal: Reply | None
+        self, connection: Connection, row: OutboxRow, cases: list[int], before: Recorded, refusal: Reply | None
     ) -> Recorded:
         """Send a letter; the outcome of the one before is recorded meanwhile, but always before this one may leave.
 
         With a `refusal` there is no connection to send it over.
         """
-        cases = self._cases_of(row)
         if not self._held.isdisjoint(cases):
             return before  # a case's letters leave in their order, as far as that goes
         try:
@@ -187,18 +216,22 @@ class Delivery:
         except CannotBuild as error:
             await self._count_in(before)
             reply = Reply(Outcome.FAILED, Phase.RENDER, None, str(error))
-            return self._recorder.submit_if_free(self._settling(row, reply, LetterState.CLAIMED, cases), cases)
+            return row, self._recorder.submit_if_free(self._settling(row, reply, LetterState.CLAIMED, cases), cases)
         refusal = refusal or await self._offer(connection, built)
         await self._count_in(before)
         if refusal is not None:
-            return self._recorder.submit_if_free(self._settling(built, refusal, LetterState.CLAIMED, cases), cases)
+            act = self._settling(built, refusal, LetterState.CLAIMED, cases)
+            return row, self._recorder.submit_if_free(act, cases)
         looked_at = [] if row.case_id else cases  # by the act itself, when it is one
-        if not await self._recorder.submit_if_free(self._beginning(built), looked_at):
+        may_leave: bool | None = False
+        with self._noting_faults_of(row):
+            may_leave = await self._recorder.submit_if_free(self._beginning(built), looked_at)
+        if not may_leave:
             self._held.update(cases)
             await connection.reset()  # somebody holds its case, or has the letter since the lease ran out: nothing left
             return None
         reply = await connection.transmit(built.message or b"")
-        return self._recorder.submit(self._settling(built, reply, LetterState.SENDING, cases), cases)
+        return row, self._recorder.submit(self._settling(built, reply, LetterState.SENDING, cases), cases)
 
     async def _offer(self, connection: Connection, row: OutboxRow) -> Reply | None:
         """Offer a letter over an open connection; None: it may be sent."""
@@ -231,7 +264,8 @@ class Delivery:
             for row in lost:
                 cases = self._cases_of(row)
                 act = self._settling(row, LOST, LetterState.SENDING, cases)
-                self._tally(self._recorder.run_now_if_free(act, cases))
+                with self._noting_faults_of(row):
+                    self._tally(self._recorder.run_now_if_free(act, cases))
             settled = self._count.total() - before
 
     def _cases_of(self, row: OutboxRow) -> list[int]:
@@ -242,7 +276,19 @@ class Delivery:
 
     async def _count_in(self, recorded: Recorded) -> None:
         if recorded is not None:
-            self._tally(await recorded)
+            row, outcome = recorded
+            with self._noting_faults_of(row):
+                self._tally(await outcome)
+
+    @contextmanager
+    def _noting_faults_of(self, row: OutboxRow) -> Iterator[None]:
+        """One case that cannot be written keeps no letter of others; a database that fails ends the pass."""
+        try:
+            yield
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001  (told when the pass is over)
+            self._faults.append((row, error))
 
     def _tally(self, state: LetterState | None) -> None:
         if state is not None:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from notifications.smtp import Outcome, Phase, Reply
 from workflow.definition import Json
+from workflow.errors import SchakelError
 from workflow.events import Kind
 from workflow.storage import letters
 from workflow.storage.letters import Attempt, LetterState, OutboxRow
@@ -62,6 +63,9 @@ def settle_letter(
         letters.add_attempt(store, row, Attempt(now, str(reply.phase), str(reply.outcome), reply.code, reply.words))
         if state in _KINDS:
             tell_cases(works, row, _KINDS[state], {"phase": str(reply.phase), "code": reply.code})
+        elif row.case_id is not None:  # its address may have been corrected while it was on its way
+            for work in works.values():
+                letters.readdress(store, row, work.rules.definition.domain, work.case.facts)
         return state
 
     return tell
@@ -77,6 +81,15 @@ def tell_cases(
         personal["reason"] = reason
     for work in works.values():
         work.append(kind, body, personal=personal)
+
+
+def cannot_record(row: OutboxRow, error: Exception) -> SchakelError:
+    """The error about a letter whose outcome cannot be written: one of its cases is not as it should be."""
+    if row.case is None:
+        said = f"Letter {row.id}, about several cases: one of them cannot be written ({type(error).__name__})."
+        return SchakelError(f"{said} To see which, run: schakel audit verify")
+    said = f"Letter {row.id}: its case {row.case} cannot be written ({type(error).__name__})."
+    return SchakelError(f"{said} To see why, run: schakel audit verify {row.case}")
 
 
 def wait_before(attempts: int) -> timedelta:

@@ -114,7 +114,7 @@ def retry_letter(session: Session, number: int) -> OutboxRow:
             raise Refused(f"Letter {number} is {row.state}: only a failed or pending one can be tried again.")
         if row.case is not None:
             _, case = find_case(store, row.case)  # read after the letter was locked: whoever corrects it waits for us
-            letters.readdress(store, row, session.engine.definition.domain.recipient(row.role, case.facts))
+            letters.readdress(store, row, session.engine.definition.domain, case.facts)
         return _letter(store, number)
 
 
@@ -140,8 +140,7 @@ def resolve_letter(session: Session, number: int, *, arrived: bool, reason: str)
         if not letters.settle(store, again, state, expected=(LetterState.UNKNOWN,), now=now, due_at=now):
             raise Refused(f"Letter {number} is {row.state}: only an unknown one waits for a decision.")
         if not arrived and row.case_id is not None:
-            facts = works[row.case_id].case.facts
-            letters.readdress(store, row, engine.definition.domain.recipient(row.role, facts))
+            letters.readdress(store, row, engine.definition.domain, works[row.case_id].case.facts)
         decided = "resolved as sent" if arrived else "resolved as not sent"
         kind = Kind.LETTER_SENT if arrived else Kind.LETTER_UNKNOWN
         tell_cases(works, row, kind, {"phase": decided, "code": None}, reason=reason)

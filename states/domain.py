@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 
 from states import letters, sheets, wording
@@ -26,6 +26,7 @@ class EmployerCoupling:
     codes: Mapping[str, Severity] = MappingProxyType({code.value: code.severity for code in Code})
     messages: Mapping[str, Mapping[str, str]] = wording.MESSAGES
     languages: Mapping[str, tuple[str, ...]] = letters.LANGUAGES
+    in_facts: Collection[str] = letters.IN_FACTS
     observed: Mapping[str, str] = OBSERVED
     drift_field: str = Field.SEEN_DRIFT
 

@@ -28,6 +28,8 @@ LANGUAGES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """The languages in which a role's letters exist; the first is used when nothing else is known."""
 
+IN_FACTS = frozenset({Role.APPLICANT.value})
+"""The roles whose address the facts hold; the others' are settings."""
 LONGEST_IN_SUBJECT = 40
 
 _PERIODS = tuple(Frequency)
@@ -39,7 +41,7 @@ _UNNAMED = MappingProxyType({"nl": "je bedrijf", "en": "your company"})
 
 def recipient(role: str, facts: Facts) -> str | None:
     """The applicant's address with its domain in punycode; the others' addresses are settings."""
-    if role != Role.APPLICANT:
+    if role not in IN_FACTS:
         return None
     given = held_text(facts, Field.EMAIL)
     address = read_address(given) if given else None

@@ -6,7 +6,7 @@ must ask of the domain goes through the `Domain` protocol, so that this package 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from dataclasses import field as attribute
 from datetime import date
@@ -190,6 +190,8 @@ class Domain(Protocol):
     """Language → code → text with {placeholders}."""
     languages: Mapping[str, tuple[str, ...]]
     """Role → the languages its letters can be in."""
+    in_facts: Collection[str]
+    """The roles whose address the facts hold; settings know the others'."""
     observed: Mapping[str, str]
     """The sheets that hold what was read elsewhere → the command that fills them; nobody gives those by hand."""
     drift_field: str
@@ -214,7 +216,7 @@ class Domain(Protocol):
         """The values by which other cases find this one."""
 
     def recipient(self, role: str, facts: Facts) -> str | None:
-        """The address a role's letters go to according to the facts; None: unknown, or settings know it."""
+        """The address a role's letters go to according to the facts; None: unknown, or not theirs to know."""
 
     def language(self, role: str, facts: Facts) -> str:
         """The language a role reads."""

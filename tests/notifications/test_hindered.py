@@ -12,13 +12,15 @@ from typing import Any
 import psycopg
 import pytest
 from employers import bring
-from looking import look
+from looking import bare, look
 from sink import AnyPort, Sink, delivery
 
+from notifications import recorder as recorder_module
 from notifications import restoring
 from notifications.recorder import Recorder
 from workflow import Database, Engine, Origin, reminders
 from workflow.clock import SetClock
+from workflow.errors import SchakelError, StoreError
 from workflow.storage import letters
 from workflow.storage.letters import LetterState
 
@@ -132,6 +134,28 @@ def test_a_letter_that_a_person_lets_go_again_is_tried_for_five_days_again(
     assert (given_up, states(url)) == ({"failed": 1}, {"pending": 1})
 
 
+class _Slow(Sink):
+    """Thinks longer about the first letter it is offered than about the others."""
+
+    is_first = True
+
+    async def handle_RCPT(self, *words: Any) -> str:
+        if self.is_first:
+            self.is_first = False
+            await asyncio.sleep(0.3)
+        return await super().handle_RCPT(*words)
+
+
+def test_letters_of_one_case_leave_in_their_order_however_many_connections(engine: Engine) -> None:
+    bring(engine, "keylane_configuring")
+    with _Slow() as sink:
+        delivery(engine, sink, connections=10).run_once()
+
+    numbers = [int(str(letter["Message-ID"]).split(".")[1]) for letter in sink.messages()]
+    assert numbers == sorted(numbers)
+    assert len(numbers) > 3
+
+
 # -- the database ----------------------------------------------------------------------------------------------------
 
 
@@ -170,6 +194,51 @@ def test_what_the_server_said_is_recorded_though_the_database_was_away_for_a_mom
         delivery(engine, sink, connections=10).run_once()
 
     assert (states(postgres_url), len(sink.letters)) == ({"sent": count}, count)
+
+
+@pytest.mark.parametrize("took", [0, 60])
+def test_an_act_is_tried_again_for_five_seconds_after_the_first_failure_however_long_that_took(
+    engine: Engine, clock: SetClock, monkeypatch: pytest.MonkeyPatch, took: float
+) -> None:
+    now, fails, recorder = [0.0], [True] * 4, Recorder(engine.database, engine.rules, WORKER, clock)
+    commit = recorder._commit
+    monkeypatch.setattr(recorder_module, "monotonic", lambda: now[0])
+
+    def failing(*words: Any, **how: Any) -> Any:
+        if fails:
+            now[0] += took if len(fails) == 4 else 1
+            fails.pop()
+            raise StoreError("does not answer")
+        return commit(*words, **how)
+
+    monkeypatch.setattr(recorder, "_commit", failing)
+
+    async def ask() -> str:
+        return await recorder.submit(lambda store, works: lambda: "sent")
+
+    assert asyncio.run(ask()) == "sent"
+
+
+def test_a_case_that_cannot_be_written_keeps_no_letter_of_others_and_is_named_in_every_pass(
+    engine: Engine, url: str, clock: SetClock
+) -> None:
+    case = bring(engine, "rights_pending")
+    with bare(url) as connection:
+        connection.execute(f"UPDATE cases SET state = 'of_no_version' WHERE reference = '{case}'")
+    for _ in range(30):
+        bring(engine, "rights_pending")
+
+    with Sink() as sink:
+        with pytest.raises(SchakelError, match=f"Letter 1: its case {case} cannot be written.*audit verify {case}"):
+            delivery(engine, sink, connections=10).run_once()
+        assert states(url) == {"sending": 1, "sent": 30}
+        clock.moment += 16 * MINUTE
+        bring(engine, "rights_pending")
+        with pytest.raises(SchakelError, match=case):
+            delivery(engine, sink).run_once()
+
+    assert states(url) == {"sending": 1, "sent": 31}
+    assert len(sink.letters) == 32
 
 
 # -- clocks ----------------------------------------------------------------------------------------------------------

@@ -12,6 +12,8 @@ from notifications.passed import ASKED_BY, without_passed, written_day
 from states.wording import written_date
 from workflow import Engine
 from workflow.clock import SetClock
+from workflow.storage import letters
+from workflow.storage.letters import LetterState
 
 YEAR = [date(2028, 1, 1) + timedelta(days) for days in range(366)]
 
@@ -56,3 +58,24 @@ def test_a_letter_that_waited_long_for_an_address_names_no_day_that_passed(
     text = letter.get_body(("plain",)).get_content()  # type: ignore[union-attr]
     assert (f"{before} " in text.partition("1.")[0]) is not late
     assert "2026" not in text or not late
+
+
+@pytest.mark.parametrize(("answer", "days"), [("550 mailbox disabled", 40), ("451 later", 9)])
+def test_a_letter_that_was_refused_and_is_tried_again_names_no_day_that_passed(
+    engine: Engine, clock: SetClock, answer: str, days: int
+) -> None:
+    engine.open_case(employer("loket_user", "registration"))
+    with Sink(answers={"salaris01@example.com": answer}) as refusing:
+        delivery(engine, refusing).run_once()
+    clock.moment += timedelta(days)
+    if answer.startswith("550"):
+        with engine.database.writing() as store:
+            row, now = letters.letters_of(store)[0], clock.moment
+            letters.settle(store, row, LetterState.PENDING, expected=(LetterState.FAILED,), now=now, due_at=now)
+
+    with Sink() as sink:
+        delivery(engine, sink).run_once()
+
+    (letter,) = sink.messages()
+    text = letter.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    assert "vóór" not in text.partition("1.")[0]

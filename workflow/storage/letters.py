@@ -22,6 +22,7 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
+from workflow.definition import Domain, Facts
 from workflow.storage import outbox_queries
 from workflow.storage.rows import letter_row
 from workflow.storage.store import Store
@@ -105,9 +106,10 @@ def fill_addresses(store: Store, role: str, address: str) -> None:
     store.run(outbox_queries.fill_addresses, {"to_role": role, "address": address})
 
 
-def readdress(store: Store, row: OutboxRow, address: str | None) -> None:
-    """A letter that waits again goes to the address of now, if that is known, and is built for it."""
-    if address is not None:
+def readdress(store: Store, row: OutboxRow, domain: Domain, facts: Facts) -> None:
+    """A letter that waits again goes to the address of now; without one it waits for it. Settings see to their own."""
+    if row.role in domain.in_facts:
+        address = domain.recipient(row.role, facts)
         store.run(outbox_queries.readdress_letter, {"number": row.id, "address": address})
 
 
@@ -171,24 +173,26 @@ def settling(
     reason: str | None = None,
     due_at: datetime | None = None,
 ) -> Answer:
-    """As `settle`, but asks only."""
-    states = [str(one) for one in expected]
-    query = outbox_queries.settle_unsent if LetterState.CLAIMED in expected else outbox_queries.settle
+    """As `settle`, but asks only. A letter that is to wait again is built anew: what it says of days passes."""
+    states, waits = [str(one) for one in expected], state is LetterState.PENDING
+    with_built = waits or LetterState.CLAIMED in expected
+    query = outbox_queries.settle_and_built if with_built else outbox_queries.settle
     values = {
         "number": row.id,
         "expected": states[0],
         "or_expected": states[-1],
         "any_token": row.token is None,
-        "to_end": state is not LetterState.PENDING,
+        "to_end": not waits,
         "held_token": row.token,
         "state": str(state),
         "reason": reason,
         "token": None,
         "lease_until": None,
         "due_at": due_at or row.due_at,
-        "finished_at": None if state is LetterState.PENDING else now,
+        "finished_at": None if waits else now,
         "attempts": row.attempts,
         **_built(row),
+        **(outbox_queries.UNBUILT if waits else {}),
     }
     return _answer(store, store.select(query, values))
 
@@ -287,12 +291,7 @@ def _answer(store: Store, rows: Iterable[Any]) -> Answer:
 
 
 def _built(row: OutboxRow) -> dict[str, Any]:
-    return {
-        "message_id": row.message_id,
-        "subject": row.subject,
-        "message": row.message,
-        "sha256": row.sha256,
-    }
+    return {name: getattr(row, name) for name in ("message_id", "subject", "message", "sha256")}
 
 
 def _rows(store: Store, *where: Any, limit: int | None = None) -> list[OutboxRow]:

@@ -9,6 +9,7 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    case,
     func,
     insert,
     literal,
@@ -32,7 +33,7 @@ IS_HOMELESS = and_(_IS_PENDING, outbox.c.recipient.is_(None))
 IS_UNSENT = text("outbox.state <> 'sent'")
 """Letters that were not simply sent: few, and with an index of their own."""
 _FREE = {"state": "pending", "token": None, "lease_until": None}
-_UNBUILT = {"subject": None, "message": None, "sha256": None}
+UNBUILT = {"subject": None, "message": None, "sha256": None}
 """Of a letter that is to be built anew; its Message-ID stays, so that later letters of its case still follow it."""
 CORRECTED = "; its address was corrected since"
 """What is added to why a letter failed, or waits for its next try."""
@@ -74,10 +75,15 @@ def fill_addresses() -> Executable:
 
 
 def readdress_case() -> Executable:
-    """The address of a role of a case, for its letters that have not left; what may have left keeps its own."""
-    unsent = or_(outbox.c.state == "pending", outbox.c.state == "failed")
+    """The address of a role of a case, for its letters that have not left; what may have left keeps its own.
+
+    A claim on one is void, since whoever has it would send it to the old one. One that became part of another letter
+    may be taken out of it again.
+    """
+    unsent = or_(*(outbox.c.state == state for state in ("pending", "claimed", "failed", "merged")))
     mine = and_(outbox.c.case_id == bindparam("case"), outbox.c.role == bindparam("to_role"))
-    return _readdress(and_(mine, unsent, outbox.c.recipient.is_distinct_from(bindparam("address"))))
+    freed = {**_FREE, "state": case((outbox.c.state == "claimed", "pending"), else_=outbox.c.state)}
+    return _readdress(and_(mine, unsent, outbox.c.recipient.is_distinct_from(bindparam("address"))), **freed)
 
 
 def readdress_letter() -> Executable:
@@ -86,10 +92,10 @@ def readdress_letter() -> Executable:
     return _readdress(and_(waiting, outbox.c.recipient.is_distinct_from(bindparam("address"))))
 
 
-def _readdress(which: Any) -> Executable:
+def _readdress(which: Any, **more: Any) -> Executable:
     added = literal(CORRECTED)
     said = func.replace(outbox.c.reason, added, "").concat(added)
-    return update(outbox).where(which).values(recipient=bindparam("address"), reason=said, **_UNBUILT)
+    return update(outbox).where(which).values(recipient=bindparam("address"), reason=said, **UNBUILT, **more)
 
 
 def claim() -> Executable:
@@ -221,8 +227,8 @@ def settle() -> Executable:
     return _settle()
 
 
-def settle_unsent() -> Executable:
-    """As `settle`, for a letter whose bytes may not have been stored yet."""
+def settle_and_built() -> Executable:
+    """As `settle`, and what was built of it: not stored yet, or to be built anew."""
     return _settle(*_BUILT)
 
 

@@ -50,13 +50,10 @@ def _write(session: Session, live: Sequence[Work]) -> None:
 
 def _parted(works: Sequence[Work]) -> tuple[list[Work], list[Work], list[Work]]:
     """The works that open a case, those that change its facts, and those that leave them as they are."""
-    opened, changed, moved = [], [], []
+    parted: tuple[list[Work], list[Work], list[Work]] = ([], [], [])
     for work in works:
-        if work.before is None:
-            opened.append(work)
-        else:
-            (moved if work.before.facts is work.case.facts else changed).append(work)
-    return opened, changed, moved
+        parted[0 if work.before is None else 1 if work.before.facts is not work.case.facts else 2].append(work)
+    return parted
 
 
 def _change_in_order(session: Session, changes: Sequence[Change]) -> None:
@@ -112,7 +109,7 @@ def _addresses(works: Sequence[Work]) -> Change:
         domain, before = work.rules.definition.domain, work.before
         if before is None or work.case.erased or before.facts == work.case.facts:
             continue
-        for role in domain.languages:
+        for role in domain.in_facts:
             address = domain.recipient(role, work.case.facts)
             if address != domain.recipient(role, before.facts):
                 found.append({"case": work.case_id, "to_role": role, "address": address})

@@ -80,12 +80,21 @@ def _common(occasion: Occasion) -> dict[str, Json]:
             "required_rights": [*REQUIRED_RIGHTS],
             "missing_rights": [*missing_rights(occasion.facts)],
             "state_label": label(occasion.state, occasion.language),
-            "holder_label": label(_HOLDERS[occasion.state], occasion.language),
+            "holder_label": label(_waits_for(occasion), occasion.language),
             **_dates(occasion),
             **_registered(occasion),
         }
         occasion.workings[occasion.language] = known
     return known
+
+
+def _waits_for(occasion: Occasion) -> str:
+    """The party outside operations that must act; '' when only operations can: all that is open is theirs."""
+    holder = _HOLDERS[occasion.state]
+    asked = {problem.holder for problem in _asked(occasion)}
+    if not asked:  # a.s.r. moves its own cases on; what the applicant or Keylane are done with, operations must
+        return holder if holder == Role.ASR else ""
+    return next((role for role in (holder, *Role) if role in asked and role != Role.OPERATIONS), "")
 
 
 def _addressing(occasion: Occasion) -> dict[str, Json]:
@@ -113,11 +122,15 @@ def _company(occasion: Occasion) -> str:
 
 
 def _open(occasion: Occasion) -> dict[str, Json]:
-    asked = [problem for problem in occasion.problems if problem.severity is not Severity.INFO]
     return {
-        "open_items": _phrased(_for_role(asked, occasion.role), occasion.language),
+        "open_items": _phrased(_for_role(_asked(occasion), occasion.role), occasion.language),
         "warnings": _phrased(_for_role(occasion.accepted, occasion.role), occasion.language),
     }
+
+
+def _asked(occasion: Occasion) -> list[Problem]:
+    """The problems that somebody must act on."""
+    return [problem for problem in occasion.problems if problem.severity is not Severity.INFO]
 
 
 def _for_role(problems: Iterable[Problem], role: str) -> list[Problem]:

@@ -210,6 +210,45 @@ def test_only_the_applicant_chooses_a_language(case):
     assert DOMAIN.language("keylane", english) == "nl"
 
 
+APPLICANT, OPERATIONS = (
+    problem(Code.RIGHTS_MISSING, "r", rights=["x"]),
+    problem(Code.NAME_DUPLICATE, "n", references=[]),
+)
+ASR, KEYLANE = problem(Code.POLICY_MISSING, "p"), problem(Code.CONTACT_DATE_MISSING, "c")
+INFO = problem(Code.EMAIL_IDN, "e")
+
+
+@pytest.mark.parametrize(
+    ("state", "open_ones", "waits_for"),
+    [
+        ("rights_pending", (OPERATIONS, APPLICANT), "de aanvrager"),
+        ("rights_pending", (OPERATIONS,), ""),
+        ("rights_pending", (INFO, OPERATIONS), ""),
+        ("rights_pending", (), ""),  # nobody else can move it on
+        ("registered", (ASR, OPERATIONS, APPLICANT), "a.s.r."),
+        ("registered", (), "a.s.r."),  # who moves it on themselves
+        ("registered", (OPERATIONS, APPLICANT), "de aanvrager"),
+        ("keylane_configuring", (KEYLANE,), "Keylane"),
+        ("keylane_configuring", (OPERATIONS,), ""),
+        ("keylane_configuring", (), ""),
+    ],
+)
+@pytest.mark.parametrize("letter", ["escalation", "withdraw_question"])
+def test_operations_are_told_whom_a_case_waits_for_and_when_that_is_themselves(
+    occasion, letter, state, open_ones, waits_for
+):
+    told = occasion(LetterTo(letter, "operations"), "nl")._replace(state=state, problems=open_ones)
+
+    _, body = render(DOMAIN.letter_context(told))
+
+    assert ("jullie eigen besluit." in body) == (not waits_for)
+    assert ("werkdagen op " in body) == bool(waits_for)
+    if waits_for:
+        assert f" werkdagen op {waits_for.rstrip('.')}." in body
+    assert ("Neem contact op met" in body) == (bool(waits_for) and letter == "escalation")
+    assert ("niets meer open" in body) == (not waits_for and not open_ones)
+
+
 def test_what_needs_no_answer_is_not_asked_for(occasion):
     to = next(to for to in EMPLOYER_COUPLING.letters() if to.letter == "reminder_applicant")
     only_info = occasion(to, "nl")._replace(problems=(problem(Code.EMAIL_IDN, "registration.email"),))

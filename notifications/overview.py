@@ -21,7 +21,7 @@ LETTER, ROLE, LANGUAGE = "daily_overview", "operations", "nl"
 SLOT_BEGINS, SLOT_ENDS = time(8), time(9)
 """The overview belongs to this hour of a working day; when it has passed it is not made up."""
 MOST = 50
-"""Cases and letters that one overview names, longest overdue first; the rest is a `schakel list --overdue` away."""
+"""Cases and letters that one overview names under a heading, longest overdue first; of more it says that there are."""
 
 
 def run_once(database: Database, rules: Rules, now: datetime) -> bool:
@@ -50,36 +50,44 @@ def in_slot(rules: Rules, now: datetime) -> bool:
 
 def gather(store: Store, rules: Rules, now: datetime) -> dict[str, Any] | None:
     """What the overview says; None when there is nothing to say."""
-    overdue = _cases(store, rules, now, now)
     tonight = at_midnight(local_day(now) + timedelta(days=1))
-    today = [case for case in _cases(store, rules, now, tonight) if case not in overdue]
-    failed, unknown = _letters(store, rules, LetterState.FAILED), _letters(store, rules, LetterState.UNKNOWN)
     # whoever reads this has an address, and letters of today may get theirs in this very pass
-    homeless = letters.homeless(store, at_midnight(local_day(now)), but=ROLE, limit=MOST)
-    drift = _drift(store, rules)
-    if not (overdue or today or failed or unknown or homeless or drift):
+    homeless = letters.homeless(store, at_midnight(local_day(now)), but=ROLE, limit=MOST + 1)
+    found: dict[str, list[Any]] = {
+        "overdue": _cases(store, rules, now, due_before=now),
+        "due_today": _cases(store, rules, now, due_before=tonight, due_after=now),
+        "failed": _letters(store, rules, LetterState.FAILED),
+        "unknown": _letters(store, rules, LetterState.UNKNOWN),
+        "homeless": [_told(rules, row) for row in homeless],
+        "drift": _drift(store, rules),
+    }
+    if not any(found.values()):
         return None
-    holders = sorted({case["holder"] for case in overdue})
+    named = {heading: lines[:MOST] for heading, lines in found.items()}
     return {
         "letter": LETTER,
         "role": ROLE,
         "language": LANGUAGE,
         "reference": "",
         "today": _day(now),
-        "overdue": [
-            {"holder": _called(rules, holder), "cases": [case for case in overdue if case["holder"] == holder]}
-            for holder in holders
-        ],
-        "failed": failed,
-        "unknown": unknown,
-        "homeless": [_told(rules, row) for row in homeless],
-        "due_today": [{**case, "what": case["state_label"]} for case in today],
-        "drift": drift,
+        **named,
+        "overdue": _by_holder(rules, named["overdue"]),
+        "due_today": [{**case, "what": case["state_label"]} for case in named["due_today"]],
+        "more": {heading: len(lines) > MOST for heading, lines in found.items()},
     }
 
 
-def _cases(store: Store, rules: Rules, now: datetime, due_before: datetime) -> list[dict[str, Any]]:
-    wanted = Filter(None, due_before, None, MOST)
+def _by_holder(rules: Rules, overdue: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {"holder": _called(rules, holder), "cases": [case for case in overdue if case["holder"] == holder]}
+        for holder in sorted({case["holder"] for case in overdue})
+    ]
+
+
+def _cases(
+    store: Store, rules: Rules, now: datetime, *, due_before: datetime, due_after: datetime | None = None
+) -> list[dict[str, Any]]:
+    wanted = Filter(None, due_before, None, MOST + 1, due_after)
     summaries = (summary_of(rules, case, now) for case in list_cases(store, wanted))
     return [
         {
@@ -98,7 +106,7 @@ def _drift(store: Store, rules: Rules) -> list[str]:
     """A line for each case of which something was seen to be right no more; it stays until it is right again."""
     domain = rules.definition.domain
     name = domain.drift_field.rpartition(".")[2]
-    found = ((case, domain.drift(case.facts)) for case in drifted_cases(store, name, MOST))
+    found = ((case, domain.drift(case.facts)) for case in drifted_cases(store, name, MOST + 1))
     return [f"{_named(case.reference, domain.title(case.facts))}: {said}" for case, said in found if said]
 
 
@@ -107,7 +115,7 @@ def _named(reference: str, title: str) -> str:
 
 
 def _letters(store: Store, rules: Rules, state: LetterState) -> list[dict[str, Any]]:
-    return [_told(rules, row) for row in letters.letters_of(store, state=str(state), limit=MOST, erased=False)]
+    return [_told(rules, row) for row in letters.letters_of(store, state=str(state), limit=MOST + 1, erased=False)]
 
 
 def _told(rules: Rules, row: OutboxRow) -> dict[str, Any]:

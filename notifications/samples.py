@@ -153,4 +153,5 @@ def _overview() -> dict[str, Any]:
         "homeless": [waits],
         "due_today": [third],
         "drift": ["K-3F8N-P1TC, Bakkerij De Gouden Leeuw: recht weg: Raadplegen HRM"],
+        "more": dict.fromkeys(("overdue", "due_today", "failed", "unknown", "homeless", "drift"), False),
     }

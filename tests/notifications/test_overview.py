@@ -18,6 +18,7 @@ from notifications.rendering import Renderer
 from notifications.samples import sample_context
 from workflow import Database, Engine, open_database
 from workflow.clock import AMSTERDAM, SetClock
+from workflow.mentions import without_case
 from workflow.storage import letters
 from workflow.work import Letter
 
@@ -228,3 +229,49 @@ def test_an_overview_that_was_written_before_there_were_such_letters_in_it_still
     del known["homeless"]
 
     assert "op een adres" not in Renderer(DESK).render("daily_overview", "nl", known).text
+
+
+def test_of_more_cases_and_letters_than_it_names_it_says_that_there_are(
+    engine: Engine, clock: SetClock, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overview, "MOST", 2)
+    late = [bring(engine, "registered") for _ in range(3)]  # due on 23 April
+    at(clock, "2026-04-21T10:00")
+    today = [bring(engine, "registered") for _ in range(3)]  # due on 24 April
+    at(clock, "2026-04-24T08:10")
+
+    look_over(engine)
+
+    told = json.loads(written(url)[0]["context"])
+    assert [case["reference"] for group in told["overdue"] for case in group["cases"]] == late[:2]
+    assert [case["reference"] for case in told["due_today"]] == today[:2]
+    assert {heading for heading, more in told["more"].items() if more} == {"overdue", "due_today", "homeless"}
+    text = Renderer(DESK).render("daily_overview", "nl", told).text
+    for command in ("schakel list --overdue", "schakel forecast --days 1", "schakel mail list --state pending"):
+        assert f"Er zijn er meer: {command}\n" in text
+    assert text.count("Er zijn er meer") == 3
+    nothing = {heading: [] for heading, more in told["more"].items() if more}
+    assert without_case(json.dumps(told | nothing), late[0]) is None
+
+
+def test_of_as_many_as_it_names_it_does_not_say_that_there_are_more(
+    engine: Engine, clock: SetClock, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overview, "MOST", 3)
+    late = [bring(engine, "registered") for _ in range(3)]
+    at(clock, "2026-04-24T08:10")
+
+    look_over(engine)
+
+    told = json.loads(written(url)[0]["context"])
+    assert [case["reference"] for group in told["overdue"] for case in group["cases"]] == late
+    assert not told["more"]["overdue"]
+
+
+def test_an_overview_of_before_it_said_so_can_still_be_read() -> None:
+    known = sample_context("daily_overview", "nl")
+    told = known.pop("more")
+
+    assert "Er zijn er meer" not in Renderer(DESK).render("daily_overview", "nl", known).text
+    everywhere = known | {"more": dict.fromkeys(told, True)}
+    assert Renderer(DESK).render("daily_overview", "nl", everywhere).text.count("Er zijn er meer") == len(told) == 6

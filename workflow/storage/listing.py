@@ -30,6 +30,7 @@ class Filter:
     overdue_at: datetime | None
     search: str | None
     limit: int | None
+    due_after: datetime | None = None
 
     @classmethod
     def of(
@@ -123,6 +124,8 @@ def _filtered(wanted: Filter) -> Select[tuple[object, ...]]:
         query = query.where(or_(false(), *(cases.c.state == state for state in wanted.states)))
     if wanted.overdue_at is not None:
         query = query.where(cases.c.due_at <= wanted.overdue_at)
+    if wanted.due_after is not None:
+        query = query.where(cases.c.due_at > wanted.due_after)
     if wanted.search:
         named = exists().where(
             case_keys.c.case_id == cases.c.id,

@@ -1,11 +1,10 @@
-"""Several reminders for one reader on one morning become one letter that lists the cases.
+"""Several reminders for one reader on one morning become one letter that lists the cases; one for each language.
 
 It happens in one transaction, when nothing is left to fire: 40 reminders are 40 rows, then one row and 40 merged ones.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -43,8 +42,19 @@ def merge_reminders(store: Store, now: datetime) -> Merged:
 
 
 def _merge(store: Store, rows: Sequence[OutboxRow], now: datetime) -> int:
-    """One letter for all; of a case that climbed two rungs at once only the last is told."""
-    latest = list({row.case_id: row for row in rows}.values())
+    """A letter in each language, since what each case misses is in the case's own; how many became part of another."""
+    latest = {row.case_id: row for row in rows}
+    alike = [
+        [row for row in latest.values() if row.language == language]
+        for language in sorted({row.language for row in latest.values()})
+    ]
+    return sum(_merge_alike(store, rows, told, now) for told in alike)
+
+
+def _merge_alike(store: Store, waiting: Sequence[OutboxRow], latest: Sequence[OutboxRow], now: datetime) -> int:
+    """One letter for all of these; of a case that climbed two rungs at once only the last is told."""
+    cases = {row.case_id for row in latest}
+    rows = [row for row in waiting if row.case_id in cases]
     if len(latest) == 1:
         (keeper,) = latest
         merged = [row for row in rows if row.id != keeper.id]
@@ -59,23 +69,15 @@ def _digest(rows: Sequence[OutboxRow], now: datetime) -> Letter:
     context = {
         "letter": LETTER,
         "role": rows[0].role,
-        "language": (language := majority([row.language for row in rows])),
+        "language": rows[0].language,
         "reference": "",
         "count": sum(_asks(context) for context in contexts),
         "cases": [{name: context.get(name) for name in _KEPT} for context in contexts],
     }
     text = compact_json(context)
-    return Letter(0, LETTER, rows[0].role, language, rows[0].recipient, text, now)
+    return Letter(0, LETTER, rows[0].role, rows[0].language, rows[0].recipient, text, now)
 
 
 def _asks(context: dict[str, Any]) -> bool:
     """Whether a reminder asks something of its reader: an applicant with nothing open need not do anything."""
     return bool(context.get("open_items")) or context.get("role") != "applicant"
-
-
-def majority(languages: Sequence[str]) -> str:
-    """The language most of the cases have; Dutch on a tie."""
-    counts = Counter(languages)
-    best = max(counts.values())
-    winners = {language for language, count in counts.items() if count == best}
-    return "nl" if "nl" in winners else min(winners)

@@ -11,7 +11,6 @@ from employers import bring, employer
 from looking import look
 from sink import Sink, delivery
 
-from notifications.digest import majority
 from workflow import Engine, Origin, reminders
 from workflow.clock import AMSTERDAM, SetClock
 from workflow.events import Kind
@@ -106,26 +105,34 @@ def test_cases_with_nothing_open_are_not_counted(
 
 
 @pytest.mark.parametrize(
-    ("languages", "expected"), [("nl nl en", "nl"), ("en nl en", "en"), ("en nl", "nl"), ("en en", "en")]
+    ("languages", "digests"), [("nl en nl en", ["en", "nl"]), ("en nl en", ["en"]), ("en nl", []), ("en en", ["en"])]
 )
-def test_a_digest_is_in_the_language_of_most_of_its_cases(
-    sqlite_engine: Engine, sqlite_url: str, clock: SetClock, languages: str, expected: str
+def test_what_is_said_of_each_case_is_in_the_language_of_its_letter(
+    engine: Engine, clock: SetClock, url: str, languages: str, digests: list[str]
 ) -> None:
-    for language in languages.split():
-        preparing(sqlite_engine, language)
+    cases = [(preparing(engine, language), language) for language in languages.split()]
     clock.moment = MORNING
-    fire(sqlite_engine)
+    fire(engine)
 
     with Sink() as sink:
-        delivery(sqlite_engine, sink).run_once()
+        delivery(engine, sink).run_once()
 
-    (letter,) = sink.messages()
-    (row,) = outbox(sqlite_url, "case_id IS NULL")
-    assert (letter["Content-Language"], row["language"]) == (expected, expected)
-
-
-def test_dutch_wins_a_tie() -> None:
-    assert [majority(given.split()) for given in ("en nl", "nl en en nl", "en", "en en nl")] == ["nl", "nl", "en", "en"]
+    told = {
+        letter["Content-Language"]: letter.get_body(("plain",)).get_content() for letter in sink.messages(APPLICANT)
+    }
+    assert len(sink.letters) == len(told) == len(set(languages.split()))
+    missing = {
+        "nl": "Het loonheffingennummer ontbreekt.",
+        "en": "The wage tax number (loonheffingennummer) is missing.",
+    }
+    for case, language in cases:
+        assert case in told[language]
+        assert {other: told[language].count(text) for other, text in missing.items()} == {
+            **dict.fromkeys(missing, 0),
+            language: languages.split().count(language),
+        }
+    assert sorted(row["language"] for row in outbox(url, "case_id IS NULL")) == digests
+    assert {kinds(engine, case)[-1] for case, _ in cases} == {"letter_sent"}
 
 
 def test_two_rungs_that_come_late_for_one_case_are_one_letter_the_latest(
@@ -145,6 +152,23 @@ def test_two_rungs_that_come_late_for_one_case_are_one_letter_the_latest(
     ]
     assert len(sink.messages(APPLICANT)) == 1
     assert [kind for kind in kinds(engine, case) if kind == "reminded"] == ["reminded", "reminded"]
+
+
+def test_of_two_rungs_in_two_languages_the_latest_is_told_too(engine: Engine, clock: SetClock, url: str) -> None:
+    case = preparing(engine, email="")
+    clock.moment = MORNING
+    fire(engine)
+    engine.record(case, {"registration": {"language": "en"}})
+    clock.moment = datetime(2026, 5, 6, 7, tzinfo=UTC)
+    fire(engine)
+    engine.record(case, {"registration": {"email": APPLICANT}})
+
+    with Sink() as sink:
+        delivery(engine, sink).run_once()
+
+    rows = outbox(url, "role = 'applicant'")
+    assert [(row["language"], row["state"]) for row in rows] == [("nl", "merged"), ("en", "sent")]
+    assert len(sink.messages(APPLICANT)) == 1
 
 
 def test_different_readers_and_roles_get_letters_of_their_own(engine: Engine, clock: SetClock, url: str) -> None:

@@ -89,7 +89,7 @@ class Builder:
 
     def _body(self, row: OutboxRow, rendered: Rendered, context: Mapping[str, Any], now: datetime) -> Iterator[bytes]:
         """The lines from the content type on; a blank one ends the headers."""
-        if (row.letter, row.role) in WITH_CALENDAR and context["first_exchange_iso"]:
+        if (row.letter, row.role) in WITH_CALENDAR and _has_day_to_come(context):
             event = calendar_file(
                 context["reference"],
                 self._domain,
@@ -107,6 +107,11 @@ class Builder:
         yield b'Content-Type: multipart/mixed; boundary="' + _MIXED + b'"'
         yield from (b"", b"--" + _MIXED, *_alternative(rendered), b"--" + _MIXED)
         yield from (*attached, b"--" + _MIXED + b"--")
+
+
+def _has_day_to_come(context: Mapping[str, Any]) -> bool:
+    """Whether the first exchange belongs in a calendar: one that has been only to take the place of another day."""
+    return bool(context["first_exchange_iso"] and (context["sequence"] or not context["exchanged"]))
 
 
 def header_text(text: str) -> bytes:

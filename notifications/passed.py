@@ -20,9 +20,15 @@ _WRITTEN = re.compile(r"(\d{1,2}) ([A-Za-z]+) (\d{4})")
 
 
 def without_passed(context: Mapping[str, Any], today: date) -> Mapping[str, Any]:
-    """A context without the days by which nothing can be done any more; the day itself is too late for 'before' it."""
+    """A context without the days by which nothing can be done any more; the day itself is too late for 'before' it.
+
+    It also says, as of today, whether the first exchange has been: on its day that is still to come.
+    """
     passed = [name for name in ASKED_BY if (day := written_day(context.get(name))) is not None and day <= today]
-    return {**context, **dict.fromkeys(passed, "")} if passed else context
+    changed: dict[str, Any] = dict.fromkeys(passed, "")
+    if (first := context.get("first_exchange_iso")) is not None:
+        changed["exchanged"] = bool(first) and date.fromisoformat(first) < today
+    return {**context, **changed} if changed else context
 
 
 def written_day(text: object) -> date | None:

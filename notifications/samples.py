@@ -106,6 +106,7 @@ def sample_context(letter: str, language: str, role: str | None = None) -> dict[
             "required_rights": _RIGHTS,
             "missing_rights": _RIGHTS[1:4],
             "first_exchange_iso": "2026-12-04",
+            "exchanged": False,
             "contact_name": "Sam Salaris" if by_hand_over else "",
             "contact_email": "salaris06@example.com" if by_hand_over else "",
         }

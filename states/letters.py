@@ -161,7 +161,10 @@ def _registered(occasion: Occasion) -> dict[str, Json]:
 
 
 def _dates(occasion: Occasion) -> dict[str, Json]:
-    """Each date as its reader writes it, '' when there is none; the first exchange also as ISO for the calendar."""
+    """Each date as its reader writes it, '' when there is none; of the first exchange more, for the calendar.
+
+    Whether that has been is found out again when the letter leaves, which may be later.
+    """
     first = held_day(occasion.facts, Field.FIRST_EXCHANGE_DATE)
     check = LADDERS[StateName.CONFIRMED][0]
     dates = {
@@ -175,7 +178,8 @@ def _dates(occasion: Occasion) -> dict[str, Json]:
         "first_check_on": occasion.calendar.add(first, check.after) if first else None,
     }
     written: dict[str, Json] = {name: written_date(day, occasion.language) for name, day in dates.items()}
-    return written | {"first_exchange_iso": first.isoformat() if first else ""}
+    exchanged = first is not None and first < occasion.today
+    return written | {"first_exchange_iso": first.isoformat() if first else "", "exchanged": exchanged}
 
 
 def _answer_by(occasion: Occasion) -> date | None:

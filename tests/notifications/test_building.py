@@ -5,6 +5,7 @@ from __future__ import annotations
 import email
 import email.policy
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from email.message import EmailMessage
@@ -180,6 +181,34 @@ def test_only_the_applicant_gets_the_calendar_file_and_only_with_a_day():
     without = read(build(row("coupling_confirmed", first_exchange_iso="")))
     assert not [*without.iter_attachments()]
     assert "agenda" not in part(without, "text/plain")
+
+
+@pytest.mark.parametrize(
+    ("language", "to_come", "has_been"),
+    [
+        ("nl", "wisselen we voor het eerst gegevens uit", "hebben we voor het eerst gegevens uitgewisseld"),
+        ("en", "we exchange data", "we exchanged data"),
+    ],
+)
+@pytest.mark.parametrize(("sequence", "days", "past"), [(0, 0, False), (0, 1, True), (1, 0, False), (1, 1, True)])
+@pytest.mark.parametrize("written_before_it_was_in_the_context", [False, True])
+def test_a_confirmation_that_leaves_after_the_first_exchange_says_that_it_has_been(
+    language, to_come, has_been, sequence, days, past, written_before_it_was_in_the_context
+):
+    letter = row("coupling_confirmed", language, sequence=sequence)
+    if written_before_it_was_in_the_context:
+        context = json.loads(letter.context)
+        del context["exchanged"]
+        letter = replace(letter, context=json.dumps(context))
+
+    message = read(build(letter, now=datetime(2026, 12, 4 + days, 8, tzinfo=UTC)))
+
+    text = part(message, "text/plain")
+    assert (to_come in text, has_been in text) == (not past, past)
+    assert bool(re.search("Tot 4 december|Until 4 December|Daarna|After that", text)) is not past
+    moves_an_older_day = bool(sequence)
+    for about_the_calendar in (re.search("Handig:|Tip:", text), [*message.iter_attachments()]):
+        assert bool(about_the_calendar) is (moves_an_older_day or not past)
 
 
 def test_a_hostile_name_shows_as_itself_and_adds_no_header():

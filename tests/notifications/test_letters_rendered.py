@@ -227,7 +227,16 @@ def test_a_value_in_a_link_stays_in_it():
 
 @pytest.mark.parametrize(
     "missing",
-    ["company_short", "salutation", "company", "sequence", "role", "first_exchange_date", "first_exchange_iso"],
+    [
+        "company_short",
+        "salutation",
+        "company",
+        "sequence",
+        "role",
+        "first_exchange_date",
+        "first_exchange_iso",
+        "exchanged",
+    ],
 )
 def test_a_missing_key_is_an_error_and_never_an_empty_place(missing):
     context = sample_context("coupling_confirmed", "nl")

@@ -39,6 +39,16 @@ def test_the_days_that_have_passed_are_left_out_and_nothing_else(day: str, kept:
     assert left == (context if kept else {**context, **dict.fromkeys(ASKED_BY, "")})
 
 
+@pytest.mark.parametrize(("first", "been"), [("2026-12-03", True), ("2026-12-04", False), ("", False)])
+@pytest.mark.parametrize("frozen", [{}, {"exchanged": False}])
+def test_whether_the_first_exchange_has_been_is_found_out_as_of_the_day_itself(
+    first: str, been: bool, frozen: dict[str, bool]
+) -> None:
+    context = {"first_exchange_iso": first, **frozen}
+
+    assert without_passed(context, date(2026, 12, 4)) == {"first_exchange_iso": first, "exchanged": been}
+
+
 @pytest.mark.parametrize(("language", "before"), [("nl", "vóór"), ("en", "before")])
 @pytest.mark.parametrize("late", [False, True])
 def test_a_letter_that_waited_long_for_an_address_names_no_day_that_passed(

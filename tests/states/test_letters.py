@@ -180,6 +180,17 @@ def test_a_postponed_first_exchange_is_told_as_a_new_date(occasion):
     assert context["first_check_on"] == "11 december 2026"
 
 
+@pytest.mark.parametrize(("today", "been"), [(4, False), (5, True)])
+@pytest.mark.parametrize("role", ["applicant", "asr"])
+def test_a_first_exchange_that_has_been_is_not_told_as_one_to_come(occasion, role, today, been):
+    told = occasion(LetterTo("coupling_confirmed", role), "nl")._replace(today=date(2026, 12, today))
+
+    context = DOMAIN.letter_context(told)
+
+    assert context["exchanged"] is been
+    assert ("Op 4 december 2026 hebben we voor het eerst" in render(context)[1]) is been
+
+
 def test_a_long_name_is_cut_in_the_subject_only(occasion):
     name = "Coöperatieve Vereniging tot Instandhouding van Fictieve Testbedrijven"
 

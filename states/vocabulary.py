@@ -17,6 +17,10 @@ YES_NO: Mapping[str, bool] = MappingProxyType(
     }
 )
 NONE_AT_ALL = frozenset({"none", "geen"})
+_NO_DGAS = NONE_AT_ALL | {"no", "nee"}
+_NO_DGA_LIST = (YES_NO.keys() - _NO_DGAS) | {"-", "n.v.t.", "nvt", "n/a"}
+"""What may stand for 'none', for 'not known' or for 'there are some': not for us to say which."""
+_HOW_DGAS = "as name:number;name:number, or as none (geen) when there is no DGA"
 
 FREQUENCIES: Mapping[str, str] = MappingProxyType(
     {
@@ -67,10 +71,13 @@ def frequencies(text: str) -> str | list[str]:
 
 
 def dga_list(text: str) -> list[dict[str, str | None]]:
-    """DGAs written as 'name:number;name:number', or an explicit 'none'; a missing half is None."""
-    if fold(text) in NONE_AT_ALL:
+    """DGAs written as 'name:number;name:number', or an explicit 'none'; a missing half is None. Raises ValueError."""
+    if fold(text) in _NO_DGAS:
         return []
-    return [_dga(part) for part in text.split(";") if part.strip()]
+    parts = [part for part in text.split(";") if part.strip()]
+    if fold(text) in _NO_DGA_LIST or (text and not parts):
+        raise ValueError(f"cannot be '{text[:40]}'; write it {_HOW_DGAS}")
+    return [_dga(part) for part in parts]
 
 
 def json_array(text: str) -> list[object]:
@@ -85,6 +92,8 @@ def json_array(text: str) -> list[object]:
 
 
 def _dga(text: str) -> dict[str, str | None]:
+    if "|" in text or text.count(":") > 1:  # names are not repeated: they are personal
+        raise ValueError(f"holds more than one DGA between two ';'; write it {_HOW_DGAS}")
     name, colon, number = text.rpartition(":")
     if not colon:
         name, number = text, ""

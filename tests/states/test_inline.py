@@ -6,6 +6,7 @@ import pytest
 
 from states.domain import EmployerCoupling
 from states.inline import parse_inline
+from states.spreadsheet import read_row
 from workflow.errors import UsageError
 
 
@@ -30,6 +31,8 @@ from workflow.errors import UsageError
         ("registration", "payroll_frequency", "monthly|4weken", ["monthly", "four_weekly"]),
         ("registration", "dgas", "geen", []),
         ("registration", "dgas", "None", []),
+        ("registration", "dgas", "nee", []),
+        ("registration", "dgas", "No", []),
         ("registration", "dgas", "A. B:17", [{"name": "A. B", "employee_number": "17"}]),
         (
             "registration",
@@ -47,6 +50,24 @@ def test_text_becomes_the_value_of_its_field(sheet, field, text, expected):
 
     assert value == expected
     assert EmployerCoupling().parse(sheet, {field: value}) == {field: expected}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("-", "0", "1", "Ja", "n.v.t.", "NVT", "n/a", ";"),
+        *("Jansen:7|Pieters:8", "Jansen, J.:7, Pieters, P.:8", "Pieters:8; Jansen:7:8", "Jansen|Pieters"),
+    ],
+)
+def test_a_list_of_dgas_that_can_be_read_in_two_ways_is_refused_with_how_to_write_it(text):
+    with pytest.raises(UsageError) as refusal:
+        parse_inline("registration", "dgas", text)
+    with pytest.raises(UsageError, match=r"^'dga_lijst' ") as of_a_cell:
+        read_row({"case_id": "E1", "dga_lijst": text})
+
+    for said in (str(refusal.value), str(of_a_cell.value)):
+        assert "write it as name:number;name:number, or as none (geen) when there is no DGA." in said
+        assert "Jansen" not in said
 
 
 @pytest.mark.parametrize(

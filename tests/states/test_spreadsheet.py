@@ -47,6 +47,9 @@ def test_each_sample_employer_is_judged_as_its_row_says(problems):
     ("column", "cell", "path", "expected"),
     [
         ("dga_lijst", "", "registration.dgas", []),
+        ("dga_lijst", "Nee", "registration.dgas", []),
+        ("dga_lijst", "geen", "registration.dgas", []),
+        ("dga_lijst", "A. B:1;", "registration.dgas", [{"name": "A. B", "employee_number": "1"}]),
         ("werkgever_id", " 9900003 ", "registration.loket_employer_id", "9900003"),
         ("werkgever_id", " ", "registration.loket_employer_id", None),
         ("verloning", "maand|4weken", "registration.payroll_frequency", ["monthly", "four_weekly"]),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import heapq
 import pickle
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -45,18 +45,26 @@ def _order(expected: Expected) -> tuple[datetime, str, str]:
     return expected.at, expected.case or "", expected.letter
 
 
-def forecast(database: Database, rules: Rules, now: datetime, days: int) -> Iterator[Expected]:
-    """The letters of the coming days, in order: those that wait in the outbox, and what the timers will write."""
+def forecast(
+    database: Database, rules: Rules, now: datetime, days: int, at_home: Collection[str] = ()
+) -> Iterator[Expected]:
+    """The letters of the coming days, in order: those that wait in the outbox, and what the timers will write.
+
+    The roles `at_home` have an address that the next pass gives to their letters.
+    """
     with ExitStack() as files:
         with database.reading() as store:
-            parts = list(_sorted_parts(_unsorted(store, rules, now, now + timedelta(days=days)), files))
+            parts = list(_sorted_parts(_unsorted(store, rules, now, now + timedelta(days=days), at_home), files))
         yield from heapq.merge(*parts, key=_order)
 
 
-def _unsorted(store: Store, rules: Rules, now: datetime, until: datetime) -> Iterator[Expected]:
+def _unsorted(
+    store: Store, rules: Rules, now: datetime, until: datetime, at_home: Collection[str]
+) -> Iterator[Expected]:
     for row in letters.pages_of(store, LetterState.PENDING):
         if row.due_at <= until:
-            why = _waiting(row.recipient, row.role)
+            leaves = row.recipient is not None or row.role in at_home
+            why = "waits to be sent" if leaves else f"no address for {row.role}"
             yield Expected(max(row.due_at, now), row.case, row.letter, row.role, why)
     for case_id, case in store.cases_due_by(until):
         yield from simulate(Work(rules, _NOBODY, now, case_id, case), until)
@@ -112,7 +120,3 @@ def _moment(calendar: WorkingDays, timer: Timer, now: datetime) -> datetime:
 
 def _reason(event: Event) -> str:
     return f"{event.body.get('rung')} of {event.source}"
-
-
-def _waiting(recipient: str | None, role: str) -> str:
-    return "waits to be sent" if recipient else f"no address for {role}"

@@ -103,10 +103,12 @@ def worker(session: Session, name: str | None, metrics_port: int | None, metrics
 @pass_session
 def forecast(session: Session, days: int) -> None:
     """List the letters of the coming days in order, if nothing changes until then. Nothing is written."""
+    from scripts.passes import desk_of
     from workflow.forecast import forecast as look_ahead
 
     engine = session.engine
-    expected = look_ahead(engine.database, engine.rules, engine.clock.now(), days)
+    at_home = desk_of(session.settings).addresses
+    expected = look_ahead(engine.database, engine.rules, engine.clock.now(), days, at_home)
     if session.json:
         with json_array(session) as add:
             for one in expected:

@@ -52,7 +52,7 @@ def list_letters(session: Session, case: str | None, state: str | None, limit: i
             for row in found:
                 add(_document(row))
         return
-    rows = [_row(row) for row in found]
+    rows = [_row(row, _waits(session, row)) for row in found]
     if not rows:
         click.echo("There are no such letters.")
         return
@@ -86,7 +86,7 @@ def show_letter(session: Session, number: int, raw: bool) -> None:
         print_json({**_document(row), "reason": row.reason, "sha256": row.sha256, "tries": said, "text": text})
         return
     about = f", case {row.case}" if row.case else ""
-    to = "erased" if row.is_erased else masked(row.recipient)
+    to = "erased" if row.is_erased else _waits(session, row) or masked(row.recipient)
     click.echo(f"Letter {row.id}: {row.letter} to {row.role} ({to}){about}")
     click.echo(f"State    {row.state}{f' ({row.reason})' if row.reason else ''}, written {local(row.created_at)}")
     for one in tries:
@@ -189,8 +189,17 @@ def _document(row: OutboxRow) -> dict[str, object]:
     }
 
 
-def _row(row: OutboxRow) -> tuple[str, ...]:
-    waits = f"no address for {row.role}" if row.recipient is None and row.state == LetterState.PENDING else None
+def _waits(session: Session, row: OutboxRow) -> str:
+    """Why a letter without an address waits; '' of any other."""
+    from scripts.passes import desk_of
+
+    if row.recipient is not None or row.state != LetterState.PENDING:
+        return ""
+    known = row.role in desk_of(session.settings).addresses
+    return "gets its address at the next pass" if known else f"no address for {row.role}"
+
+
+def _row(row: OutboxRow, waits: str) -> tuple[str, ...]:
     said = row.reason or waits or row.subject or ""
     return (
         str(row.id),

@@ -74,6 +74,26 @@ def test_doctor_names_the_role_that_has_no_address(ready: Desk) -> None:
     assert said["1 of them wait for an address of asr."] == "set mail_asr in schakel.toml"
 
 
+def test_an_address_that_is_set_and_that_the_next_pass_will_give_is_not_said_to_be_missing(ready: Desk) -> None:
+    case = ready.open("E06")
+    ready.ask(f"advance {case}")
+    ready.environ["SCHAKEL_MAIL_ASR"] = "polis@asr.example"
+    (number,) = (row["id"] for row in ready.ask("mail list") if row["role"] == "asr")
+
+    said = {found["message"]: found["result"] for found in findings(ready, "mail")}
+    listed, shown = (ready.run(words).stdout for words in ("mail list", f"mail show {number}"))
+    expected = {row["role"]: row["reason"] for row in ready.ask("forecast --days 1")}
+
+    assert said["1 of them get the address of asr at the next pass."] == "ok"
+    assert not any("wait for an address" in message for message in said)
+    assert "gets its addr" in listed
+    assert "to asr (gets its address at the next pass)" in shown
+    assert "no address" not in listed + shown
+    assert expected["asr"] == "waits to be sent"
+    ready.run("tick")
+    assert not any("asr" in found["message"] for found in findings(ready, "mail"))
+
+
 def test_doctor_fails_on_a_mail_server_without_a_sender(ready: Desk) -> None:
     ready.environ["SCHAKEL_SMTP_URL"] = "smtp://127.0.0.1:25"
 

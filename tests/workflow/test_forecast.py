@@ -111,6 +111,15 @@ def test_letters_that_wait_are_listed_with_why_they_wait(engine: Engine) -> None
     assert {(one.case, one.at) for one in waiting} == {(case, engine.clock.now())}
 
 
+def test_a_letter_to_a_role_whose_address_the_next_pass_gives_it_waits_to_be_sent(engine: Engine) -> None:
+    bring(engine, "registered"), bring(engine, "enriched")
+
+    found = list(forecast(engine.database, engine.rules, engine.clock.now(), 1, at_home=("asr",)))
+
+    waiting = {one.role: one.reason for one in found if one.role != "applicant" and one.reason.startswith(WAITING)}
+    assert waiting == {"asr": "waits to be sent", "keylane": "no address for keylane"}
+
+
 def test_it_is_in_order(sqlite_engine: Engine) -> None:
     for state in STATES * 3:
         bring(sqlite_engine, state)

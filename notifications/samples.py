@@ -46,7 +46,7 @@ _WORDS: dict[str, dict[str, Any]] = {
             "De Loket.nl-gebruiker heeft deze rechten nog niet: Raadplegen HRM, Raadplegen beloningen.",
             "Het loonheffingennummer ontbreekt. Vul 9 cijfers, de letter L en 2 cijfers in.",
         ],
-        "warnings": ["Verloning per 4 weken met een 13e maand: 13 perioden is iets anders. Klopt dit?"],
+        "warnings": ["De verloning is per 4 weken én er is een 13e maand."],
     },
     "en": {
         "salutation": "Dear Sam Salaris",
@@ -67,7 +67,7 @@ _WORDS: dict[str, dict[str, Any]] = {
             "The Loket.nl user does not have these rights yet: Raadplegen HRM, Raadplegen beloningen.",
             "The wage tax number is missing. Give 9 digits, the letter L and 2 digits.",
         ],
-        "warnings": ["Payroll per 4 weeks with a 13th month: 13 periods is something else. Is this right?"],
+        "warnings": ["Wages are paid per 4 weeks and there is a 13th month."],
     },
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from types import MappingProxyType
 
@@ -14,7 +14,7 @@ from states.reading import held, held_day, held_frequencies, held_rows, held_tex
 from states.registration import read_address
 from states.rights import REQUIRED_RIGHTS, missing_rights
 from states.table import LADDERS, STATES
-from states.wording import known_language, label, phrase, written_date
+from states.wording import known_language, label, phrase, statement, written_date
 from workflow.definition import Facts, Json, Occasion, Problem, Severity
 
 _DUTCH_ONLY = (Language.DUTCH.value,)
@@ -123,8 +123,8 @@ def _company(occasion: Occasion) -> str:
 
 def _open(occasion: Occasion) -> dict[str, Json]:
     return {
-        "open_items": _phrased(_for_role(_asked(occasion), occasion.role), occasion.language),
-        "warnings": _phrased(_for_role(occasion.accepted, occasion.role), occasion.language),
+        "open_items": _said(phrase, _for_role(_asked(occasion), occasion.role), occasion.language),
+        "warnings": _said(statement, _for_role(occasion.accepted, occasion.role), occasion.language),
     }
 
 
@@ -139,8 +139,8 @@ def _for_role(problems: Iterable[Problem], role: str) -> list[Problem]:
     return [problem for problem in problems if not outside or problem.holder == role]
 
 
-def _phrased(problems: Iterable[Problem], language: str) -> list[Json]:
-    return [hide_numbers(phrase(problem, language)) for problem in problems]
+def _said(words: Callable[[Problem, str], str], problems: Iterable[Problem], language: str) -> list[Json]:
+    return [hide_numbers(words(problem, language)) for problem in problems]
 
 
 def _registered(occasion: Occasion) -> dict[str, Json]:

@@ -82,7 +82,7 @@ ENGLISH: Mapping[str, str] = MappingProxyType(
         "Switch them on; mind the exact name. " + _WHERE_RIGHTS,
         "RIGHTS_EXTRA": "The Loket.nl user has more rights than needed: {rights}. "
         "Take them away, or tell us why they must stay.",
-        "KVK_FORMAT": "The KvK number must have 8 digits. You find it on kvk.nl. "
+        "KVK_FORMAT": "The KvK number does not have exactly 8 digits. You find it on kvk.nl. "
         "Correct it or leave it out; it is not required.",
         "POLICY_MISSING": "There is no policy yet. Record at least one, with its policy number and start date.",
         "POLICY_NUMBER_MISSING": "The policy number of policy {number} is missing. Add it from the policy "

@@ -84,7 +84,7 @@ DUTCH: Mapping[str, str] = MappingProxyType(
         "Zet ze aan; let op de precieze naam. " + _WHERE_RIGHTS,
         "RIGHTS_EXTRA": "De Loket.nl-gebruiker heeft meer rechten dan nodig: {rights}. "
         "Haal ze weg, of laat weten waarom ze moeten blijven.",
-        "KVK_FORMAT": "Het KVK-nummer moet 8 cijfers hebben. Je vindt het op kvk.nl. "
+        "KVK_FORMAT": "Het KVK-nummer heeft niet precies 8 cijfers. Je vindt het op kvk.nl. "
         "Verbeter het of laat het weg; het is niet verplicht.",
         "POLICY_MISSING": "Er is nog geen polis. Leg minstens één polis vast, met polisnummer en ingangsdatum.",
         "POLICY_NUMBER_MISSING": "Het polisnummer van polis {number} ontbreekt. Vul het aan vanuit de "

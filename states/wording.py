@@ -77,7 +77,17 @@ def known_language(language: str) -> str:
 def phrase(problem: Problem, language: str) -> str:
     """The message of a problem; a detail that is not known any more shows as '…'."""
     language = known_language(language)
-    text = MESSAGES[language][problem.code]
+    return _filled(MESSAGES[language][problem.code], problem, language)
+
+
+def statement(problem: Problem, language: str) -> str:
+    """What is so, without what to do about it: the first sentence of the message, as its code has it."""
+    language = known_language(language)
+    first, end, _ = MESSAGES[language][problem.code].partition(". ")
+    return _filled(first + end.rstrip(), problem, language)
+
+
+def _filled(text: str, problem: Problem, language: str) -> str:
     details = {name: _shown(value, language) for name, value in problem.details.items()}
     return text.format_map(_Gaps(details)) if "{" in text else text
 

@@ -263,6 +263,39 @@ def test_operations_are_told_whom_a_case_waits_for_and_when_that_is_themselves(
     assert ("niets meer open" in body) == (not waits_for and not open_ones)
 
 
+@pytest.mark.parametrize(
+    ("letter", "role", "language", "said"),
+    [
+        (
+            "enrichment_requested",
+            "asr",
+            "nl",
+            "- Het raamwerkcontractnummer begint niet met A020, zoals doorgaans wel.\n",
+        ),
+        (
+            "registration_received",
+            "applicant",
+            "nl",
+            "- Het raamwerkcontractnummer begint niet met A020, zoals doorgaans wel.\n",
+        ),
+        (
+            "registration_received",
+            "applicant",
+            "en",
+            "- The framework contract number does not begin with A020, as it usually does.\n",
+        ),
+    ],
+)
+def test_a_warning_that_was_accepted_is_told_and_not_asked(occasion, letter, role, language, said):
+    told = occasion(LetterTo(letter, role), language)._replace(accepted=(problem(Code.RW_PREFIX, "r"),), problems=())
+
+    _, body = render(DOMAIN.letter_context(told))
+
+    assert said in body
+    assert "Kijk het na" not in body
+    assert "Check it" not in body
+
+
 def test_what_needs_no_answer_is_not_asked_for(occasion):
     to = next(to for to in EMPLOYER_COUPLING.letters() if to.letter == "reminder_applicant")
     only_info = occasion(to, "nl")._replace(problems=(problem(Code.EMAIL_IDN, "registration.email"),))

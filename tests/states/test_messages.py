@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 
 import pytest
@@ -10,7 +11,8 @@ from states.codes import Code, problem
 from states.domain import EmployerCoupling
 from states.names import Role, StateName
 from states.table import READY_TO_CONFIRM
-from workflow.definition import Other
+from states.wording import statement
+from workflow.definition import Other, Severity
 
 domain = EmployerCoupling()
 DETAILS = {
@@ -38,6 +40,31 @@ def test_every_message_fills_its_gaps_and_is_whole_sentences(code, language):
     assert "…" not in text
     assert text[0].isupper()
     assert text[-1] == "." or "helpdesk.loket.nl" in text
+
+
+ASKS = {
+    "nl": r"\b([Gg]eef|[Kk]ijk|[Kk]ies|[Hh]aal|[Vv]erbeter|[Aa]ccepteer|[Bb]evestig|laat|moet)\b",
+    "en": r"\b([Gg]ive|[Cc]heck|[Cc]hoose|[Tt]ake|[Cc]orrect|[Aa]ccept|[Cc]onfirm|say|tell|must)\b",
+}
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+@pytest.mark.parametrize("code", [code for code in Code if code.severity is Severity.WARNING])
+def test_of_a_warning_can_be_said_what_is_so_without_asking_anything(code, language):
+    doubt = problem(code, "registration.email", **DETAILS)
+
+    said = statement(doubt, language)
+
+    assert domain.phrase(doubt, language).startswith(f"{said} ")
+    assert re.fullmatch(r"[A-Z].{25,}\.", said)
+    assert "{" not in said
+    assert not re.search(ASKS[language], said)
+
+
+def test_a_full_stop_in_a_detail_ends_no_statement():
+    extra = problem(Code.RIGHTS_EXTRA, "loket_user.rights", rights=["Beheren a.s.r. en meer. Alles"])
+
+    assert statement(extra, "nl").endswith("meer rechten dan nodig: Beheren a.s.r. en meer. Alles.")
 
 
 @pytest.mark.parametrize("language", ["nl", "en"])

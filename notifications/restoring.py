@@ -7,6 +7,7 @@ that is due by now fires, until a person has looked.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from notifications.outcomes import tell_cases
@@ -20,16 +21,31 @@ from workflow.storage.store import Store
 from workflow.work import Rules, Work
 
 
-def after_restore(database: Database, rules: Rules, origin: Origin, clock: Clock) -> Restore:
-    """Doubt and hold, in one transaction; repeated, it tells of the restore that is open.
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What would go out by itself while a restore is open: letters that wait, and whether reminders fell due since."""
 
-    Letters that wait or are on their way become unknown, each an event in the history of its cases. Raises Conflict: a
-    worker runs.
+    letters: int = 0
+    reminders: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.letters or self.reminders)
+
+
+def after_restore(
+    database: Database, rules: Rules, origin: Origin, clock: Clock, *, is_again: bool = False
+) -> tuple[Restore, Waiting]:
+    """Doubt and hold, in one transaction; repeated, it tells of the restore that is open, and of what waits since.
+
+    Letters that wait or are on their way become unknown, each an event in the history of its cases. With `is_again`
+    that is done also while a restore is open: a copy made meanwhile was put back, and looks just as the database
+    itself would at that moment, so only a person can say so. Raises Conflict: a worker runs.
     """
     now = clock.now()
     with database.reading() as store:
-        if (known := restores.open_restore(store)) is not None:
-            return known
+        known = restores.open_restore(store)
+        if known is not None and not is_again:
+            return known, _waiting(store, known, now)
         _refuse_worker(store, now)
         copied_at = restores.newest_trace(store)
         doubted = restores.letters_in_doubt(store)
@@ -47,7 +63,8 @@ def after_restore(database: Database, rules: Rules, origin: Origin, clock: Clock
         restores.begin(store, restore)
         return lambda: restore
 
-    return Recorder(database, rules, origin, clock).run_now(act, [number for row in about.values() for number in row])
+    wanted = [number for cases in about.values() for number in cases]
+    return Recorder(database, rules, origin, clock).run_now(act, wanted), Waiting()
 
 
 def release(database: Database, now: datetime) -> Restore | None:
@@ -57,6 +74,12 @@ def release(database: Database, now: datetime) -> Restore | None:
         if known is not None:
             restores.release(store, now)
     return known
+
+
+def _waiting(store: Store, restore: Restore, now: datetime) -> Waiting:
+    """What waits here was written since, or let go again by a person, unless this is a copy: then it may have left."""
+    counts = letters.count_unsent(store)
+    return Waiting(sum(counts.get(state, 0) for state in restores.IN_DOUBT), store.has_due_rung(now, since=restore.at))
 
 
 def _refuse_worker(store: Store, now: datetime) -> None:

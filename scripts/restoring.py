@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from scripts.exits import CONFLICT
 from scripts.output import Column, local, marks, moment, print_json, table, wrapped
 from scripts.wiring import Session
 
 if TYPE_CHECKING:
+    from notifications.restoring import Waiting
     from workflow.storage.restores import Restore
 
 _COLUMNS = (Column("DUE"), Column("CASE"), Column("LETTER", least=12), Column("TO"), Column("STATE", least=12))
@@ -19,15 +21,25 @@ _PAGE = 200
 Held = tuple[str, str, str, str, str]
 
 
-def hold(session: Session) -> None:
-    """`doctor --after-restore`. Raises Conflict: a worker runs."""
+def hold(session: Session, *, is_again: bool) -> None:
+    """`doctor --after-restore`; exit 7 when a restore is open and something waits since. Raises Conflict: a worker.
+
+    A copy that was put back meanwhile cannot be told from that, and then what waits may have gone out.
+    """
     from notifications.restoring import after_restore
 
     engine = session.engine
-    restore = after_restore(engine.database, engine.rules, session.origin(), engine.clock)
+    restore, waiting = after_restore(engine.database, engine.rules, session.origin(), engine.clock, is_again=is_again)
     if session.json:
-        _tell_json(session, restore)
-        return
+        _tell_json(session, restore, waiting)
+    else:
+        _tell_people(session, restore)
+    if waiting:
+        _warn(restore, waiting)
+        click.get_current_context().exit(CONFLICT)
+
+
+def _tell_people(session: Session, restore: Restore) -> None:
     newest = f"; the newest trace in it is of {local(restore.copied_at)}" if restore.copied_at else ""
     click.echo(wrapped(f"A copy was restored{newest}.", "  ", first=f"{marks().yes} "))
     if restore.letters:
@@ -73,11 +85,24 @@ def release(session: Session) -> None:
         click.echo("Next: schakel worker")
 
 
-def _tell_json(session: Session, restore: Restore) -> None:
+def _warn(restore: Restore, waiting: Waiting) -> None:
+    """On standard error: what waits, and the two things that it can be."""
+    count = waiting.letters
+    letters = f"{count} letter{'s' * (count != 1)} wait{'s' * (count == 1)}" if count else ""
+    found = " and ".join(filter(None, (letters, "reminders fell due since" * waiting.reminders)))
+    said = f"The restore of {local(restore.at)} is open, {found}, and nothing was doubted or held anew."
+    again = "If another copy was put back since, these may have gone out: before any worker or tick runs, run "
+    click.echo(wrapped(said, "  ", first=f"{marks().warning} "), err=True)
+    click.echo(wrapped(f"{again}schakel doctor --after-restore --again.", "  "), err=True)
+    click.echo(wrapped("If none was, they go out by themselves, and nothing is to be done.", "  "), err=True)
+
+
+def _tell_json(session: Session, restore: Restore, waiting: Waiting) -> None:
     head = {"restored_at": moment(restore.at), "copied_at": moment(restore.copied_at) if restore.copied_at else None}
     names = ("due_at", "case", "letter", "role", "state")
     held = [dict(zip(names, row, strict=True)) for row in _held(session, restore)]
-    print_json({**head, "letters": restore.letters, "held": held})
+    since = {"letters": waiting.letters, "reminders": waiting.reminders}
+    print_json({**head, "letters": restore.letters, "held": held, "waiting_since": since})
 
 
 def _held(session: Session, restore: Restore) -> Iterator[Held]:

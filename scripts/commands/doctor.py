@@ -40,17 +40,22 @@ class Finding:
     is_flag=True,
     help="An older copy was put back: doubt the letters that waited in it, hold the reminders that are due.",
 )
+@click.option(
+    "--again", is_flag=True, help="With --after-restore: one more copy was put back, while a restore was open."
+)
 @click.option("--release", is_flag=True, help="Let the held reminders go again.")
 @json_option
 @pass_session
-def doctor(session: Session, after_restore: bool, release: bool) -> None:
+def doctor(session: Session, after_restore: bool, again: bool, release: bool) -> None:
     """Check settings, database, key, clock, mail and worker, and say what to do. Exit 1 when something fails."""
     if after_restore and release:
         raise click.UsageError("Give --after-restore or --release, not both.")
+    if again and not after_restore:
+        raise click.UsageError("--again goes with --after-restore.")
     if after_restore or release:
         from scripts import restoring
 
-        (restoring.release if release else restoring.hold)(session)
+        restoring.release(session) if release else restoring.hold(session, is_again=again)
         return
     findings = tuple(_examine(session))
     failed = any(finding.result == "fail" for finding in findings)

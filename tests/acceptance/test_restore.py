@@ -171,6 +171,76 @@ def test_what_is_written_after_the_restore_goes_out_and_new_reminders_fire(
     assert [event["kind"] for event in desk.ask(f"history {new}")].count("reminded") == 1
 
 
+def test_a_copy_from_while_a_restore_was_open_sends_nothing_twice(
+    desk: Desk, engine: Engine, clock: SetClock, url: str, copy: Copy
+) -> None:
+    """It looks as the database itself did at that moment, so a plain repeat says what waits, and a person decides."""
+    live(desk, engine, clock)
+    first = desk.ask("doctor --after-restore")
+    early = {row["id"] for row in look(url, "SELECT id FROM outbox")}
+    case = bring(engine, "rights_pending")
+    engine.database.dispose()
+    restored = copy()
+    with Sink() as sink:
+        desk.environ["SCHAKEL_SMTP_URL"] = f"smtp://{ADDRESS}:{sink.port}"
+        for _ in range(9):  # what the copy does not know: the letter left, and a reminder of the same case
+            desk.run("tick")
+            clock.moment += timedelta(days=1)
+        arrived = len(sink.letters)
+
+        desk.environ["SCHAKEL_DATABASE_URL"] = restored
+        asked = desk.ask("doctor --after-restore", code=7)
+        said = " ".join(desk.run("doctor --after-restore").stderr.split())
+        untold = {row["state"] for row in look(restored, f"SELECT state FROM outbox WHERE id > {max(early)}")}
+        again = desk.ask("doctor --after-restore --again")
+        listed = desk.ask("doctor --after-restore")
+        for _ in range(2):
+            assert desk.run("tick").exit_code == 0
+        quiet = len(sink.letters)
+        released = desk.ask("doctor --release")
+        desk.run("tick")
+
+    assert arrived > 1
+    assert (asked["restored_at"], asked["letters"]) == (first["restored_at"], first["letters"])
+    assert (asked["waiting_since"], untold) == ({"letters": 1, "reminders": True}, {"pending"})
+    assert "1 letter waits and reminders fell due since" in said
+    assert "schakel doctor --after-restore --again" in said
+    assert (again["letters"], again["waiting_since"]) == (1, {"letters": 0, "reminders": False})
+    assert case in {row["case"] for row in again["held"]}
+    assert listed == again
+    assert quiet == arrived
+    assert released == {"released": True, "reminders": len(again["held"])}
+    assert len(sink.letters) > arrived
+
+
+def test_a_repeat_leaves_what_was_written_since_and_what_a_person_let_go_again(
+    desk: Desk, engine: Engine, clock: SetClock, url: str
+) -> None:
+    live(desk, engine, clock)
+    told = desk.ask("doctor --after-restore")
+    number = min(one["id"] for one in desk.ask("mail list --state unknown"))
+    desk.ask(f'mail resolve {number} --resend --reason "gebeld: is er niet"')
+    bring(engine, "rights_pending")
+    before = look(url, "SELECT id, state FROM outbox ORDER BY id")
+
+    repeated = desk.ask("doctor --after-restore", code=7)
+
+    assert repeated == told | {"waiting_since": {"letters": 2, "reminders": False}}
+    assert look(url, "SELECT id, state FROM outbox ORDER BY id") == before
+    assert before[-1]["state"] == "pending"
+
+
+def test_again_goes_with_a_restore_and_not_with_a_worker(desk: Desk, engine: Engine, clock: SetClock) -> None:
+    desk.ask("doctor --after-restore")
+    with engine.database.writing() as store:
+        shift.begin(store, "w1", clock.moment)
+
+    running = desk.run("doctor --after-restore --again")
+
+    assert (running.exit_code, "Stop it first" in running.stderr) == (7, True)
+    assert desk.run("doctor --again").exit_code == 2
+
+
 def test_a_worker_that_runs_is_in_the_way(desk: Desk, engine: Engine, clock: SetClock) -> None:
     with engine.database.writing() as store:
         shift.begin(store, "w1", clock.moment)

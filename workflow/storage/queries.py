@@ -210,7 +210,7 @@ def due_cases() -> Executable:
 
 def rung_that_is_due() -> Executable:
     """A case with a rung that waits to be fired."""
-    due = timers.c.due_at.between(bindparam("since"), bindparam("now"))
+    due = and_(timers.c.due_at > bindparam("since"), timers.c.due_at <= bindparam("now"))
     return select(timers.c.case_id).where(due, timers.c.kind == "rung").limit(1)
 
 

@@ -17,6 +17,8 @@ from workflow.storage.tables import cases, checkpoints, outbox, restores, timers
 
 PAGE = 1_000
 """Cases with held reminders that are read at a time."""
+IN_DOUBT = (LetterState.PENDING, LetterState.CLAIMED, LetterState.SENDING)
+"""How a letter is in a copy that may have gone out since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +66,7 @@ def newest_trace(store: Store) -> datetime | None:
 
 def letters_in_doubt(store: Store) -> list[OutboxRow]:
     """Letters that may have gone out after the copy was made: those that waited in it, or were on their way."""
-    states = (LetterState.PENDING, LetterState.CLAIMED, LetterState.SENDING)
-    return [row for state in states for row in letters.pages_of(store, state)]
+    return [row for state in IN_DOUBT for row in letters.pages_of(store, state)]
 
 
 def doubt(store: Store, row: OutboxRow, reason: str, now: datetime) -> bool:

@@ -17,6 +17,7 @@ from scripts.output import plain, print_json, wrapped
 from scripts.stream import OutputLost, to_nowhere
 from scripts.wiring import Session
 from workflow.errors import (
+    CannotFire,
     Conflict,
     HistoryBroken,
     NoSuchCase,
@@ -112,6 +113,8 @@ def _hint(error: SchakelError, session: Session) -> str | None:
     if isinstance(error, Conflict):
         case = error.case or session.case
         return f"schakel show {case}" if case else "schakel list"
+    if isinstance(error, CannotFire):
+        return f"schakel replay {error.cases[0]}"
     if isinstance(error, StoreError) and "schakel init" not in str(error):
         return "schakel doctor"
     return None

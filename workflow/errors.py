@@ -9,6 +9,7 @@ SchakelError
 │   └── Overtaken   the database itself refused the write, because of another that came just before it
 ├── StoreError      the database cannot be used: not there, too new, read-only, full
 ├── HistoryBroken   what stands where a history should be cannot be read as one
+├── CannotFire      what is due for some cases cannot be fired; it was for all others
 ├── LoketError      (loket) the payroll package's API could not be asked
 ├── CannotRender    (notifications) a letter's template fails on what it is given
 └── CannotBuild     (notifications) a letter cannot be made into a message
@@ -65,6 +66,14 @@ class StoreError(SchakelError):
 
 class HistoryBroken(SchakelError):
     """What stands where a case's history should be cannot be read as one."""
+
+
+class CannotFire(SchakelError):
+    """What is due for `cases` (references) cannot be fired; everything else was. Its cause is what the first raised."""
+
+    def __init__(self, message: str, cases: Iterable[str]) -> None:
+        super().__init__(message)
+        self.cases = tuple(cases)
 
 
 def sentence(text: str) -> str:

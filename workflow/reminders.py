@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,15 +11,18 @@ from workflow.answers import Case
 from workflow.calendar import REMINDER_HOUR, WorkingDays
 from workflow.clock import AMSTERDAM
 from workflow.definition import Json, Key, LetterTo, Rung
+from workflow.errors import CannotFire
 from workflow.events import Event, Kind, Origin
 from workflow.schedule import Timer, TimerKind, timers_of
 from workflow.storage import Database
 from workflow.storage.restores import held_until
-from workflow.storage.store import ALWAYS
+from workflow.storage.store import ALWAYS, FIRST
 from workflow.work import Rules, Work
 
 BATCH = 100
 """Cases fired in one transaction."""
+_NAMED = 20
+"""How many cases a message names."""
 _NOBODY = Origin("reminders", "", "worker")
 """Who fires what is only looked at."""
 
@@ -43,34 +47,50 @@ def run_once(database: Database, rules: Rules, now: datetime, origin: Origin) ->
     """Fire every timer that is due; reminders only on working days from 09:00. Each batch commits by itself.
 
     Two workers share the work: what one has taken the other passes by, and what fired is no longer due. A case that
-    cannot be fired takes no other with it; what it raised is raised when all others are done.
+    cannot be read or fired takes no other with it. Raises CannotFire when all others are done: it names each such case.
     """
-    total, kinds = Fired(), kinds_at(rules.calendar, now)
-    faults: dict[int, Exception] = {}
+    total, kinds, after = Fired(), kinds_at(rules.calendar, now), FIRST
+    faults: dict[str, Exception] = {}
     is_more = True
     while is_more:
         with database.writing() as store:
             since = held_until(store)
-            found = store.due_cases(now, kinds, BATCH, since=since)
-            works = [Work(rules, origin, now, case_id, case) for case_id, case in found]
-            others = store.older_open_cases([(work.case_id, _keys(work)) for work in works])
-            for work, seen in zip(works, others, strict=True):
-                work.others = seen
-                try:
+            found = store.due_cases(now, kinds, BATCH, since=since, after=after)
+            works: list[tuple[Work, tuple[Key, ...]]] = []
+            for due in {due.case_id: due for due in found}.values():
+                with _noting(faults, due.reference):
+                    work = Work(rules, origin, now, due.case_id, due.read())
+                    works.append((work, rules.definition.domain.keys(work.case.facts)))
+            others = store.older_open_cases([(work.case_id, keys) for work, keys in works])
+            fired: list[Work] = []
+            for (work, _), seen in zip(works, others, strict=True):
+                with _noting(faults, work.case.reference):
+                    work.others = seen
                     total += fire_due(work, since)
-                except Exception as error:  # noqa: BLE001  (raised below)
-                    faults[work.case_id] = error
-            fired = [work for work in works if work.case_id not in faults]
+                    fired.append(work)
             store.write(fired)
             store.rewrite_timers([work for work in fired if not work.events])
-        is_more = len(works) == BATCH and any(work.events for work in fired)
+        is_more = len(found) == BATCH
+        after = found[-1].place if found else after
     if faults:
-        raise next(iter(faults.values()))
+        raise CannotFire(_said(faults), faults) from next(iter(faults.values()))
     return total
 
 
-def _keys(work: Work) -> tuple[Key, ...]:
-    return work.rules.definition.domain.keys(work.case.facts)
+@contextmanager
+def _noting(faults: dict[str, Exception], case: str) -> Iterator[None]:
+    """Whatever a case raises is told when all others are done."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001  (what it is depends on what stands in the row)
+        faults[case] = error
+
+
+def _said(faults: Mapping[str, Exception]) -> str:
+    """The cases, and the type of what each raised: its text may hold a value of a person."""
+    named = [f"{case} ({type(error).__name__})" for case, error in faults.items()]
+    more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+    return f"{', '.join(named[:_NAMED])}{more}: what is due cannot be fired; for all other cases it was."
 
 
 def kinds_at(calendar: WorkingDays, now: datetime) -> tuple[TimerKind, ...]:

@@ -15,6 +15,7 @@ from looking import bare, look
 
 from workflow import Database, Engine, Origin, open_database, reminders
 from workflow.clock import AMSTERDAM, SetClock
+from workflow.errors import CannotFire
 from workflow.events import Kind
 from workflow.reminders import Fired
 
@@ -429,17 +430,61 @@ def test_a_batch_that_fails_takes_none_of_the_earlier_batches_with_it(sqlite_eng
     assert {tuple(climbed(engine, case)) for case in cases} == {(("reminder_1", "2026-04-23T07:00Z"),)}
 
 
-def test_a_case_that_cannot_be_fired_takes_no_other_with_it(engine: Engine, url: str, clock: SetClock) -> None:
+SPOILT = {
+    "a state that is no more": ("state = 'a_state_of_before'", "KeyError"),
+    "no progress": ("progress = '{}'", "KeyError"),
+    "no facts": ("facts = '[]'", "AttributeError"),
+}
+
+
+@pytest.mark.parametrize(("spoilt", "kind"), SPOILT.values(), ids=SPOILT)
+def test_a_case_that_cannot_be_fired_takes_no_other_with_it_and_is_named(
+    engine: Engine, url: str, clock: SetClock, spoilt: str, kind: str
+) -> None:
     odd, good = bring(engine, "registered"), [bring(engine, "rights_pending") for _ in range(3)]
     with bare(url) as connection:
-        connection.execute(f"UPDATE cases SET state = 'a_state_of_before' WHERE reference = '{odd}'")
+        connection.execute(f"UPDATE cases SET {spoilt} WHERE reference = '{odd}'")
     clock.moment += timedelta(days=8, minutes=1)
 
-    with pytest.raises(KeyError, match="a_state_of_before"):
-        reminders.run_once(engine.database, engine.rules, clock.moment, WORKER)
+    with pytest.raises(CannotFire, match=f"^{odd} \\({kind}\\): ") as raised:
+        fire(engine)
 
+    assert type(raised.value.__cause__).__name__ == kind
+    assert raised.value.cases == (odd,)
     assert [last_kind(engine, case) for case in good] == ["reminded"] * 3
-    assert last_kind(engine, odd) == "moved"
+    assert look(url, "SELECT kind FROM events WHERE case_id = 1 ORDER BY seq")[-1] == {"kind": "moved"}
+
+
+@pytest.mark.parametrize("odd", [2, 4, 5])
+def test_a_whole_batch_that_cannot_be_fired_keeps_none_of_those_behind_it(
+    engine: Engine, url: str, clock: SetClock, monkeypatch: pytest.MonkeyPatch, odd: int
+) -> None:
+    """However long due they are, they come first in every pass."""
+    monkeypatch.setattr(reminders, "BATCH", 2)
+    cases = [bring(engine, "rights_pending") for _ in range(odd + 3)]
+    with bare(url) as connection:
+        connection.execute(f"UPDATE cases SET progress = '{{}}' WHERE id <= {odd}")
+    clock.moment += timedelta(days=8, minutes=1)
+
+    for _ in range(2):
+        with pytest.raises(CannotFire) as raised:
+            fire(engine)
+        assert raised.value.cases == tuple(cases[:odd])
+
+    assert [last_kind(engine, case) for case in cases[odd:]] == ["reminded"] * 3
+
+
+def test_of_many_cases_that_cannot_be_fired_some_are_named(
+    sqlite_engine: Engine, sqlite_url: str, clock: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reminders, "_NAMED", 2)
+    one, two, *_ = [bring(sqlite_engine, "registered") for _ in range(5)]
+    with bare(sqlite_url) as connection:
+        connection.execute("UPDATE cases SET progress = '{}'")
+    clock.moment += timedelta(days=8, minutes=1)
+
+    with pytest.raises(CannotFire, match=f"^{one} \\(KeyError\\), {two} \\(KeyError\\) and 3 more: "):
+        fire(sqlite_engine)
 
 
 def last_kind(engine: Engine, case: str) -> str:

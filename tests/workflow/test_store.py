@@ -265,8 +265,8 @@ def ticking(store: Store) -> Store:
 @pytest.mark.parametrize(
     ("until", "kinds", "limit", "since", "expected"),
     [
-        (50, {HOLD, RUNG}, 100, None, [2, 3, 4, 5, 1]),
-        (49, {HOLD, RUNG}, 100, None, [2, 3, 4, 5]),
+        (50, {HOLD, RUNG}, 100, None, [2, 3, 4, 5, 2, 1]),
+        (49, {HOLD, RUNG}, 100, None, [2, 3, 4, 5, 2]),
         (50, {HOLD, RUNG}, 2, None, [2, 3]),
         (50, {RUNG}, 100, None, [3, 5, 2, 1]),
         (30, {HOLD}, 100, None, [2, 4]),
@@ -275,14 +275,25 @@ def ticking(store: Store) -> Store:
         (19, {HOLD, RUNG}, 100, None, []),
     ],
 )
-def test_cases_whose_timer_is_due_come_longest_due_first_each_once(
+def test_cases_whose_timer_is_due_come_longest_due_first(
     ticking: Store, until: int, kinds: set[TimerKind], limit: int, since: int | None, expected: list[int]
 ) -> None:
     given = {"since": minute(since)} if since is not None else {}
 
     found = ticking.due_cases(minute(until), kinds, limit, **given)
 
-    assert [(number, case.reference) for number, case in found] == [(number, f"C-{number}") for number in expected]
+    assert [(due.case_id, due.reference) for due in found] == [(number, f"C-{number}") for number in expected]
+    assert [due.read().reference for due in found] == [due.reference for due in found]
+
+
+def test_cases_whose_timer_is_due_can_be_read_on_from_any_of_them(ticking: Store) -> None:
+    whole = ticking.due_cases(minute(50), {HOLD, RUNG}, 100)
+
+    for place, due in enumerate(whole):
+        rest = ticking.due_cases(minute(50), {HOLD, RUNG}, 2, after=due.place)
+        held = ticking.due_cases(minute(50), {HOLD, RUNG}, 100, after=due.place, since=minute(30))
+        assert [one.place for one in rest] == [one.place for one in whole[place + 1 :][:2]]
+        assert [one.case_id for one in held] == [one.case_id for one in whole[max(place + 1, 4) :]]
 
 
 @pytest.mark.parametrize("page", [1, 2, 3, 1000])

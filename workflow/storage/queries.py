@@ -198,12 +198,15 @@ def insert_letter() -> Executable:
 
 
 def due_cases() -> Executable:
-    """Cases with a timer that is due, longest due first, kept from other workers."""
-    since = timers.c.due_at > bindparam("since")
+    """Cases with a timer that is due, longest due first and from a place on, kept from other workers."""
+    later = or_(timers.c.due_at > bindparam("since"), timers.c.case_id > bindparam("after"))
     due = and_(
-        since, timers.c.due_at <= bindparam("now"), or_(bindparam("any_kind"), timers.c.kind == bindparam("kind"))
+        timers.c.due_at >= bindparam("since"),
+        later,
+        timers.c.due_at <= bindparam("now"),
+        or_(bindparam("any_kind"), timers.c.kind == bindparam("kind")),
     )
-    found = select(cases).join(timers, timers.c.case_id == cases.c.id).where(due)
+    found = select(cases, timers.c.due_at.label("timer_due_at")).join(timers, timers.c.case_id == cases.c.id).where(due)
     first = found.order_by(timers.c.due_at, timers.c.case_id).limit(bindparam("limit"))
     return kept(first, of=cases, skip_locked=True)
 

@@ -95,6 +95,11 @@ class Statement:
             row[name] = read(row[name])
         return row
 
+    def part(self, values: Sequence[Any], name: str) -> Any:
+        """One column of such a row, for who must know which row it is before the rest can be read."""
+        value, read = values[self.columns.index(name)], dict(self._readers).get(name)
+        return read(value) if read else value
+
 
 def in_one(changes: Sequence[tuple[Statement, Sequence[Row]]]) -> tuple[str, list[Any]]:
     """Statements for PostgreSQL as one, the first done first; and its values. None sees what another changes."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 from workflow.answers import Case
@@ -14,12 +15,17 @@ from workflow.history import Values
 from workflow.schedule import TimerKind
 from workflow.storage import queries, rows
 from workflow.storage.session import Query, Session
+from workflow.storage.statement import Statement
 from workflow.storage.writing import write
 from workflow.work import Work
 
 _PAGE = 1000
 ALWAYS = datetime(1, 1, 1, tzinfo=UTC)
 """Before everything."""
+Place = tuple[datetime, int]
+"""When a timer is due, and the number of its case."""
+FIRST: Place = (ALWAYS, 0)
+_LAST_NUMBER = 2**62
 
 
 class _By(NamedTuple):
@@ -56,6 +62,20 @@ class Neighbours(NamedTuple):
             if reference := older[key.differing]:
                 found.append(Other(key.kind, reference))
         return tuple(found)
+
+
+class Due(NamedTuple):
+    """A case with a timer that is due; to `read` it raises whatever reading a forged row raises."""
+
+    case_id: int
+    reference: str
+    due_at: datetime
+    read: Callable[[], Case]
+
+    @property
+    def place(self) -> Place:
+        """Where it stands among all that are due."""
+        return (self.due_at, self.case_id)
 
 
 class Store(Session):
@@ -141,18 +161,37 @@ class Store(Session):
         write(self, works)
 
     def due_cases(
-        self, now: datetime, kinds: Collection[TimerKind], limit: int, *, since: datetime = ALWAYS
-    ) -> list[tuple[int, Case]]:
-        """Cases with a timer of these kinds that is due, kept from other workers; each once."""
+        self,
+        now: datetime,
+        kinds: Collection[TimerKind],
+        limit: int,
+        *,
+        since: datetime = ALWAYS,
+        after: Place = FIRST,
+    ) -> list[Due]:
+        """Timers of these kinds that are due, longest due first, their cases kept from other workers.
+
+        Those that were due until `since`, or stand no later than `after`, are left out. A case may be there twice.
+        """
+        place = max(after, (since, _LAST_NUMBER))
         values = {
-            "since": since,
+            "since": place[0],
+            "after": place[1],
             "now": now,
             "any_kind": len(kinds) > 1,
             "kind": str(next(iter(kinds))),
             "limit": limit,
         }
-        found = self.select(queries.due_cases, values)
-        return list({row["id"]: (row["id"], rows.case_of(row)) for row in found}.values())
+        statement = self._prepared(queries.due_cases)
+        return [
+            Due(
+                statement.part(found, "id"),
+                statement.part(found, "reference"),
+                statement.part(found, "timer_due_at"),
+                partial(_case_in, statement, found),
+            )
+            for found in self.run(queries.due_cases, values).fetchall()
+        ]
 
     def has_due_rung(self, now: datetime, *, since: datetime = ALWAYS) -> bool:
         """Whether a rung that fell due since then waits to be fired, here or by a worker that has not committed yet."""
@@ -186,6 +225,10 @@ def is_useful(key: Key) -> bool:
 def _by(reference: str | None, external: str | None) -> tuple[_By, dict[str, str]]:
     by, named = (_BY_REFERENCE, reference) if reference is not None else (_BY_EXTERNAL, external)
     return by, {by.name: named or ""}
+
+
+def _case_in(statement: Statement, values: Sequence[Any]) -> Case:
+    return rows.case_of(statement.row(values))
 
 
 def _look_up(case_id: int, key: Key, most: int) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import click
@@ -30,6 +30,7 @@ from workflow.errors import (
 )
 
 DONE, FAILED, USAGE, NO_SUCH_CASE, REFUSED, ROWS_FAILED, CONFLICT, UNVERIFIED = 0, 1, 2, 3, 5, 6, 7, 8
+_SEND = "the same with SCHAKEL_TRACEBACK=1, and send what it prints"
 INTERRUPTED, BROKEN_PIPE = 130, 141
 
 _KINDS: tuple[tuple[type[SchakelError], int, str], ...] = (
@@ -53,6 +54,19 @@ class Failure:
     problems: tuple[dict[str, str], ...] = ()
     hint: str | None = None
     case: str | None = None
+
+
+class PartsFailed(SchakelError):
+    """Parts of a pass failed, each named with what it raised; the others were done."""
+
+    def __init__(self, faults: Mapping[str, Exception]) -> None:
+        said: dict[str, list[str]] = {}
+        for part, error in faults.items():
+            said.setdefault(words_of(error), []).append(part)
+        told = " ".join(f"{' and '.join(parts)}: {words}" for words, parts in said.items())
+        super().__init__(f"Not all of this pass could be done; the rest was. {told}")
+        foreseen = all(isinstance(error, SchakelError | OSError) for error in faults.values())
+        self.hint = "schakel doctor" if foreseen else _SEND
 
 
 def run(command: Callable[[], object], session: Session) -> int:
@@ -90,10 +104,18 @@ def explain(error: Exception, session: Session) -> Failure:
         code, kind = next(((code, kind) for tree, code, kind in _KINDS if isinstance(error, tree)), (FAILED, "failed"))
         return Failure(code, kind, str(error), hint=_hint(error, session))
     if isinstance(error, OSError):
+        return Failure(FAILED, "system", words_of(error), hint="schakel doctor")
+    return Failure(FAILED, "unexpected", words_of(error), hint=_SEND)
+
+
+def words_of(error: Exception) -> str:
+    """What happened, in a sentence. Of what nobody foresaw only the type: its text may hold a value of a person."""
+    if isinstance(error, SchakelError):
+        return sentence(str(error))
+    if isinstance(error, OSError):
         what = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or type(error).__name__
-        return Failure(FAILED, "system", f"The system refused: {what}.", hint="schakel doctor")
-    said = f"An unexpected {type(error).__name__}: this is a fault in Schakel; nothing is half-written."
-    return Failure(FAILED, "unexpected", said, hint="the same with SCHAKEL_TRACEBACK=1, and send what it prints")
+        return f"The system refused: {what}."
+    return f"An unexpected {type(error).__name__}: this is a fault in Schakel; nothing is half-written."
 
 
 def _explain_refusal(error: Refused, session: Session) -> Failure:
@@ -106,13 +128,14 @@ def _explain_refusal(error: Refused, session: Session) -> Failure:
 
 
 def _hint(error: SchakelError, session: Session) -> str | None:
-    if isinstance(error, NoSuchLetter):
-        return "schakel mail list"
     if isinstance(error, NoSuchCase):
-        return "schakel list --search PART-OF-THE-NAME"
+        is_letter = isinstance(error, NoSuchLetter)
+        return "schakel mail list" if is_letter else "schakel list --search PART-OF-THE-NAME"
     if isinstance(error, Conflict):
         case = error.case or session.case
         return f"schakel show {case}" if case else "schakel list"
+    if isinstance(error, PartsFailed):
+        return error.hint
     if isinstance(error, CannotFire):
         return f"schakel replay {error.cases[0]}"
     if isinstance(error, StoreError) and "schakel init" not in str(error):

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from loket.poll import Poll, Polled
 from notifications import checkpoint, overview
 from notifications.delivery import Delivered, Delivery
 from notifications.desk import Desk
 from notifications.smtp import Server, parse_smtp_url
+from scripts.exits import PartsFailed, words_of
 from scripts.passwords import read_password
 from scripts.settings import Settings
 from scripts.wiring import Session
 from workflow import reminders
-from workflow.errors import UsageError
+from workflow.errors import SchakelError, UsageError
 from workflow.ledger import sequencer
 from workflow.ledger.outside import keep_copy
 from workflow.reminders import Fired
@@ -126,27 +127,38 @@ class Passes:
     def run_once(self) -> Pass:
         """One pass of everything, in the order in which one makes work for the next.
 
-        A part that fails keeps none of the others from being done; what it raised is raised after them.
+        A part that fails keeps none of the others from being done; what it raised is raised after them. Raises
+        PartsFailed, naming each part, when several failed by different faults or one by a fault in Schakel.
         """
-        faults: list[Exception] = []
+        faults: dict[str, Exception] = {}
 
-        def done(part: Callable[[], T], nothing: T) -> T:
+        def done(name: str, part: Callable[[], T], nothing: T) -> T:
             try:
                 return part()
             except Exception as error:  # noqa: BLE001  (raised below)
-                faults.append(error)
+                faults[name] = error
                 return nothing
 
         made = Pass(
-            done(self.fire, Fired()),
-            done(self.look_over, False),
-            done(self.deliver, Delivered()),
-            done(self.seal, Sealed(0, 0)),
-            done(lambda: self.poll(_TICK_POLLS), Polled()),
+            done("Reminders", self.fire, Fired()),
+            done("Overview", self.look_over, False),
+            done("Letters", self.deliver, Delivered()),
+            done("Ledger", self.seal, Sealed(0, 0)),
+            done("Loket.nl", lambda: self.poll(_TICK_POLLS), Polled()),
         )
         if faults:
-            raise faults[0]
+            _raise(faults)
         return made
+
+
+def _raise(faults: Mapping[str, Exception]) -> NoReturn:
+    """What stopped one part, or all of them alike, is raised as it is: it says what to do, and has its exit code."""
+    first, *others = faults.values()
+    if isinstance(first, SchakelError | OSError) and {words_of(first)} == {
+        words_of(error) for error in faults.values()
+    }:
+        raise first
+    raise PartsFailed(faults) from (ExceptionGroup("parts of a pass", [first, *others]) if others else first)
 
 
 def desk_of(settings: Settings) -> Desk:

@@ -1,11 +1,20 @@
 import json
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from employers import bring
+from looking import bare
 
+from notifications import overview
 from scripts.exits import run
 from scripts.output import json_array
+from scripts.passes import Passes
 from scripts.wiring import Session
-from workflow import Conflict, NoSuchCase, Refused, SchakelError, StoreError, UsageError
+from scripts.worker import Worker
+from tests.scripts.desk import Desk
+from workflow import Conflict, Engine, NoSuchCase, Refused, SchakelError, StoreError, UsageError
+from workflow.clock import SetClock
 
 SETTINGS = {"SCHAKEL_SETTINGS": "/dev/null", "SCHAKEL_LANGUAGE": "en"}
 
@@ -67,3 +76,64 @@ def test_an_error_in_the_middle_of_an_array_leaves_it_whole(capsys: pytest.Captu
     said = capsys.readouterr()
     assert json.loads(said.out) == [{"row": 1}]
     assert json.loads(said.err)["error"] == "store"
+
+
+# -- a tick -----------------------------------------------------------------------------------------------------------
+
+
+def told(desk: Desk) -> str:
+    """What a tick that fails says on standard error, in one line."""
+    done = desk.run("tick")
+    assert done.exit_code == 1, done.output
+    return " ".join(done.stderr.split())
+
+
+def test_a_tick_names_the_case_that_cannot_be_fired_and_every_part_that_failed(
+    desk: Desk, engine: Engine, url: str, clock: SetClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    desk.environ["SCHAKEL_DATABASE_URL"] = url
+    case, _ = bring(engine, "registered"), bring(engine, "registered")
+    with bare(url) as connection:
+        connection.execute(f"UPDATE cases SET progress = '{{}}' WHERE reference = '{case}'")
+    clock.moment += timedelta(days=9)
+
+    one = told(desk)
+    session = Session(environ=desk.environ, clock=clock)
+    Worker(session)._guarded("timers")
+    session.close()
+    line = json.loads(capsys.readouterr().err)
+    Path(desk.environ["SCHAKEL_SIGNING_KEY"]).write_text("rubbish")
+    two = told(desk)
+
+    assert one.startswith(f"{case} (KeyError): what is due cannot be fired")
+    assert one.endswith(f"Next: schakel replay {case}")
+    assert (line["job"], line["error"], line["message"][:20]) == ("timers", "CannotFire", f"{case} (KeyError)"[:20])
+    assert f"Reminders: {case} (KeyError): what is due cannot be fired" in two
+    assert "Ledger: " in two
+    assert "is not a signing key" in two
+    assert two.endswith("Next: schakel doctor")
+
+
+def test_a_part_of_a_tick_that_ends_in_what_nobody_foresaw_is_named_without_its_values(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overview, "run_once", lambda *_: fail(ValueError("999900171L01")))
+
+    said, document = told(desk), desk.ask("tick", code=1)
+
+    assert "Overview: An unexpected ValueError" in said
+    assert "SCHAKEL_TRACEBACK=1" in said
+    assert "999900171L01" not in said
+    assert "Overview: " in document["message"]
+
+
+def test_what_keeps_every_part_of_a_tick_from_being_done_is_said_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(_passes: Passes) -> object:
+        return fail(StoreError("The database is gone."))
+
+    for part in ("fire", "look_over", "deliver", "seal"):
+        monkeypatch.setattr(Passes, part, gone)
+
+    assert told(desk) == "The database is gone. Next: schakel doctor"

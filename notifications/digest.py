@@ -18,7 +18,8 @@ from workflow.storage.store import Store
 from workflow.work import Letter
 
 LETTER = "reminder_digest"
-_LONG_AGO = timedelta(hours=1)
+_PATIENCE = timedelta(hours=1)
+"""How long a reminder waits for others at most: longer than a pass takes to write them all."""
 _KEPT = ("reference", "company", "state_label", "open_items", "working_days", "letter")
 
 
@@ -33,12 +34,13 @@ class Merged:
 def merge_reminders(store: Store, now: datetime) -> Merged:
     """Merge what can be merged. While something is still to be fired, reminders wait for what belongs with them.
 
-    They do not wait for what is held since an older copy was restored, nor for what should have been fired long ago.
+    However late it is: a worker that was away writes them in several transactions too. But each waits for an hour at
+    most, since there may be a case that cannot be fired; and for nothing that is held since a copy was restored.
     """
-    if store.has_due_rung(now, since=max(now - _LONG_AGO, held_until(store))):
-        return Merged(0, 0)
-    count = sum(_merge(store, group, now) for group in merging.mergeable(store, now))
-    return Merged(count, merging.last_number(store))
+    is_firing = store.has_due_rung(now, since=held_until(store))
+    until = now - _PATIENCE if is_firing else now
+    count = sum(_merge(store, group, now) for group in merging.mergeable(store, until))
+    return Merged(count, merging.last_number(store, until))
 
 
 def _merge(store: Store, rows: Sequence[OutboxRow], now: datetime) -> int:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 from employers import bring, employer
-from looking import look
+from looking import bare, look
 from sink import Sink, delivery
 
 from workflow import Engine, Origin, reminders
 from workflow.clock import AMSTERDAM, SetClock
+from workflow.errors import CannotFire
 from workflow.events import Kind
 from workflow.storage.letters import LetterState
 
@@ -228,13 +229,14 @@ def test_a_reminder_that_was_tried_already_stays_a_letter_of_its_own(sqlite_engi
     assert {kinds(engine, case)[-1] for case in (first, second)} == {"letter_sent"}
 
 
-def test_reminders_wait_for_those_that_are_still_to_be_fired_that_morning(
-    engine: Engine, clock: SetClock, url: str
+@pytest.mark.parametrize("late", [timedelta(), timedelta(hours=5), timedelta(days=1, hours=2)])
+def test_reminders_wait_for_those_that_are_still_to_be_fired_however_late_it_is(
+    engine: Engine, clock: SetClock, url: str, late: timedelta
 ) -> None:
     """A worker was stopped between two batches: what it wrote is not sent one by one meanwhile."""
     for _ in range(reminders.BATCH + 2):
         preparing(engine)
-    clock.moment = MORNING
+    clock.moment = MORNING + late
     commits = 0
 
     def failpoint(sql: str) -> None:
@@ -250,12 +252,40 @@ def test_reminders_wait_for_those_that_are_still_to_be_fired_that_morning(
 
     with Sink() as sink:
         delivery(engine, sink).run_once()
+        meanwhile = len(sink.letters)
         fire(engine)
         delivery(engine, sink).run_once()
 
-    assert len(sink.letters) == 1
+    assert (meanwhile, len(sink.letters)) == (0, 1)
     (digest,) = outbox(url, "letter = 'reminder_digest'")
     assert json.loads(digest["context"])["count"] == reminders.BATCH + 2
+
+
+@pytest.mark.parametrize("days_before", [0, 7])
+def test_a_case_that_cannot_be_fired_keeps_the_reminders_of_others_for_an_hour_at_most(
+    engine: Engine, clock: SetClock, url: str, days_before: int
+) -> None:
+    clock.moment -= timedelta(days=days_before)
+    odd = preparing(engine)
+    clock.moment += timedelta(days=days_before)
+    for _ in range(3):
+        preparing(engine)
+    with bare(url) as connection:
+        connection.execute(f"UPDATE cases SET progress = '{{}}' WHERE reference = '{odd}'")
+    clock.moment = MORNING
+    with pytest.raises(CannotFire):
+        fire(engine)
+
+    with Sink() as sink:
+        delivery(engine, sink).run_once()
+        clock.moment += timedelta(minutes=59)
+        delivery(engine, sink).run_once()
+        early = len(sink.letters)
+        clock.moment += timedelta(minutes=1)
+        done = delivery(engine, sink).run_once()
+
+    assert (early, done.merged, done.sent, done.pending) == (0, 3, 1, 0)
+    assert len(sink.letters) == 1
 
 
 def test_a_late_rung_of_a_case_on_hold_does_not_keep_the_others_from_being_merged(

@@ -352,7 +352,6 @@ def test_a_letter_whose_words_were_erased_is_left_out_when_that_is_asked(databas
 def test_a_number_that_no_letter_has_gives_none(database: Database) -> None:
     with database.reading() as store:
         assert letters.letter_by_id(store, 4711) is None
-        assert merging.last_number(store) == 0
 
 
 def test_a_letter_knows_its_case_and_the_first_letter_of_it_that_was_built(engine: Engine, now: datetime) -> None:
@@ -450,4 +449,15 @@ def test_what_became_part_of_another_letter_is_finished_and_says_of_which(
     with database.reading() as store:
         assert letters.cases_of(store, replace(row_of(database, whole), case_id=None)) == [merged.case_id]
         assert letters.cases_of(store, merged) == [merged.case_id]
-        assert merging.last_number(store) == whole
+
+
+def test_the_newest_reminder_that_may_go_by_itself_is_one_that_was_due_by_then(
+    database: Database, now: datetime, reminders: list[int]
+) -> None:
+    written(database, now)
+    later = row_of(database, reminders[2])
+    with database.writing() as store:
+        letters.settle(store, later, PENDING, expected=[PENDING], now=now, due_at=now + MINUTE)
+        found = [merging.last_number(store, now + minutes * MINUTE) for minutes in (-1, 0, 1)]
+
+    assert found == [0, reminders[1], reminders[2]]

@@ -10,20 +10,20 @@ from workflow.storage.letters import OutboxRow
 from workflow.storage.store import Store
 
 
-def mergeable(store: Store, now: datetime) -> list[list[OutboxRow]]:
-    """Reminders that are due and were never tried, grouped where one reader would get several."""
+def mergeable(store: Store, until: datetime) -> list[list[OutboxRow]]:
+    """Reminders that were due by then and were never tried, grouped where one reader would get several."""
     readers = [
-        {"address": row["recipient"], "to_role": row["role"], "now": now}
-        for row in store.select(outbox_queries.readers_of_several, {"now": now})
+        {"address": row["recipient"], "to_role": row["role"], "until": until}
+        for row in store.select(outbox_queries.readers_of_several, {"until": until})
     ]
     asked = [store.select(outbox_queries.reminders_of_reader, reader) for reader in readers]
     groups = [[OutboxRow(**row) for row in found] for found in asked]
     return [group for group in groups if len(group) > 1]  # another worker may have taken some meanwhile
 
 
-def last_number(store: Store) -> int:
-    """The number of the newest letter; 0 when there is none."""
-    return int(next(store.select(outbox_queries.last_number, {}))["last"] or 0)
+def last_number(store: Store, until: datetime) -> int:
+    """The number of the newest such reminder; 0 when there is none."""
+    return int(next(store.select(outbox_queries.last_number, {"until": until}))["last"] or 0)
 
 
 def merge_into(store: Store, rows: Iterable[OutboxRow], letter_id: int, now: datetime) -> None:

@@ -156,15 +156,15 @@ def count_homeless() -> Executable:
 
 
 def last_number() -> Executable:
-    """The number of the newest letter."""
-    return select(func.max(outbox.c.id).label("last"))
+    """The number of the newest reminder that was due by then and was never tried."""
+    return select(func.max(outbox.c.id).label("last")).where(text(MERGEABLE), outbox.c.due_at <= bindparam("until"))
 
 
 def readers_of_several() -> Executable:
-    """Who would get more than one reminder that is due and was never tried."""
+    """Who would get more than one reminder that was due by then and was never tried."""
     return (
         select(outbox.c.recipient, outbox.c.role)
-        .where(text(MERGEABLE), outbox.c.due_at <= bindparam("now"))
+        .where(text(MERGEABLE), outbox.c.due_at <= bindparam("until"))
         .group_by(outbox.c.recipient, outbox.c.role)
         .having(func.count() > 1)
         .order_by(outbox.c.recipient, outbox.c.role)
@@ -172,10 +172,10 @@ def readers_of_several() -> Executable:
 
 
 def reminders_of_reader() -> Executable:
-    """The reminders of one reader that are due and were never tried, kept from workers that would send one of them."""
+    """The reminders of one reader that were due by then and never tried, kept from workers that would send one."""
     mine = and_(outbox.c.recipient == bindparam("address"), outbox.c.role == bindparam("to_role"))
     mergeable = text(MERGEABLE.replace("state", "outbox.state"))
-    found = letters_where(mergeable, outbox.c.due_at <= bindparam("now"), mine)
+    found = letters_where(mergeable, outbox.c.due_at <= bindparam("until"), mine)
     return found.with_for_update(of=outbox, skip_locked=True)
 
 

@@ -23,15 +23,11 @@ Found = tuple[str, str, str]
 def examine_key(session: Session) -> Iterator[Found]:
     """Whether the signing key is there, can be read by us alone, and is the one that signed the ledger."""
     path, last = session.settings.signing_key, _last_checkpoint(session)
-    signers = ", ".join(signers_of(last.note)) or "a key that cannot be read" if last else ""
+    signers = _signers(last)
     try:
         signer = read_signer(path)
     except FileNotFoundError:
-        if not signers:
-            yield "fail", f"{path} is not there.", "schakel init"
-            return
-        said = f"{path} is not there, and the ledger is signed by {signers}: events are sealed, but not signed."
-        yield "fail", said, "put that key back from its copy; no other one may sign"
+        yield "fail", *_missing(path, signers)
         return
     except OSError as error:
         said = f"{path} cannot be read: {error.strerror}."
@@ -46,6 +42,23 @@ def examine_key(session: Session) -> Iterator[Found]:
     else:
         yield "ok", f"{path}; verifier key {signer.key}", ""
     yield from examine_mode(path)
+
+
+def missing_key(session: Session) -> tuple[str, str, bool]:
+    """What to say of a signing key that is not there, what to do, and whether the ledger was signed by one."""
+    signers = _signers(_last_checkpoint(session))
+    return *_missing(session.settings.signing_key, signers), bool(signers)
+
+
+def _missing(path: Path, signers: str) -> tuple[str, str]:
+    if not signers:
+        return f"{path} is not there.", "schakel init"
+    said = f"{path} is not there, and the ledger is signed by {signers}: events are sealed, but not signed."
+    return said, "put that key back from its copy; no other one may sign"
+
+
+def _signers(last: Head | None) -> str:
+    return ", ".join(signers_of(last.note)) or "a key that cannot be read" if last else ""
 
 
 def examine_ledger(session: Session) -> Iterator[Found]:

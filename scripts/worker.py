@@ -17,6 +17,7 @@ from typing import Any
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from scripts.ledger_checkup import missing_key
 from scripts.passes import NO_SERVER, Passes
 from scripts.wiring import Session
 from workflow.errors import SchakelError
@@ -75,6 +76,9 @@ class Worker:
                 raise fault
             shift.begin(store, self.name, began := clock.now())
         self._log.info("started", mail="on" if self._passes.server else NO_SERVER)
+        if self._signer is None:
+            said, todo, _ = missing_key(self._session)
+            self._log.warning("no checkpoints", message=said, todo=todo)
         scheduler = BackgroundScheduler(
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )

@@ -21,6 +21,7 @@ def checkpoint(session: Session) -> None:
 
     Whoever keeps it can prove later that nothing up to now was changed, dropped or added: audit verify --against.
     """
+    from scripts.ledger_checkup import missing_key
     from workflow.ledger import sequencer
     from workflow.storage import ledger
 
@@ -32,6 +33,9 @@ def checkpoint(session: Session) -> None:
         raise UsageError(
             f"There is no checkpoint, and no key to sign one: {session.settings.signing_key} is not there."
         )
+    if session.signer is None:
+        said, todo, _ = missing_key(session)
+        click.echo(wrapped(f"This is the last that was signed: {said} To do: {todo}", ""), err=True)
     if session.json:
         print_json({"checkpoint": head.note, "size": head.size, "root": head.root, "at": moment(head.at)})
     else:
@@ -46,12 +50,14 @@ def checkpoint(session: Session) -> None:
 @pass_session
 def key(session: Session) -> None:
     """Print the verifier key, which is public: give it to whoever checks us, and let them keep it."""
+    from scripts.ledger_checkup import missing_key
+
     signer = session.signer
-    path = session.settings.signing_key
     if signer is None:
-        raise UsageError(f"There is no signing key at {path}. Run: schakel init")
+        said, todo, _ = missing_key(session)
+        raise UsageError(f"{said} To do: {todo}")
     if session.json:
-        print_json({"key": str(signer.key), "path": str(path)})
+        print_json({"key": str(signer.key), "path": str(session.settings.signing_key)})
         return
     click.echo(str(signer.key))
     click.echo(wrapped("Next: schakel audit verify", "", first=""), err=True)

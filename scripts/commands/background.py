@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import click
 
-from scripts.exits import FAILED
+from scripts.exits import DONE, FAILED
 from scripts.output import Column, json_array, local, moment, print_json, table, wrapped
 from scripts.parameters import examples, json_option
 from scripts.wiring import Session, pass_session
@@ -28,17 +28,18 @@ _COLUMNS = (
 def tick(session: Session) -> None:
     """Fire what is due, write the daily overview in its hour, send what waits; then say what was done and stop.
 
-    Exit 1 when the file of checkpoints cannot be written; all else is done then.
+    Exit 1 when the file of checkpoints cannot be written, or the key of a signed ledger is gone; all else is done then.
     """
+    from scripts.ledger_checkup import missing_key
     from scripts.passes import NO_SERVER, Passes
 
     passes = Passes(session)
     done = passes.run_once()
+    said, todo, was_signed = missing_key(session) if session.signer is None else ("", "", False)
+    code = FAILED if done.sealed.copy_failed or was_signed else DONE
     if session.json:
-        print_json(done.document())
-        if done.sealed.copy_failed:
-            click.get_current_context().exit(FAILED)
-        return
+        print_json({**done.document(), "key_missing": said or None})
+        click.get_current_context().exit(code)
     fired, letters = done.fired, done.delivered
     click.echo(f"Reminders  {fired.reminders} sent on, {fired.escalations} escalated, {fired.holds_ended} holds ended")
     click.echo(f"Letters    {letters.sent} sent, {letters.retried} to be tried again, {letters.pending} pending")
@@ -53,13 +54,11 @@ def tick(session: Session) -> None:
         click.echo("Overview   written for operations")
     if passes.server is None:
         click.echo(NO_SERVER, err=True)
-    if session.signer is None:
-        path = session.settings.signing_key
-        click.echo(wrapped(f"There is no signing key at {path}: no checkpoint. Run: schakel init", ""), err=True)
+    if said:
+        click.echo(wrapped(f"No checkpoint: {said} To do: {todo}", ""), err=True)
     for fault in filter(None, (sealed.copy_failed, polled.fault)):
         click.echo(wrapped(fault, ""), err=True)
-    if sealed.copy_failed:
-        click.get_current_context().exit(FAILED)
+    click.get_current_context().exit(code)
 
 
 @click.command(

@@ -1,7 +1,9 @@
 import base64
 import errno
 import hashlib
+import json
 import re
+import signal
 import stat
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from scripts.cli import COMMANDS, cli
 from scripts.commands.init import SETTINGS_TEXT
 from scripts.wiring import Session
+from scripts.worker import Worker
 from tests.scripts.desk import GOOD, Desk
 from workflow import UsageError
 from workflow.ledger.signing import make_key
@@ -104,7 +107,10 @@ def test_doctor_says_what_fails_and_what_to_do(bare_desk: Desk, spoil: str) -> N
     assert "schakel init" in failed["message"] + failed["todo"]
 
 
-def test_a_ledger_that_was_signed_gets_no_other_key(desk: Desk, url: str) -> None:
+def test_a_ledger_that_was_signed_gets_no_other_key(
+    desk: Desk, url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signal, "signal", lambda *_: None)  # the worker's would stay
     desk.environ["SCHAKEL_DATABASE_URL"] = url
     path = Path(desk.environ["SCHAKEL_SIGNING_KEY"])
     verifier = desk.ask("init")["signing_key"]["verifier_key"]
@@ -116,11 +122,23 @@ def test_a_ledger_that_was_signed_gets_no_other_key(desk: Desk, url: str) -> Non
     told = desk.ask("doctor", code=1)
     left = desk.ask("init")["signing_key"]
     said = " ".join(desk.run("init").stdout.split())
-    desk.ask("tick")
+    ticked, told_by_tick = desk.ask("tick", code=1), " ".join(desk.run("tick").stderr.split())
+    old, no_key = desk.run("audit checkpoint"), desk.run("audit key")
+    session = Session(environ=desk.environ, clock=desk.clock)
+    worker = Worker(session)
+    worker._on_signal(signal.SIGTERM, None)  # so it only begins and ends
+    worker.run()
+    session.close()
+    (logged,) = [line for line in map(json.loads, capsys.readouterr().err.splitlines()) if line["level"] == "warning"]
     unsigned = [check for check in told["checks"] if check["check"] == "signing key"]
 
     assert (unsigned[0]["result"], "schakel init" in unsigned[0]["todo"]) == ("fail", False)
     assert f"signed by {signer}:" in unsigned[0]["message"]
+    assert ticked["key_missing"] == logged["message"] == unsigned[0]["message"]
+    assert logged["todo"] == unsigned[0]["todo"]
+    assert f"No checkpoint: {unsigned[0]['message']} To do: {unsigned[0]['todo']}" in told_by_tick
+    assert (old.exit_code, no_key.exit_code) == (0, 2)
+    assert all("put that key back" in " ".join(one.stderr.split()) for one in (old, no_key))
     assert (left["made"], left["verifier_key"], left["missing"]) == (False, None, signer)
     assert f"signed by {signer}. To do, where events are signed: put that key back" in said
     assert not path.exists()

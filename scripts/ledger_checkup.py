@@ -92,7 +92,7 @@ def _examine_copy(path: Path | None) -> Iterator[Found]:
         said = str(error.strerror)
     else:
         return
-    todo = "let the account that runs Schakel write there: each checkpoint is appended to that file"
+    todo = "let the account that runs Schakel write there: each pass appends the newest checkpoint to that file"
     yield "fail", f"SCHAKEL_CHECKPOINT_FILE {path} cannot be written: {said}.", todo
 
 

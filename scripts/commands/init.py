@@ -25,7 +25,7 @@ SETTINGS_TEXT = """\
 # The key that signs checkpoints; keep a copy elsewhere, and let no one else read it.
 # signing_key = "/full/path/signing.key"
 
-# A file to which every checkpoint is appended, best on another disk; and the auditor who gets one by mail each morning.
+# A file to which each pass appends the newest checkpoint, best on another disk; and who is mailed it each morning.
 # checkpoint_file = "/full/path/checkpoints.txt"
 # mail_auditor = ""
 

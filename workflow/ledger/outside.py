@@ -1,4 +1,4 @@
-"""A copy of each checkpoint outside the database: a file that only grows, on another disk or machine if it can be."""
+"""Copies of checkpoints outside the database: a file that only grows, on another disk or machine if it can be."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ SENDER = "schakel@example.nl"
 RECIPIENT = "jan.jansen@example.com"
 LETTER = b"Subject: K-1234-5678\r\n\r\nBeste Jan,\r\n.\r\n..twee\r\nTot morgen\r\n"
 USER = "schakel@mail.example"
-WAIT = 0.3
+WAIT = 0.6
 """Seconds, where the server is going to hang."""
 PATIENCE = 10.0
 """Seconds, where it is not: never waited out, so a busy machine changes nothing."""

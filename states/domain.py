@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 
-from states import letters, sheets, wording
+from states import forms, letters, sheets, wording
 from states.codes import Code, problem
 from states.identity import keys, names_sole_trader
-from states.masking import mask_name, without_numbers
+from states.masking import mask_name
 from states.names import Field
 from states.numbers import bsns_in
 from states.reading import held_text
@@ -35,10 +35,10 @@ class EmployerCoupling:
         return sheets.parse(sheet, given)
 
     def is_personal(self, path: str, value: Json = None) -> bool:
-        """Whether this field, or what is inside it, must be kept out of the history; so must a BSN in any other."""
+        """Whether this field must be kept out of the history; so must a value that does not belong in any other."""
         if path.partition("[")[0] in PERSONAL or path in PERSONAL_TEXTS:
             return True
-        return path != Field.LOKET_EMPLOYER_ID and without_numbers(value) != value
+        return forms.shown(path, value) != value
 
     def mask(self, facts: Facts, known: Facts | None = None) -> dict[str, dict[str, Json]]:
         """The facts with personal values masked; a company name only where it may name a person, as is known by now."""
@@ -94,8 +94,8 @@ class EmployerCoupling:
 
 def _masked(path: str, value: Json, person: bool) -> Json:
     mark = PERSONAL.get(path)
-    if mark is None and path != Field.LOKET_EMPLOYER_ID:
-        return without_numbers(value)
-    if mark is None or value is None or (mark.only_of_sole_trader and not person):
+    if mark is None:
+        return forms.shown(path, value)
+    if value is None or (mark.only_of_sole_trader and not person):
         return value
     return mark.mask(value)

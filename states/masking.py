@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from states.numbers import hide_numbers, wage_tax_number
+from states.numbers import wage_tax_number
 from workflow.definition import Json
 
 Mask: TypeAlias = Callable[[Json], Json]
@@ -42,18 +42,6 @@ def mask_dgas(value: Json) -> Json:
     if not isinstance(value, list):
         return value
     return [{name: _mask_dga_field(name, held) for name, held in dga.items()} for dga in value if isinstance(dga, dict)]
-
-
-def without_numbers(value: Json) -> Json:
-    """A value without the BSNs and whole wage tax numbers in it; without any of those it stays exactly as it was."""
-    if isinstance(value, dict):
-        return {name: without_numbers(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [without_numbers(inner) for inner in value]
-    if value is None or isinstance(value, bool):
-        return value
-    hidden = hide_numbers(str(value))
-    return hidden if hidden != str(value) else value
 
 
 def _mask_dga_field(name: str, value: Json) -> Json:

@@ -93,7 +93,12 @@ class EmployerId(NamedTuple):
     @property
     def is_uuid(self) -> bool:
         """Whether it is the API's uuid instead."""
-        return _UUID.fullmatch(self.given) is not None
+        return is_uuid(self.given)
+
+
+def is_uuid(text: str) -> bool:
+    """Whether text is a uuid, with or without braces and dashes."""
+    return _UUID.fullmatch(text) is not None
 
 
 @lru_cache(maxsize=1024)

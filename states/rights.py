@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from states.codes import Code, problem
+from states.forms import shown
 from states.names import Field, UserKind
 from states.reading import held
 from states.seen import has_several_integrations, is_gone
@@ -65,7 +66,7 @@ def tell_missing_rights(facts: Facts) -> Json:
 @lru_cache(maxsize=1024)
 def _compared(rights: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Which required rights are missing from these, and which of these are more than required."""
-    has = {fold(right): right[:_LONGEST_NAMED] for right in rights}
+    has = {fold(right): str(shown(Field.RIGHTS, right))[:_LONGEST_NAMED] for right in rights}
     missing = tuple(right for folded, right in _FOLDED.items() if folded not in has)
     return missing, tuple(right for folded, right in has.items() if folded and folded not in _FOLDED)
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 
 import pytest
 
 from states.domain import EmployerCoupling
+from states.rights import REQUIRED_RIGHTS, complete_rights
 from states.sheets import SHEETS
+from workflow.calendar import WorkingDays
+from workflow.definition import Context
+from workflow.errors import UsageError
 
 domain = EmployerCoupling()
+CONTEXT = Context(date(2026, 11, 23), WorkingDays())
 
 PERSONAL = {
     "loket_user.user_name",
@@ -101,7 +107,7 @@ def test_masking_leaves_what_is_unanswered(case):
 @pytest.mark.parametrize(
     ("path", "value", "shown"),
     [
-        ("registration.framework_contract_number", "012345672L01", "•••••••••"),
+        ("registration.framework_contract_number", "A020 111222333", "A020 •••••••••"),
         ("registration.kvk_number", "1112.22.333", "•••••••••"),
         ("handover.keylane_reference", "BSN111.222.333", "BSN•••••••••"),
         (
@@ -126,6 +132,23 @@ def test_a_bsn_in_a_field_that_is_not_personal_is_kept_and_shown_as_one_that_is(
         ("policy.policies", [{"policy_number": 4711, "product": "Basis", "start_date": "2026-06-01"}]),
         ("loket_user.active", True),
         ("registration.kvk_number", None),
+        ("registration.framework_contract_number", "A02O-12345"),
+        ("registration.framework_contract_number", "A0201234567"),
+        ("registration.framework_contract_number", "a020 990 001"),
+        ("registration.framework_contract_number", "B1"),
+        ("registration.framework_contract_number", 20990001),
+        ("registration.loket_employer_id", " 0099 00006 "),
+        ("registration.loket_employer_id", "b14acd0d-75d7-4fc8-8b22-061234567801"),
+        ("registration.loket_employer_id", "111222333"),
+        ("registration.loket_employer_id", -5),
+        ("registration.kvk_number", "12.34.56.7"),
+        (
+            "policy.policies",
+            [{"policy_number": "88-204-118", "product": "WIA 80/20 (basis) & meer"}],
+        ),
+        ("handover.keylane_reference", "KL-2026-118"),
+        ("loket_user.rights", ["Beheren en raadplegen BSN", "Muteren verlof (medewerker), incl. saldi"]),
+        ("loket_seen.employer_uuid", "B14ACD0D-75D7-4FC8-8B22-4A3924585CAB"),
     ],
 )
 def test_what_holds_no_such_number_stays_as_it_is(path, value):
@@ -133,3 +156,53 @@ def test_what_holds_no_such_number_stays_as_it_is(path, value):
 
     assert not domain.is_personal(path, value)
     assert domain.mask({sheet: {name: value}}) == {sheet: {name: value}}
+
+
+SOMEBODYS = (
+    "w.oosterkamp@example.com",
+    "Oosterkamp＠example.com",
+    "Wilhelmina Oosterkamp, 06-87654321",
+    "Wilhelmina Oosterkamp +31 (0)6 8765 4321",
+)
+A_NAME = "Wilhelmina Oosterkamp"
+A_PHONE = ("0687654321", "06-87 65 43 21", "0031687654321", "31 687654321", "+31687654321", "TEL 0687654321")
+A_TAX_NUMBER = ("123456782L01", "12345672L01", "NL123456782B01")
+NUMBERS = ("framework_contract_number", "kvk_number", "loket_employer_id")
+
+
+def test_every_field_of_a_sheet_takes_few_words_is_personal_or_knows_what_does_not_belong_in_it():
+    """Whatever field a name and a number are put into by mistake: refused, or kept out of history and hidden."""
+    for sheet, names in SHEETS.items():
+        if sheet in domain.observed:
+            continue
+        for name in names:
+            for text in SOMEBODYS:
+                for value in (text, [text], [{"product": text}], [{"policy_number": text}]):
+                    try:
+                        parsed = domain.parse(sheet, {name: value})[name]
+                    except UsageError:
+                        continue
+                    assert domain.is_personal(f"{sheet}.{name}", parsed), (sheet, name, text)
+                    if (sheet, name) != ("registration", "company_name"):
+                        assert text not in str(domain.mask({sheet: {name: parsed}})), (sheet, name, text)
+
+
+@pytest.mark.parametrize("text", [A_NAME, *A_PHONE, *A_TAX_NUMBER, "OOSTERKAMP1970"])
+@pytest.mark.parametrize(
+    "path", [*(f"registration.{name}" for name in NUMBERS), "handover.keylane_reference", "policy.policies"]
+)
+def test_a_name_a_phone_number_or_a_tax_number_in_the_place_of_a_number_is_kept_as_one_that_is_personal(path, text):
+    sheet, _, name = path.partition(".")
+    value = [{"policy_number": text, "product": "WIA"}] if name == "policies" else text
+    hidden = [{"policy_number": "•••••", "product": "WIA"}] if name == "policies" else "•••••"
+
+    assert domain.is_personal(path, value)
+    assert domain.mask({sheet: {name: value}}) == {sheet: {name: hidden}}
+
+
+def test_a_right_that_is_none_is_hidden_in_what_is_said_of_it(case):
+    facts = case(loket_user__rights=[*REQUIRED_RIGHTS, "w.oosterkamp@example.com"])
+
+    (found,) = complete_rights(facts, CONTEXT)
+
+    assert (found.code, domain.phrase(found, "en").count("oosterkamp")) == ("RIGHTS_EXTRA", 0)

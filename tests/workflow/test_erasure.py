@@ -797,3 +797,37 @@ def test_a_bsn_in_a_field_that_is_not_personal_is_never_in_history_and_gone_when
     assert replays
     assert b"012345672" in before
     assert b"012345672" not in rows_of(url)
+
+
+@pytest.mark.parametrize(
+    ("sheet", "given", "values"),
+    [
+        ("registration", {"framework_contract_number": "w.oosterkamp@example.com"}, ["w.oosterkamp@example.com"]),
+        ("registration", {"kvk_number": "Wilhelmina Oosterkamp 0687654321"}, ["Oosterkamp", "0687654321"]),
+        ("registration", {"loket_employer_id": "123456782L01"}, ["123456782"]),
+        (
+            "policy",
+            {"policies": [{"policy_number": "Oosterkamp 0687654321", "product": "w.oosterkamp@example.com"}]},
+            ["Oosterkamp", "0687654321", "w.oosterkamp@example.com"],
+        ),
+        ("handover", {"keylane_reference": "Wilhelmina Oosterkamp"}, ["Oosterkamp"]),
+        ("loket_user", {"rights": ["w.oosterkamp@example.com"]}, ["w.oosterkamp@example.com"]),
+    ],
+)
+def test_what_was_put_into_a_wrong_field_is_never_in_history_and_gone_when_erased(
+    engine: Engine, url: str, sheet: str, given: dict[str, Any], values: list[str]
+) -> None:
+    case = engine.open_case(employer()).case.reference
+    engine.record(case, {sheet: given})
+    told = str([(step.changes, step.event.canonical) for step in engine.history(case)])
+    replays = engine.replay(case).matches_stored
+    engine.advance(case, "withdraw", reason="op verzoek")
+
+    before = remains(values, rows_of(url))
+    wipe(engine, case)
+
+    assert [value for value in values if value in told] == []
+    assert replays
+    assert before == set(values)
+    assert remains(values, rows_of(url)) == set()
+    assert engine.replay(case).matches_stored

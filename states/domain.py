@@ -13,6 +13,7 @@ from states.names import Field
 from states.numbers import bsns_in
 from states.reading import held_text
 from states.sheets import OBSERVED, PERSONAL
+from states.telling import telling
 from workflow.definition import Facts, Json, Key, Occasion, Problem, Severity
 
 PERSONAL_TEXTS = frozenset({"reason", "text", "evidence"})
@@ -82,6 +83,10 @@ class EmployerCoupling:
     def judge_text(self, field: str, text: str) -> Iterable[Problem]:
         """A BSN in free text; every one of them is the same problem, so it is told once."""
         return (problem(Code.BSN_IN_TEXT, field),) if any(bsns_in(text)) else ()
+
+    def telling(self, path: str, value: Json) -> Iterable[str]:
+        """The words of a name, and of what stands before an @; of a company's name none."""
+        return telling(path, value)
 
     def reason_missing(self, trigger: str) -> Problem:
         """The problem of a move, or a hold, that needs a reason and got none."""

@@ -230,6 +230,9 @@ class Domain(Protocol):
     def judge_text(self, field: str, text: str) -> Iterable[Problem]:
         """Problems with free text (a note, a reason, an external reference)."""
 
+    def telling(self, path: str, value: Json) -> Iterable[str]:
+        """The words of a personal value that name somebody by themselves; `path` is that of a field or of a text."""
+
     def reason_missing(self, trigger: str) -> Problem:
         """The problem of a move that needs a reason and got none."""
 

@@ -6,8 +6,7 @@ event in clear, for the auditor; so they may name nobody.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,15 +18,13 @@ from workflow.events import Event, Kind, Origin
 from workflow.finding import find_case
 from workflow.history import Values
 from workflow.mentions import end_letters
+from workflow.repeating import repeated
 from workflow.storage import Database, erasing
 from workflow.storage.compacting import expect_leftovers, has_leftovers
 from workflow.storage.shift import take_turn
 from workflow.storage.store import Store
-from workflow.text import check_text, fold
+from workflow.text import check_text
 from workflow.work import Rules, Work
-
-_SHORTEST = 4
-"""Characters of a value that a reason may not repeat; shorter ones occur in any sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,28 +126,9 @@ def _refuse_telling(work: Work, wish: Wish, history: Sequence[tuple[Event, Value
     if problems:
         refuse(work, f"{work.case.reference} was not erased.", tuple(problems), command="erase")
     for field, text in texts.items():
-        if told := _told_by(text, history):
-            said = f"the {field} is kept for good, and repeats what stands in {told}. Say it without."
+        if told := repeated(domain, text, (values for _, values in history)):
+            said = f"the {field} is kept for good, and repeats {told}. Say it without."
             refuse(work, f"{work.case.reference} was not erased: {said}", command="erase")
-
-
-def _told_by(text: str, history: Sequence[tuple[Event, Values]]) -> str | None:
-    """The field whose value, now or before, stands in a text."""
-    folded = fold(text)
-    for _, values in history:
-        for path, value in values.items():
-            for leaf in _leaves(value) if "." in path else ():
-                if len(leaf) >= _SHORTEST and re.search(rf"(?<!\w){re.escape(leaf)}(?!\w)", folded):
-                    return path
-    return None
-
-
-def _leaves(value: Json) -> Iterator[str]:
-    if isinstance(value, (dict, list)):
-        for inner in value.values() if isinstance(value, dict) else value:
-            yield from _leaves(inner)
-    elif isinstance(value, (str, int)) and not isinstance(value, bool):
-        yield fold(str(value))
 
 
 # -- doing -----------------------------------------------------------------------------------------------------------

@@ -172,6 +172,72 @@ def test_a_text_that_repeats_a_value_is_refused_without_keeping_it(
     assert reason.encode() not in events_of(sqlite_url, case)[-1]["canonical"]
 
 
+NOTE = (
+    "mevr. belde op 2026-05-03 van +31 6 8765 4321; haar broer is j.denkbeeldig@example.org, ticket 4711, de rest later"
+)
+
+
+@pytest.fixture
+def noted(sqlite_engine: Engine) -> str:
+    """A case that has ended, with a name, an address, a company's name and a note."""
+    given = employer()
+    given["registration"] |= {
+        "company_name": "Bakkerij Jansen",
+        "contact_name": "mevr. Wilhelmina Oosterkämp-de Vries",
+        "email": "w.oosterkamp@example.com",
+        "dgas": [{"name": "A. den Fictief", "employee_number": 1234567}],
+    }
+    case = sqlite_engine.open_case(given).case.reference
+    sqlite_engine.record(case, {"registration": {"contact_name": "Ouwe Naam", "kvk_number": "Zoe Wielewaal"}})
+    sqlite_engine.note(case, NOTE)
+    sqlite_engine.advance(case, "withdraw", reason="terugbellen op 013-7654321")
+    return case
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("Verzoek van mevr. Oosterkamp", "a name, or part of an address, that stands in registration.contact_name"),
+        ("OOSTERKÄMPS verzoek", "a name, or part of an address, that stands in registration.contact_name"),
+        ("op verzoek van Wilhelmina", "a name, or part of an address, that stands in registration.contact_name"),
+        ("mail woosterkamp", "a name, or part of an address, that stands in registration.email"),
+        ("mail van w_oosterkamp", "a name, or part of an address, that stands in registration."),
+        ("brief van Fictief", "a name, or part of an address, that stands in registration.dgas"),
+        ("pers. nr 1234567", "stands in registration.dgas"),
+        ("wielewaal vroeg het", "a name, or part of an address, that stands in registration.kvk_number"),
+        ("mail van Denkbeeldig", "a name, or part of an address, that stands in a note or a reason"),
+        ("tel +31687654321", "a number that stands in a note or a reason"),
+        ("gebeld 06-87654321 2026", "a number that stands in a note or a reason"),
+        ("gebeld met (013) 765 43 21.", "a number that stands in a note or a reason"),
+        ("gebeld met 7654321", "a number that stands in a note or a reason"),
+        ("verzoek van bakkerij  jansen", "what stands in registration.company_name"),
+    ],
+)
+def test_a_text_that_repeats_part_of_a_value_is_refused_by_the_kind_of_it(
+    sqlite_engine: Engine, noted: str, reason: str, told: str
+) -> None:
+    with pytest.raises(Refused) as refusal:
+        wipe(sqlite_engine, noted, Wish(reason, "AVG", 7))
+    with pytest.raises(Refused, match="the ground is kept for good"):
+        wipe(sqlite_engine, noted, Wish("op verzoek", reason, 7))
+
+    said = str(refusal.value)
+    assert told in said
+    assert reason not in said
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "Op verzoek van de bakkerij, mevr. belde later; de rest volgt op 2026-05-03",
+        "Salaris loopt elders; administratie van example.com, ticket 4711, zaak 20260503",
+        "Verzoek 2026-117, art. 17 lid 1, ontvangen 03-05-2026",
+    ],
+)
+def test_a_text_may_say_what_names_nobody(sqlite_engine: Engine, noted: str, reason: str) -> None:
+    assert wipe(sqlite_engine, noted, Wish(reason, "AVG art. 17", 7)).values
+
+
 def test_a_reason_may_use_the_words_of_an_earlier_one(sqlite_engine: Engine) -> None:
     case = withdrawn(sqlite_engine)  # with the reason 'op verzoek'
 

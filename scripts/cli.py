@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import metadata
@@ -113,10 +114,17 @@ def cli(ctx: click.Context) -> None:
 
 def main() -> None:
     """The entry point of the `schakel` program."""
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:  # else a half-written export would stay
+        signal.signal(signal.SIGTERM, _end)
     guard_output()
     if isinstance(sys.stderr, io.TextIOWrapper):
         sys.stderr.reconfigure(errors="backslashreplace")
     cli.main()
+
+
+def _end(number: int, _frame: object) -> None:
+    """End as Ctrl-C does, with all that a command undoes on its way out; a worker has its own way."""
+    raise SystemExit(exits.TERMINATED)
 
 
 def _refuse_broken_text(args: Sequence[str]) -> None:

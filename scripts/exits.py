@@ -30,8 +30,8 @@ from workflow.errors import (
 )
 
 DONE, FAILED, USAGE, NO_SUCH_CASE, REFUSED, ROWS_FAILED, CONFLICT, UNVERIFIED = 0, 1, 2, 3, 5, 6, 7, 8
+INTERRUPTED, BROKEN_PIPE, TERMINATED = 130, 141, 143
 _SEND = "the same with SCHAKEL_TRACEBACK=1, and send what it prints"
-INTERRUPTED, BROKEN_PIPE = 130, 141
 
 _KINDS: tuple[tuple[type[SchakelError], int, str], ...] = (
     # error          exit          kind

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from exports import Unzipped
 from tests.scripts.conftest import bare_desk, desk, environ, write  # noqa: F401  (fixtures)
 from tests.scripts.desk import SAMPLE, Desk
 from workflow.ledger.signing import make_key
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -171,3 +174,44 @@ def test_people_are_told_what_they_have_and_what_is_missing(office: Desk, tmp_pa
     assert "verify.py" in done.output
     empty = office.run(f"audit export {tmp_path / 'none.zip'} --from 2031-01-01")
     assert (empty.exit_code, "No case matches" in empty.output) == (0, True)
+
+
+_WAITING = """
+import os, signal
+from scripts.cli import main
+from workflow.ledger import spreadsheets
+
+cell, seen = spreadsheets._cell, []
+
+def waiting(sheet, value):
+    seen.append(value)
+    if len(seen) == 100:
+        os.write(1, b"half-way\\n")
+        while True:
+            signal.pause()
+    return cell(sheet, value)
+
+spreadsheets._cell = waiting
+main()
+"""
+
+
+def test_an_export_that_is_asked_to_stop_leaves_no_personal_value_anywhere(office: Desk, tmp_path: Path) -> None:
+    """SIGTERM while the workbook of a revealed export is being written, as a service manager or `kill` gives it."""
+    there, temporary = tmp_path / "there", tmp_path / "temporary"
+    there.mkdir()
+    temporary.mkdir()
+    command = [sys.executable, "-c", _WAITING, "audit", "export", str(there / "all.zip"), "--reveal"]
+    given = {**os.environ, **office.environ, "TMPDIR": str(temporary)}
+    with subprocess.Popen(command, cwd=ROOT, env=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == b"half-way\n", process.stderr.read()
+        halfway = [path.name for path in (*there.iterdir(), *temporary.iterdir())]
+        process.terminate()
+        code = process.wait(timeout=60)
+        said = process.stdout.read() + process.stderr.read()
+
+    assert halfway == [".all.zip.part"]
+    assert (code, said) == (143, b"")
+    assert [*there.iterdir(), *temporary.iterdir()] == []

@@ -7,15 +7,21 @@ CSV is UTF-8 with a byte order mark and semicolons: what a Dutch Excel opens rig
 from __future__ import annotations
 
 import csv
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from datetime import datetime
 from itertools import chain, count, islice
 from typing import IO, Any, Protocol, TypeAlias
+from zipfile import ZIP_DEFLATED, ZipFile
 
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
+from openpyxl.worksheet._writer import WorksheetWriter
+from openpyxl.writer.excel import ExcelWriter
 
 Value: TypeAlias = str | int | datetime | None
 """A cell; a moment is naive, as the reader's clock says it."""
@@ -54,23 +60,55 @@ def write_csv(file: IO[str], titles: Sequence[str], rows: Iterable[Sequence[Valu
 def write_xlsx(
     file: IO[bytes], title: str, titles: Sequence[str], rows: Iterable[Sequence[Value]], sheet_rows: int = SHEET_ROWS
 ) -> None:
-    """Write a workbook with a header on each sheet; openpyxl keeps it in a temporary file until it is whole."""
+    """Write a workbook with a header on each sheet; until it is whole its sheets lie in files without a name."""
     book = Workbook(write_only=True)
     left = iter(rows)
-    for number in count(1):
-        part = islice(left, sheet_rows - 1)
-        first = next(part, None)
-        if first is None and number > 1:
-            break
-        sheet = book.create_sheet(title if number == 1 else f"{title} {number}")
-        sheet.freeze_panes = "B2"
-        for place, name in enumerate(titles, 1):
-            sheet.column_dimensions[get_column_letter(place)].width = max(12, len(name) + 2)
-        sheet.append([_bold(sheet, name) for name in titles])
-        written = _append(sheet, chain([first] if first is not None else [], part))
-        sheet.auto_filter.ref = f"A1:{get_column_letter(len(titles))}{written + 1}"
-        sheet.close()
-    book.save(file)
+    with ExitStack() as files:
+        for number in count(1):
+            part = islice(left, sheet_rows - 1)
+            first = next(part, None)
+            if first is None and number > 1:
+                break
+            sheet = book.create_sheet(title if number == 1 else f"{title} {number}")
+            sheet.freeze_panes = "B2"
+            for place, name in enumerate(titles, 1):
+                sheet.column_dimensions[get_column_letter(place)].width = max(12, len(name) + 2)
+            _write_into(sheet, files.enter_context(tempfile.TemporaryFile()))
+            files.callback(_leave, sheet)
+            sheet.append([_bold(sheet, name) for name in titles])
+            written = _append(sheet, chain([first] if first is not None else [], part))
+            sheet.auto_filter.ref = f"A1:{get_column_letter(len(titles))}{written + 1}"
+            sheet.close()
+        with _Book(file, "w", ZIP_DEFLATED, allowZip64=True) as zipped:
+            ExcelWriter(book, zipped).write_data()
+
+
+class _Book(ZipFile):
+    """A zip that takes open files; openpyxl gives it what a sheet was written into."""
+
+    def write(self, filename: Any, arcname: Any = None, *_: Any) -> None:
+        """Add the content of an open file."""
+        filename.seek(0)
+        with self.open(arcname, "w", force_zip64=True) as entry:
+            shutil.copyfileobj(filename, entry)
+
+
+class _Unnamed(WorksheetWriter):
+    def cleanup(self) -> None:
+        """There is no file to remove: openpyxl's own has a name, under which a process that is killed leaves it."""
+
+
+def _write_into(sheet: Any, file: IO[bytes]) -> None:
+    """Let openpyxl write a sheet into this file, as `sheet.append` would let it into one of its own."""
+    sheet._writer = _Unnamed(sheet, file)
+    sheet._writer.write_top()
+
+
+def _leave(sheet: Any) -> None:
+    """Have openpyxl write no more, also when it was broken off half-way, so that the file may be closed."""
+    if sheet._rows is not None:
+        sheet._rows.close()
+    sheet._writer.close()
 
 
 def _append(sheet: Appending, rows: Iterator[Sequence[Value]]) -> int:

@@ -41,11 +41,14 @@ class EmployerCoupling:
             return True
         return forms.shown(path, value) != value
 
-    def mask(self, facts: Facts, known: Facts | None = None) -> dict[str, dict[str, Json]]:
-        """The facts with personal values masked; a company name only where it may name a person, as is known by now."""
+    def mask(self, facts: Facts, known: Facts | None = None, *, outside: bool = False) -> dict[str, dict[str, Json]]:
+        """The facts with personal values masked; a company name only where it may name a person, as is known by now.
+
+        `outside`: the domain of an address too, which is often that name.
+        """
         person = names_sole_trader(facts) or names_sole_trader(known or {})
         return {
-            sheet: {name: _masked(f"{sheet}.{name}", value, person) for name, value in fields.items()}
+            sheet: {name: _masked(f"{sheet}.{name}", value, person, outside) for name, value in fields.items()}
             for sheet, fields in facts.items()
         }
 
@@ -97,10 +100,10 @@ class EmployerCoupling:
         return letters.letter_context(occasion)
 
 
-def _masked(path: str, value: Json, person: bool) -> Json:
+def _masked(path: str, value: Json, person: bool, outside: bool) -> Json:
     mark = PERSONAL.get(path)
     if mark is None:
         return forms.shown(path, value)
     if value is None or (mark.only_of_sole_trader and not person):
         return value
-    return mark.mask(value)
+    return mark.outside(value) if outside and mark.outside else mark.mask(value)

@@ -33,10 +33,14 @@ from workflow.errors import UsageError, check_known, nearest, sentence
 
 @dataclass(frozen=True, slots=True)
 class Personal:
-    """Marks a field as personal; `only_of_sole_trader` leaves it readable for people unless it names one."""
+    """Marks a field as personal; `only_of_sole_trader` leaves it readable for people unless it names one.
+
+    `outside` is the mask of what leaves the house, where that hides more.
+    """
 
     mask: Mask
     only_of_sole_trader: bool = False
+    outside: Mask | None = None
 
 
 class Rows(BaseModel):
@@ -67,7 +71,7 @@ class Registration(Rows):
     """Step 2: the form."""
 
     company_name: Annotated[Text, Personal(mask_name, only_of_sole_trader=True)] = None
-    email: Annotated[Text, Personal(mask_email)] = None
+    email: Annotated[Text, Personal(mask_email, outside=mask_name)] = None
     framework_contract_number: Identifier = None
     wage_tax_number: Annotated[NumberText, Personal(mask_wage_tax_number)] = None
     loket_employer_id: Identifier = None

@@ -203,8 +203,11 @@ class Domain(Protocol):
     def is_personal(self, path: str, value: Json = None) -> bool:
         """Whether 'sheet.field', or this value of it, must be kept out of the history (only committed to)."""
 
-    def mask(self, facts: Facts, known: Facts | None = None) -> dict[str, dict[str, Json]]:
-        """The facts with personal values masked, for people; `known` is what is known of the case since."""
+    def mask(self, facts: Facts, known: Facts | None = None, *, outside: bool = False) -> dict[str, dict[str, Json]]:
+        """The facts with personal values masked, for people; `known` is what is known of the case since.
+
+        `outside`: for what leaves the house, so that more is hidden than people here may see.
+        """
 
     def title(self, facts: Facts) -> str:
         """What people call this case (the company's name), masked where that is personal."""

@@ -109,7 +109,7 @@ def event_row(entry: Entry) -> Row:
 def shown_facts(domain: Domain, stored: str, *, revealed: bool) -> Facts:
     """The facts of a stored row, masked; also what a mask leaves readable, unless the export reveals it anyway."""
     facts = {sheet: fields for sheet, fields in _mapping(stored).items() if isinstance(fields, dict)}
-    masked = domain.mask(facts)
+    masked = domain.mask(facts, outside=not revealed)
     if revealed:
         return masked
     return {

@@ -28,7 +28,10 @@ _INDENT = " " * 7
 @json_option
 @pass_session
 def history(session: Session, case: str, full: bool) -> None:
-    """Show every event of CASE: when, who, what, and what changed. Personal values are masked."""
+    """Show every event of CASE: when, who, what, and what changed.
+
+    Personal values in fields are masked. Notes and reasons are shown as they were written, whomever they name.
+    """
     steps = session.engine.history(case)
     if session.json:
         print_json([step_document(step) for step in steps])
@@ -61,7 +64,9 @@ def history(session: Session, case: str, full: bool) -> None:
 @json_option
 @pass_session
 def replay(session: Session, case: str, at: datetime | None, seq: int | None, by: str | None, full: bool) -> None:
-    """Fold CASE from its history: what changed at each step, and how the case then stood. Values are masked.
+    """Fold CASE from its history: what changed at each step, and how the case then stood.
+
+    Personal values in fields are masked. Notes and reasons are shown as they were written, whomever they name.
 
     Exit 8 when the whole history does not give what is stored, or when a move is not shown to be legal by the rules of
     then. What the rules of now would say is information; they take each move's own day and leave out other cases.

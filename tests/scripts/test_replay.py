@@ -259,3 +259,15 @@ def test_the_minute_that_the_history_prints_is_a_moment_at_which_it_had_happened
 )
 def test_a_moment_is_the_last_of_what_it_names(text: str, last: str) -> None:
     assert format_time(parse_moment(text)) == last
+
+
+@pytest.mark.parametrize("command", ["history", "replay"])
+def test_a_note_is_shown_as_it_was_written_and_the_help_says_so(desk: Desk, command: str) -> None:
+    desk.open("E06", registration=GOOD["registration"] | {"contact_name": "Sanne de Verzonnen"})
+    desk.ask("note E06 'Sanne belde'")
+
+    shown, told = desk.run(f"{command} E06 --full").stdout, " ".join(desk.run(f"{command} --help").stdout.split())
+
+    assert "Sanne belde" in shown
+    assert "Sanne de Verzonnen" not in shown
+    assert "Personal values in fields are masked. Notes and reasons are shown as they were written" in told

@@ -8,6 +8,7 @@ from workflow.definition import Json
 from workflow.encoding import compact_json, read_json
 from workflow.errors import Conflict
 from workflow.storage import erasing
+from workflow.storage.erasing import Mention
 from workflow.storage.letters import LetterState
 from workflow.storage.store import Store
 
@@ -18,7 +19,8 @@ def end_letters(store: Store, case_id: int, reference: str, now: datetime) -> tu
     How many letters that was, and how many of the case's own were cancelled. Raises Conflict: one is being sent.
     """
     mentions = erasing.lock_letters(store, case_id, reference)
-    if sending := [letter.id for letter in mentions if letter.state is LetterState.SENDING]:
+    of_others = erasing.lock_letters_of_others(store, case_id, reference)
+    if sending := [letter.id for letter in (*mentions, *of_others) if letter.state is LetterState.SENDING]:
         raise Conflict(
             f"Letter {sending[0]} about {reference} is being sent at this moment, so nothing was erased. Repeat the "
             "command in a moment; a letter whose worker disappeared is settled by: schakel tick"
@@ -35,7 +37,18 @@ def end_letters(store: Store, case_id: int, reference: str, now: datetime) -> tu
     erasing.take_apart(store, digests, case_id)
     erasing.cancel_letters(store, (*ended, *digests, *(others.keys() - rewritten.keys())), now)
     erasing.blank_letters(store, [letter.id for letter in mentions if letter.id not in rewritten])
-    return len(mentions), len(ended)
+    _end_letters_of_others(store, of_others, reference)
+    return len(mentions) + len(of_others), len(ended)
+
+
+def _end_letters_of_others(store: Store, letters: list[Mention], reference: str) -> None:
+    """Blank what left; let what may still leave say nothing of the case any more, and otherwise wait as it does."""
+    done = [letter.id for letter in letters if letter.state in (LetterState.SENT, LetterState.CANCELLED)]
+    erasing.blank_letters(store, done)
+    for letter in letters:
+        if letter.id not in done:
+            change = erasing.rewrite_letter if letter.is_unsent else erasing.amend_letter
+            change(store, letter.id, _silent(letter.context, reference))
 
 
 def without_case(context: str, reference: str) -> str | None:
@@ -43,7 +56,12 @@ def without_case(context: str, reference: str) -> str | None:
     left = _without(read_json(context), reference)
     if not isinstance(left, dict) or not any(isinstance(value, list) and value for value in left.values()):
         return None
-    return compact_json(left)
+    return _silent(compact_json(left), reference)
+
+
+def _silent(context: str, reference: str) -> str:
+    """A context that leaves open which case it names."""
+    return context.replace(reference, "…")
 
 
 def _without(value: Json, reference: str) -> Json:

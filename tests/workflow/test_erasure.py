@@ -602,6 +602,51 @@ def test_an_overview_loses_what_it_says_of_the_case(engine: Engine, clock: SetCl
     assert [(name in text, others in text) for text in texts] == ([(False, True)] if waits else [])
 
 
+@pytest.mark.parametrize("state", ["sent", "pending", "claimed", "failed", "unknown"])
+def test_a_letter_of_a_namesake_says_nothing_of_the_case_any_more(
+    engine: Engine, clock: SetClock, url: str, state: str
+) -> None:
+    """Beside the other's name it would say whose the erased one was: 'an older request (K-…) has the same name'."""
+    case = engine.open_case(employer("registration") | {"registration": named("Bakkerij Jansen")}).case.reference
+    other = engine.open_case(employer() | {"registration": named("Bakkerij Jansen")}).case.reference
+    engine.advance(other, "register", accept_warnings=True)
+    answers = {"failed": {"asr@example.org": "550 no"}, "sent": {}}.get(state, {"asr@example.org": "450 later"})
+    with Sink(answers=answers) as sink:
+        delivery(engine, sink).run_once()
+    (letter,) = [row for row in outbox_of(url, other) if row["role"] == "asr"]
+    if state in ("claimed", "unknown"):
+        with bare(url) as connection:
+            connection.execute(f"UPDATE outbox SET state = '{state}' WHERE id = {letter['id']}")
+    engine.advance(case, "withdraw", reason="op verzoek", letters=False)
+    assert case in letter["context"]
+    before = events_of(url, other)
+
+    wipe(engine, case)
+
+    (after,) = [row for row in outbox_of(url, other) if row["role"] == "asr"]
+    assert after["state"] == {"claimed": "pending"}.get(state, state)
+    assert not [row for row in outbox_of(url, other) if case in row["context"] or case in str(row["message"])]
+    assert after["message"] is None
+    assert (after["context"] == "") == (state == "sent")
+    assert (events_of(url, other), engine.replay(other).matches_stored) == (before, True)
+    clock.moment += timedelta(hours=1)
+    if state == "failed":
+        with engine.database.writing() as store:
+            row = letters.letter_by_id(store, after["id"])
+            assert row
+            assert letters.settle(store, row, letters.LetterState.PENDING, expected=[row.state], now=clock.now())
+    with Sink() as sink:
+        delivery(engine, sink).run_once()
+    texts = [letter.get_body(("plain",)).get_content() for letter in sink.messages("asr@example.org")]  # type: ignore[union-attr]
+    assert [(case in text, "Bakkerij Jansen" in text) for text in texts] == (
+        [(False, True)] if state in ("pending", "claimed", "failed") else []
+    )
+
+
+def named(name: str) -> dict[str, Any]:
+    return employer("registration")["registration"] | {"company_name": name}
+
+
 def test_an_overview_with_nothing_else_to_say_is_cancelled(engine: Engine, clock: SetClock, url: str) -> None:
     case = bring(engine, "registered")
     clock.moment = MORNING.replace(day=28, hour=6, minute=10)

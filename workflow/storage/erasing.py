@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from sqlalchemy import Executable, and_, bindparam, delete, func, or_, select, u
 from workflow.storage.letters import ERASED, LetterState
 from workflow.storage.outbox_queries import IS_UNSENT
 from workflow.storage.store import Store
-from workflow.storage.tables import answers, outbox, outbox_attempts, private_values
+from workflow.storage.tables import answers, case_keys, outbox, outbox_attempts, private_values
 
 TABLES = ("cases", "private_values", "case_keys", "answers", "timers", "outbox", "outbox_attempts", "pg_statistic")
 """The tables that PostgreSQL must rewrite, to be rid of what was erased (the last holds samples of the others)."""
@@ -20,7 +20,7 @@ TABLES = ("cases", "private_values", "case_keys", "answers", "timers", "outbox",
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """A letter that holds something of a case; `case_id` is None when it is about several."""
+    """A letter that holds something of a case; `case_id` is that of its own case, None when it is about several."""
 
     id: int
     case_id: int | None
@@ -41,11 +41,15 @@ def lock_letters(store: Store, case_id: int, reference: str) -> list[Mention]:
     """
     own = store.select(_own_letters, {"case": case_id})
     shared = store.select(_shared_letters, {"case": case_id, "reference": f"%{reference}%"})
-    return [
-        Mention(row["id"], row["case_id"], LetterState(row["state"]), row["context"], row["merged_into"])
-        for rows in (list(own), shared)
-        for row in rows
-    ]
+    return [_mention(row) for rows in (list(own), shared) for row in rows]
+
+
+def lock_letters_of_others(store: Store, case_id: int, reference: str) -> list[Mention]:
+    """Every letter of another case that says this one's reference, among cases found by the same name or number.
+
+    Only those say it: as that of an older case that is the same, or has the same name.
+    """
+    return [_mention(row) for row in store.select(_of_others, {"case": case_id, "reference": f"%{reference}%"})]
 
 
 def erased_by_state(store: Store) -> dict[str, int]:
@@ -85,6 +89,15 @@ def rewrite_letter(store: Store, letter: int, context: str) -> None:
     store.run(_rewrite_letter, {"number": letter, "new_context": context})
 
 
+def amend_letter(store: Store, letter: int, context: str) -> None:
+    """Give a letter that did not leave, or nobody knows, another context; sent again, it is built anew."""
+    store.run(_amend_letter, {"number": letter, "new_context": context})
+
+
+def _mention(row: Mapping[str, Any]) -> Mention:
+    return Mention(row["id"], row["case_id"], LetterState(row["state"]), row["context"], row["merged_into"])
+
+
 _BUILT: dict[str, None] = {"subject": None, "message": None, "sha256": None}
 _FREE: dict[str, None] = {"token": None, "lease_until": None}
 _MENTION = (outbox.c.id, outbox.c.case_id, outbox.c.state, outbox.c.context, outbox.c.merged_into)
@@ -102,6 +115,18 @@ def _shared_letters() -> Executable:
     return (
         select(*_MENTION)
         .where(outbox.c.case_id.is_(None), outbox.c.context != ERASED, holds)
+        .order_by(outbox.c.id)
+        .with_for_update()
+    )
+
+
+def _of_others() -> Executable:
+    own, theirs = case_keys.alias("own"), case_keys.alias("theirs")
+    same = and_(theirs.c.kind == own.c.kind, theirs.c.value == own.c.value, theirs.c.case_id != own.c.case_id)
+    others = select(theirs.c.case_id).join(own, same).where(own.c.case_id == bindparam("case"))
+    return (
+        select(*_MENTION)
+        .where(outbox.c.case_id.in_(others), outbox.c.context.like(bindparam("reference")))
         .order_by(outbox.c.id)
         .with_for_update()
     )
@@ -144,3 +169,8 @@ def _take_apart() -> Executable:
 def _rewrite_letter() -> Executable:
     waits: dict[str, Any] = {"state": str(LetterState.PENDING), "context": bindparam("new_context"), **_BUILT, **_FREE}
     return update(outbox).where(outbox.c.id == bindparam("number")).values(**waits)
+
+
+def _amend_letter() -> Executable:
+    amended: dict[str, Any] = {"context": bindparam("new_context"), "message": None}
+    return update(outbox).where(outbox.c.id == bindparam("number")).values(**amended)

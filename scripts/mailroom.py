@@ -19,6 +19,7 @@ from workflow.definition import LetterTo
 from workflow.errors import NoSuchLetter, Refused, UsageError, check_known
 from workflow.events import Kind
 from workflow.finding import find_case
+from workflow.returns import returns_of
 from workflow.storage import letters
 from workflow.storage.letters import Attempt, LetterState, OutboxRow
 from workflow.storage.store import Store
@@ -97,7 +98,10 @@ def _context_of(session: Session, letter: str, case: str, language: str) -> dict
         case_id, found = find_case(store, case)
         keys = engine.definition.domain.keys(found.facts)
         (others,) = store.older_open_cases([(case_id, keys)])
+        (returned,) = returns_of(store, engine.definition, [(case_id, found)])
     work = Work(engine.rules, session.origin(), session.clock.now(), case_id, found, others)
+    if letter in {rung.letter for state in engine.definition.states for rung in state.ladder}:
+        work.returned = returned
     event = work.append(Kind.NOTED, {})
     work.write_letters(event, (LetterTo(letter, role),), told=found.told, reason=UNKNOWN, in_language=language)
     context: dict[str, object] = json.loads(work.letters[0].context)

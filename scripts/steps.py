@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from scripts.output import clip, local, marks, moment, plain, terminal_width, wrapped
 from scripts.values import value_lines
-from workflow.answers import Step
+from workflow.answers import Returned, Step
 from workflow.definition import Json
 from workflow.events import Event, Kind
 
@@ -38,6 +38,21 @@ def step_document(step: Step) -> dict[str, object]:
         "text": step.text,
         **({"observation": event.body["observation"]} if "observation" in event.body else {}),
     }
+
+
+def returned_document(returned: Returned | None) -> dict[str, object] | None:
+    """How a case was sent back, as `show` and `why` answer it."""
+    if returned is None:
+        return None
+    return {"at": moment(returned.at), "trigger": returned.trigger, "reason": returned.reason}
+
+
+def returned_lines(returned: Returned | None) -> Iterator[str]:
+    """That a case was sent back, and why: no rule sees it."""
+    if returned is not None:
+        said = f"{local(returned.at)[:10]} ({returned.trigger})"
+        why = f": {returned.reason}" if returned.reason else ""
+        yield wrapped(said + why, " " * 9, first="Returned ")
 
 
 def headline(event: Event) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from types import MappingProxyType
 
@@ -14,7 +14,7 @@ from states.reading import held, held_day, held_frequencies, held_rows, held_tex
 from states.registration import read_address
 from states.rights import REQUIRED_RIGHTS, missing_rights
 from states.table import LADDERS, STATES
-from states.wording import known_language, label, phrase, statement, written_date
+from states.wording import correction, known_language, label, phrase, statement, written_date
 from workflow.definition import Facts, Json, Occasion, Problem, Severity
 
 _DUTCH_ONLY = (Language.DUTCH.value,)
@@ -91,6 +91,8 @@ def _common(occasion: Occasion) -> dict[str, Json]:
 def _waits_for(occasion: Occasion) -> str:
     """The party outside operations that must act; '' when only operations can: all that is open is theirs."""
     holder = _HOLDERS[occasion.state]
+    if occasion.returned_on is not None:  # for a correction, whatever else is open
+        return holder
     asked = {problem.holder for problem in _asked(occasion)}
     if not asked:  # a.s.r. moves its own cases on; what the applicant or Keylane are done with, operations must
         return holder if holder == Role.ASR else ""
@@ -123,7 +125,10 @@ def _company(occasion: Occasion) -> str:
 
 def _open(occasion: Occasion) -> dict[str, Json]:
     return {
-        "open_items": _said(phrase, _for_role(_asked(occasion), occasion.role), occasion.language),
+        "open_items": [
+            *_correction(occasion),
+            *_said(phrase, _for_role(_asked(occasion), occasion.role), occasion.language),
+        ],
         "warnings": _said(statement, _for_role(occasion.accepted, occasion.role), occasion.language),
     }
 
@@ -131,6 +136,13 @@ def _open(occasion: Occasion) -> dict[str, Json]:
 def _asked(occasion: Occasion) -> list[Problem]:
     """The problems that somebody must act on."""
     return [problem for problem in occasion.problems if problem.severity is not Severity.INFO]
+
+
+def _correction(occasion: Occasion) -> Iterator[Json]:
+    """What no validator sees: a person sent the case back, so it waits for a correction even if nothing is wrong."""
+    if occasion.returned_on is not None:
+        mine = occasion.role == Role.APPLICANT
+        yield hide_numbers(correction(occasion.returned_on, occasion.reason, occasion.language, mine=mine))
 
 
 def _for_role(problems: Iterable[Problem], role: str) -> list[Problem]:

@@ -68,6 +68,14 @@ _LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     }
 )
 
+_SENT_BACK = MappingProxyType(
+    {
+        "nl": ("De correctie: de zaak is teruggestuurd op", "Je correctie: wij stuurden je aanmelding terug op"),
+        "en": ("The correction: the case was returned on", "Your correction: we returned your registration on"),
+    }
+)
+_REASON = MappingProxyType({"nl": "De reden", "en": "The reason"})
+
 
 def known_language(language: str) -> str:
     """This language when there are texts in it, otherwise English."""
@@ -101,6 +109,14 @@ def written_date(day: date | None, language: str) -> str:
 def label(word: str, language: str) -> str:
     """What people call a frequency, a party, a state or an answer; '' of nothing."""
     return _LABELS[known_language(language)][word] if word else ""
+
+
+def correction(day: date, reason: str | None, language: str, *, mine: bool) -> str:
+    """That a case was sent back and waits for a correction; `mine` when its reader must make it."""
+    language = known_language(language)
+    said, why = _SENT_BACK[language][mine], " ".join((reason or "").split())
+    told = f"{said} {written_date(day, language)}."
+    return f"{told} {_REASON[language]}: {why}" if why else told
 
 
 def drift(facts: Facts) -> str:

@@ -93,13 +93,22 @@ class Verdict:
     asks: tuple[str, ...] = ()
 
 
+class Returned(NamedTuple):
+    """A case was sent back to the state it is in; the reason is None where it is not known any more."""
+
+    at: datetime
+    trigger: str
+    reason: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class Why:
-    """The verdict on each move that leaves the present state."""
+    """The verdict on each move that leaves the present state, and how the case was sent back there if it was."""
 
     case: str
     state: str
     moves: tuple[Verdict, ...]
+    returned: Returned | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +124,8 @@ class View:
     """Of the forward move: errors, warnings not yet accepted, and info."""
     ball: Mapping[str, int]
     """Working days each holder has had the ball, the present state included."""
+    returned: Returned | None = None
+    """How it was sent back to its state, if it was."""
 
 
 @dataclass(frozen=True, slots=True)

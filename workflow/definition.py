@@ -177,6 +177,8 @@ class Occasion(NamedTuple):
     calendar: WorkingDays
     workings: dict[str, Any]
     """Shared by the letters of one event: what the domain worked out for one, it need not work out for the next."""
+    returned_on: date | None = None
+    """The day the case was sent back to `state`, for the `reason`, in letters that come later; None: it was not."""
 
 
 class Domain(Protocol):

@@ -7,17 +7,16 @@ from contextlib import suppress
 from datetime import date, datetime
 from typing import TypeVar
 
-from workflow import commands
+from workflow import commands, finding
 from workflow.answers import Case, Moved, Opened, Recorded, Replayed, Row, RowResult, RulesOf, Step, Summary, View, Why
 from workflow.attempt import Attempt
 from workflow.batch import Batch
 from workflow.calendar import WorkingDays
 from workflow.clock import Clock, SystemClock, local_day
 from workflow.commands import Given
-from workflow.definition import Context, Definition, Other
+from workflow.definition import Definition, Other
 from workflow.errors import Conflict, Overtaken, Refused, UsageError
 from workflow.events import Event, Origin
-from workflow.finding import find_case, find_case_among, free_reference, known_codes, known_trigger, older_cases
 from workflow.history import merge, readable
 from workflow.judgement import open_problems, problems_after, verdicts
 from workflow.storage import Database
@@ -65,7 +64,7 @@ class Engine:
                 raise Conflict(
                     f"External reference '{external}' is case {known[1].reference} already.", known[1].reference
                 )
-            reference = free_reference(store)
+            reference = finding.free_reference(store)
             (case_id,) = store.new_case_ids(1)
             keys = self.definition.domain.keys(merge({}, parsed))
             work = self._work(store.older_open_cases([(case_id, keys)])[0], case_id, None, origin)
@@ -109,8 +108,8 @@ class Engine:
         says so in its history.
         """
         parsed = commands.parse_facts(self.rules, facts or {})
-        accepted = known_codes(self.definition, accept)
-        known_trigger(self.definition, trigger)
+        accepted = finding.known_codes(self.definition, accept)
+        finding.known_trigger(self.definition, trigger)
         check_text("reason", reason)
         check_name("key", key)
         attempt = Attempt.of(key, expect_version, trigger, parsed, sorted(accepted), accept_warnings, reason)
@@ -197,19 +196,19 @@ class Engine:
 
     def why(self, case: str, trigger: str | None = None) -> Why:
         """The verdict on every move that leaves the state, or on one trigger's. Raises UsageError, NoSuchCase."""
-        known_trigger(self.definition, trigger)
+        finding.known_trigger(self.definition, trigger)
         with self.database.reading() as store:
-            context, _, found = self._seen(store, case)
+            context, _, found, returned = finding.find_case_seen(store, self.rules, case, self.clock.now())
         moves = tuple(verdicts(self.definition, found, context, trigger))
-        return Why(found.reference, found.state, moves)
+        return Why(found.reference, found.state, moves, returned)
 
     def case(self, case: str) -> View:
         """A case, who has the ball, what is due and what is missing. Raises NoSuchCase, HistoryBroken."""
         with self.database.reading() as store:
-            context, case_id, found = self._seen(store, case)
+            context, case_id, found, returned = finding.find_case_seen(store, self.rules, case, self.clock.now())
             with readable(found.reference):
                 stays = tuple(store.stays(case_id))
-        return view_of(self.rules, found, context, stays, self.clock.now())
+        return view_of(self.rules, found, context, stays, self.clock.now(), returned)
 
     def cases(
         self,
@@ -230,7 +229,7 @@ class Engine:
     def history(self, case: str) -> tuple[Step, ...]:
         """Every event of a case with what it changed, personal values masked. Raises NoSuchCase, HistoryBroken."""
         with self.database.reading() as store:
-            case_id, found = find_case(store, case)
+            case_id, found = finding.find_case(store, case)
             with readable(found.reference):
                 return tuple(steps_of(self.definition, store.history(case_id), found.facts))
 
@@ -266,13 +265,13 @@ class Engine:
         def act(*, lock: bool) -> T:
             refused: Refused | None = None
             with self.database.writing() if lock else self.database.deciding() as store:
-                case_id, found, beside = find_case_among(store, case, lock=lock)
+                case_id, found, beside = finding.find_case_among(store, case, lock=lock)
                 if before and (answer := before(store, case_id, found)) is not None:
                     return answer
                 others: tuple[Other, ...] = ()
                 if facts is not None:
                     keys = self.definition.domain.keys(merge(found.facts, facts) if facts else found.facts)
-                    others = older_cases(store, case_id, keys, beside)
+                    others = finding.older_cases(store, case_id, keys, beside)
                 work = self._work(others, case_id, found, origin)
                 try:
                     answer = decide(work)
@@ -287,13 +286,6 @@ class Engine:
         with suppress(Overtaken):
             return act(lock=False)
         return act(lock=True)
-
-    def _seen(self, store: Store, text: str) -> tuple[Context, int, Case]:
-        """A case, and what it is judged by besides its facts."""
-        case_id, case, beside = find_case_among(store, text)
-        keys = () if case.ended_at else self.definition.domain.keys(case.facts)
-        others = older_cases(store, case_id, keys, beside)
-        return Context(local_day(self.clock.now()), self.rules.calendar, others), case_id, case
 
     def _work(self, others: tuple[Other, ...], case_id: int, before: Case | None, origin: Origin | None) -> Work:
         acts = origin or self._origin or Origin.of_user("python")

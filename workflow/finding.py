@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import NoReturn
 
-from workflow.answers import Case
-from workflow.definition import Definition, Key, Other
+from workflow.answers import Case, Returned
+from workflow.clock import local_day
+from workflow.definition import Context, Definition, Key, Other
 from workflow.errors import NoSuchCase, check_known
 from workflow.reference import looks_like_reference, new_reference, parse_reference
+from workflow.returns import returns_of
 from workflow.storage.store import Neighbours, Store
 from workflow.text import is_storable
+from workflow.work import Rules
 
 
 def find_case(store: Store, text: str, *, lock: bool = False) -> tuple[int, Case]:
@@ -25,6 +29,15 @@ def find_case_among(store: Store, text: str, *, lock: bool = False) -> tuple[int
     reference = parse_reference(text)
     found = store.find_among(reference=reference, external=text.strip(), lock=lock) if is_storable(text) else None
     return found or _missing(text, reference)
+
+
+def find_case_seen(store: Store, rules: Rules, text: str, now: datetime) -> tuple[Context, int, Case, Returned | None]:
+    """A case, what it is judged by now besides its facts, and how it was sent back. Raises NoSuchCase."""
+    case_id, case, beside = find_case_among(store, text)
+    keys = () if case.ended_at else rules.definition.domain.keys(case.facts)
+    others = older_cases(store, case_id, keys, beside)
+    (returned,) = returns_of(store, rules.definition, [(case_id, case)])
+    return Context(local_day(now), rules.calendar, others), case_id, case, returned
 
 
 def older_cases(store: Store, case_id: int, keys: tuple[Key, ...], beside: Neighbours) -> tuple[Other, ...]:

@@ -13,6 +13,7 @@ from workflow.clock import AMSTERDAM
 from workflow.definition import Json, Key, LetterTo, Rung
 from workflow.errors import CannotFire
 from workflow.events import Event, Kind, Origin
+from workflow.returns import returns_of
 from workflow.schedule import Timer, TimerKind, timers_of
 from workflow.storage import Database
 from workflow.storage.restores import held_until
@@ -62,10 +63,11 @@ def run_once(database: Database, rules: Rules, now: datetime, origin: Origin) ->
                     work = Work(rules, origin, now, due.case_id, due.read())
                     works.append((work, rules.definition.domain.keys(work.case.facts)))
             others = store.older_open_cases([(work.case_id, keys) for work, keys in works])
+            returns = returns_of(store, rules.definition, [(work.case_id, work.case) for work, _ in works])
             fired: list[Work] = []
-            for (work, _), seen in zip(works, others, strict=True):
+            for (work, _), seen, returned in zip(works, others, returns, strict=True):
                 with _noting(faults, work.case.reference):
-                    work.others = seen
+                    work.others, work.returned = seen, returned
                     total += fire_due(work, since)
                     fired.append(work)
             store.write(fired)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from functools import partial
 
-from workflow.answers import Case, Step, Summary, View
+from workflow.answers import Case, Returned, Step, Summary, View
 from workflow.clock import local_day
 from workflow.definition import Context, Definition, Facts, Json
 from workflow.events import Event, Kind
@@ -19,7 +19,14 @@ ERASED = "[erased]"
 """What stands where a personal value was erased."""
 
 
-def view_of(rules: Rules, case: Case, context: Context, stays: Iterable[Event], now: datetime) -> View:
+def view_of(
+    rules: Rules,
+    case: Case,
+    context: Context,
+    stays: Iterable[Event],
+    now: datetime,
+    returned: Returned | None = None,
+) -> View:
     """A case with what follows from it now; `stays` are the events that opened, moved, held or resumed it."""
     due = due_at(rules.definition, rules.calendar, case)
     return View(
@@ -30,6 +37,7 @@ def view_of(rules: Rules, case: Case, context: Context, stays: Iterable[Event], 
         on_hold=is_on_hold(case, now),
         problems=open_problems(rules.definition, case, context),
         ball=_ball(rules, stays, case, now),
+        returned=returned,
     )
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from workflow.answers import Case
+from workflow.answers import Case, Returned
 from workflow.calendar import WorkingDays
 from workflow.clock import local_day
 from workflow.definition import Context, Definition, Json, LetterTo, Occasion, Other, Problem
@@ -83,6 +83,8 @@ class Work:
     """Key, digest of the command and answer (JSON text), when the caller gave a key."""
     examination: Examination = field(default_factory=Examination)
     observation: Observation = NOTHING_OBSERVED
+    returned: Returned | None = None
+    """How the case was sent back to its state, for letters that come after the one that said so."""
     _context: Context | None = field(default=None, init=False, repr=False)
     """Made anew when the day or the other cases are set to others; the same one otherwise, which compares fast."""
 
@@ -152,6 +154,7 @@ class Work:
         domain, today, entered = definition.domain, local_day(event.at), local_day(case.entered_at)
         due = due_at(definition, calendar, case)
         ladder = definition.state(case.state).ladder
+        returned = self.returned
         following = rung_due(calendar, case, ladder[case.rung]) if case.rung < len(ladder) else None
         situation: dict[str, Any] = {
             "reference": case.reference,
@@ -164,7 +167,8 @@ class Work:
             "working_days": calendar.between(entered, today, case.holds),
             "problems": open_problems(definition, case, self.context, self.examination),
             "accepted": accepted,
-            "reason": reason,
+            "reason": returned.reason if returned else reason,
+            "returned_on": local_day(returned.at) if returned else None,
             "calendar": calendar,
             "workings": {},
         }

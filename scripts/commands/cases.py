@@ -9,6 +9,7 @@ import click
 from scripts.output import Column, json_array, local, marks, moment, plain, print_json, table, wrapped
 from scripts.parameters import COUNT, case_argument, examples, json_option
 from scripts.problems import problem_documents, problem_lines
+from scripts.steps import returned_document, returned_lines
 from scripts.values import fact_lines, in_order
 from scripts.wiring import Session, pass_session
 from workflow.answers import Summary, View
@@ -37,7 +38,7 @@ _COLUMNS = (
 def show(session: Session, case: str, reveal: bool) -> None:
     """Show CASE: who has the ball and since when, what is due, what is still missing, and what is known.
 
-    Personal values are masked unless --reveal is given.
+    Personal values are masked unless --reveal is given; why a case was sent back is shown, as in `history`.
     """
     view = session.engine.case(case)
     domain = session.definition.domain
@@ -102,6 +103,7 @@ def _document(view: View, facts: Facts, problems: list[dict[str, str]]) -> dict[
         "ended_at": moment(case.ended_at),
         "erased": case.erased,
         "ball": dict(view.ball),
+        "returned": returned_document(view.returned),
         "accepted": sorted(case.accepted),
         "facts": facts,
         "problems": problems,
@@ -116,6 +118,7 @@ def _lines(
     yield plain(f"{case.reference}{yours}  {title_of(definition, case)}")
     yield wrapped(f"{case.state}: {definition.state(case.state).means}", " " * 9, first="State    ")
     yield from _ball(view)
+    yield from returned_lines(view.returned)
     if case.accepted:
         yield wrapped(", ".join(sorted(case.accepted)), " " * 9, first="Accepted ")
     yield f"Version  {case.version}"
@@ -123,7 +126,8 @@ def _lines(
     if forward is not None:
         yield ""
         blocked = any(said["severity"] != Severity.INFO for said in problems)
-        yield f"Before '{forward.trigger}':" if blocked else f"Nothing is missing for '{forward.trigger}'."
+        waits = "No rule stands in the way of" if view.returned else "Nothing is missing for"
+        yield f"Before '{forward.trigger}':" if blocked else f"{waits} '{forward.trigger}'."
         yield from problem_lines(problems)
     if facts:
         yield ""

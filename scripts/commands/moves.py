@@ -8,6 +8,7 @@ from scripts.assignments import read_assignments
 from scripts.output import marks, print_json, wrapped
 from scripts.parameters import actor_option, case_argument, examples, json_option
 from scripts.problems import print_letters, problem_documents, problem_lines
+from scripts.steps import returned_document, returned_lines
 from scripts.wiring import Session, pass_session
 from workflow.answers import Moved, Verdict, Why
 
@@ -30,6 +31,8 @@ def why(session: Session, case: str, trigger: str | None) -> None:
         print_json(_why_document(session, answer))
         return
     click.echo(f"{answer.case} is {answer.state}.")
+    for line in returned_lines(answer.returned):
+        click.echo(line)
     if not answer.moves:
         options = ", ".join(move.trigger for move in session.definition.moves_from(answer.state))
         what = f"'{trigger}' is not possible" if trigger else "No move is possible"
@@ -132,4 +135,5 @@ def _why_document(session: Session, answer: Why) -> dict[str, object]:
         }
         for verdict in answer.moves
     ]
-    return {"case": answer.case, "state": answer.state, "moves": moves}
+    document: dict[str, object] = {"case": answer.case, "state": answer.state, "moves": moves}
+    return {**document, "returned": returned_document(answer.returned)}

@@ -105,6 +105,27 @@ def test_cases_with_nothing_open_are_not_counted(
     assert text.count("Je hoeft nu niets te doen.") == 2 + (not open_ones)
 
 
+def test_what_was_returned_asks_for_its_correction_beside_what_has_nothing_open(
+    engine: Engine, clock: SetClock
+) -> None:
+    engine.open_case(employer("loket_user", "registration"), letters=False)
+    returned = engine.open_case(employer("loket_user", "registration"), letters=False).case.reference
+    clock.moment += timedelta(minutes=1)
+    engine.advance(returned, "register", letters=False)
+    engine.advance(returned, "return_to_applicant", reason="Het contract is van een ander", letters=False)
+    clock.moment = MORNING
+    fire(engine)
+
+    with Sink() as sink:
+        delivery(engine, sink).run_once()
+
+    (letter,) = sink.messages(APPLICANT)
+    assert "1 koppeling wacht op je" in letter["Subject"]
+    text = " ".join(letter.get_body(("plain",)).get_content().split())  # type: ignore[union-attr]
+    assert text.count("Je hoeft nu niets te doen.") == 1
+    assert "De reden: Het contract is van een ander" in text
+
+
 @pytest.mark.parametrize(
     ("languages", "digests"), [("nl en nl en", ["en", "nl"]), ("en nl en", ["en"]), ("en nl", []), ("en en", ["en"])]
 )

@@ -188,6 +188,29 @@ def test_without_a_database_the_error_says_to_run_init(bare_desk: Desk) -> None:
     assert "schakel init" in said["message"]
 
 
+def test_that_a_case_was_returned_and_why_is_shown_until_it_moves_on(desk: Desk) -> None:
+    desk.open("E06")
+    desk.clock.moment += timedelta(days=1)
+    desk.ask("advance E06")
+    fresh = [desk.run(words).stdout for words in ("show E06", "why E06")]
+    desk.ask("advance E06 return_to_applicant --reason 'Het contract is van een ander'")
+
+    shown, why = desk.run("show E06").stdout, desk.run("why E06").stdout
+    documents = [desk.ask(f"{words} E06")["returned"] for words in ("show", "why")]
+
+    line = "Returned 2026-04-21 (return_to_applicant): Het contract is van een ander\n"
+    assert line in shown
+    assert line in why
+    assert "No rule stands in the way of 'register'." in shown
+    assert (
+        documents
+        == [{"at": documents[0]["at"], "trigger": "return_to_applicant", "reason": line.partition(": ")[2].strip()}] * 2
+    )
+    desk.ask("advance E06")
+    assert "Returned" not in "".join([*fresh, desk.run("show E06").stdout, desk.run("why E06").stdout])
+    assert desk.ask("why E06")["returned"] is None
+
+
 def test_a_hold_is_shown_and_ended(desk: Desk) -> None:
     desk.open("E06")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pytest
 
@@ -56,3 +57,13 @@ def test_a_letter_that_is_not_about_one_case_takes_none(desk: Desk, letter: str)
     assert refused.exit_code == desk.run("mail preview nothing").exit_code == 2
     assert "leave CASE out" in refused.stderr
     assert desk.run(f"mail preview {letter}").exit_code == 0
+
+
+def test_a_reminder_of_a_returned_case_is_seen_with_its_reason(desk: Desk) -> None:
+    dutch_case(desk)
+    desk.clock.moment += timedelta(days=1)
+    desk.ask("advance E06")
+    desk.ask("advance E06 return_to_applicant --reason 'Het contract is van een ander'")
+
+    assert "De reden: Het contract is van een ander" in desk.ask("mail preview reminder_applicant E06")["text"]
+    assert "Het contract is van een ander" not in desk.ask("mail preview returned_to_applicant E06")["text"]

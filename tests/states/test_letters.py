@@ -304,3 +304,35 @@ def test_what_needs_no_answer_is_not_asked_for(occasion):
 
     assert context["open_items"] == []
     assert "Je hoeft nu niets te doen" in Renderer(DESK).render("reminder_applicant", "nl", context).text
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+@pytest.mark.parametrize("letter", ["reminder_applicant", "reminder_applicant_second"])
+def test_an_applicant_whose_case_was_returned_is_never_told_that_there_is_nothing_to_do(occasion, letter, language):
+    to = next(to for to in EMPLOYER_COUPLING.letters() if to.letter == letter)
+    returned = occasion(to, language)._replace(problems=(), returned_on=date(2026, 11, 16))
+
+    subject, body = render(DOMAIN.letter_context(returned))
+    _, unexplained = render(DOMAIN.letter_context(returned._replace(reason=None)))
+
+    asked = {"nl": "Je correctie: wij stuurden", "en": "Your correction: we returned"}[language]
+    assert {"nl": "Tweede herinnering: de koppeling", "en": "Second reminder"}[language] in subject or (
+        {"nl": "Herinnering: rond", "en": "Reminder"}[language] in subject
+    )
+    assert asked in body
+    assert asked in unexplained
+    assert "Het contract hoort bij een ander" in body
+    assert "123456782" not in body
+    assert {"nl": "niets te doen", "en": "all there"}[language] not in body + unexplained
+
+
+@pytest.mark.parametrize("letter", ["escalation", "withdraw_question", "reminder_asr"])
+def test_the_others_read_that_a_case_was_returned_and_why(occasion, letter):
+    to = next(to for to in EMPLOYER_COUPLING.letters() if to.letter == letter)
+
+    _, body = render(DOMAIN.letter_context(occasion(to, "nl")._replace(problems=(), returned_on=date(2026, 11, 16))))
+
+    said = " ".join(body.split())
+    assert "De correctie: de zaak is teruggestuurd op 16 november 2026. De reden: Het contract hoort bij een" in said
+    assert "jullie eigen besluit" not in said
+    assert ("wacht nu 5 werkdagen op de aanvrager" in said) == (letter != "reminder_asr")

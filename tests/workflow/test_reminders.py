@@ -5,9 +5,11 @@ The expected days were written by hand from a calendar of 2026 and 2027, not com
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from employers import bring, employer
@@ -406,6 +408,80 @@ def test_a_reminder_says_what_is_missing_on_that_morning(engine: Engine, clock: 
     (row,) = look(url, "SELECT context FROM outbox WHERE is_reminder")
     assert "oonheffingennummer" in row["context"]
     assert "aamwerkcontract" not in row["context"].partition("open_items")[2].partition("]")[0]
+
+
+# -- what was sent back ----------------------------------------------------------------------------------------------
+
+REASON = "Het contract hoort bij een andere werkgever"
+
+
+def contexts(url: str) -> list[dict[str, Any]]:
+    """What each reminder may say, in the order they were written."""
+    rows = look(url, "SELECT letter, context FROM outbox WHERE is_reminder ORDER BY id")
+    return [{"letter": row["letter"], **json.loads(row["context"])} for row in rows]
+
+
+def test_after_a_return_every_reminder_says_that_the_correction_is_awaited_and_why(
+    engine: Engine, clock: SetClock, url: str
+) -> None:
+    case = bring(engine, "registered")
+    clock.moment += HOUR
+    engine.advance(case, "return_to_applicant", reason=REASON)
+
+    clock.moment = local("2026-05-05T09:00")  # reminders 1 and 2 and the escalation are due
+    fire(engine)
+
+    first, second, escalation = contexts(url)
+    mine = f"Je correctie: wij stuurden je aanmelding terug op 20 april 2026. De reden: {REASON}"
+    assert (first["open_items"], second["open_items"]) == ([mine], [mine])
+    assert escalation["open_items"] == [f"De correctie: de zaak is teruggestuurd op 20 april 2026. De reden: {REASON}"]
+    assert engine.replay(case).matches_stored
+
+
+def test_what_was_returned_to_asr_is_in_its_reminder(engine: Engine, clock: SetClock, url: str) -> None:
+    case = bring(engine, "enriched")
+    engine.advance(case, "return_to_asr", reason="Polis 2 mist\neen startdatum.")
+
+    clock.moment = local("2026-04-23T09:00")
+    fire(engine)
+
+    (reminder,) = contexts(url)
+    said = "De correctie: de zaak is teruggestuurd op 20 april 2026. De reden: Polis 2 mist een startdatum."
+    assert (reminder["letter"], reminder["open_items"]) == ("reminder_asr", [said])
+
+
+@pytest.mark.parametrize("spoil", ["DELETE FROM private_values", "UPDATE private_values SET value = '{'"])
+def test_without_its_reason_a_return_still_asks_for_the_correction(
+    engine: Engine, clock: SetClock, url: str, spoil: str
+) -> None:
+    case = bring(engine, "registered")
+    clock.moment += HOUR
+    engine.advance(case, "return_to_applicant", reason=REASON)
+    with bare(url) as connection:
+        connection.execute(f"{spoil} WHERE path = 'reason'")
+
+    clock.moment = local("2026-04-28T09:00")
+    fire(engine)
+
+    (reminder,) = contexts(url)
+    assert reminder["open_items"] == ["Je correctie: wij stuurden je aanmelding terug op 20 april 2026."]
+
+
+def test_only_the_last_move_counts_and_what_never_moved_was_not_returned(
+    engine: Engine, clock: SetClock, url: str
+) -> None:
+    bring(engine, "rights_pending")
+    again = bring(engine, "registered")
+    clock.moment += HOUR
+    engine.advance(again, "return_to_applicant", reason=REASON)
+    clock.moment += HOUR
+    engine.advance(again, "register")
+
+    clock.moment = local("2026-04-28T09:00")
+    fire(engine)
+
+    assert {word["letter"] for word in contexts(url)} == {"reminder_applicant", "reminder_asr"}
+    assert REASON not in json.dumps([word["open_items"] for word in contexts(url)])
 
 
 def test_a_batch_that_fails_takes_none_of_the_earlier_batches_with_it(sqlite_engine: Engine, clock: SetClock) -> None:

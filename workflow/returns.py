@@ -1,0 +1,37 @@
+"""Whether a person sent a case back to where it is, when and why: what no validator can see.
+
+It is looked up when somebody asks, or is reminded; a case that only moves on never pays for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from workflow.answers import Case, Returned
+from workflow.definition import Definition
+from workflow.storage.returns import LastMove, last_moves
+from workflow.storage.store import Store
+
+
+def returns_of(store: Store, definition: Definition, found: Sequence[tuple[int, Case]]) -> list[Returned | None]:
+    """Per case how it was sent back to its present state; None: it was not."""
+    doubtful = [case_id for case_id, case in found if _may_be_returned(definition, case)]
+    moves = dict(zip(doubtful, last_moves(store, doubtful), strict=True))
+    return [_returned(definition, case, moves.get(case_id)) for case_id, case in found]
+
+
+def never_left(definition: Definition, case: Case) -> bool:
+    """Whether a case stands where it was opened, and nobody sent it back there."""
+    return case.state == definition.initial and case.entered_at == case.opened_at
+
+
+def _may_be_returned(definition: Definition, case: Case) -> bool:
+    aside = any(move.needs_reason and move.target == case.state for move in definition.moves)
+    return aside and case.ended_at is None and not never_left(definition, case)
+
+
+def _returned(definition: Definition, case: Case, last: LastMove | None) -> Returned | None:
+    if last is None:
+        return None
+    rows = [move for move in definition.moves if (move.trigger, move.target) == (last.trigger, case.state)]
+    return Returned(last.at, last.trigger, last.reason) if any(move.needs_reason for move in rows) else None

@@ -22,6 +22,7 @@ from workflow.events import Event, Origin
 from workflow.history import FORGED, merge
 from workflow.judgement import Judgement, judge
 from workflow.reference import new_reference
+from workflow.returns import never_left
 from workflow.storage import Database, lookups
 from workflow.storage.store import Store
 from workflow.text import check_reference
@@ -199,8 +200,11 @@ class Batch:
     def _update(self, item: _Item, work: Work) -> RowResult:
         event, _ = commands.record(work, item.facts, letters=self.letters)
         move, judgement = self._judge(work, work.case.facts)
-        waits = work.case.state == self.rules.definition.initial
-        if waits and (event or not judgement.blocking):
+        definition, before = self.rules.definition, work.before
+        waits = work.case.state == definition.initial
+        # a row that says nothing new does not overrule whoever sent its case back
+        fresh = before is not None and never_left(definition, before) and not judgement.blocking
+        if waits and (event or fresh):
             self._try(work, move)
         return self._result(item, work, judgement)
 

@@ -66,8 +66,9 @@ def import_file(
 ) -> None:
     """Import employers, one row each; a row whose case_id is known updates that case.
 
-    Importing the same file again changes nothing. A rejected row is a result (its case waits for what is missing); exit
-    6 means that a row could not be processed at all.
+    Importing the same file again changes nothing, but with --advance it moves a case that waited for what has been
+    settled since, such as a warning that is accepted now. One that was sent back moves only when its row has changed. A
+    rejected row is a result (its case waits for what is missing); exit 6 means that a row could not be processed.
     """
     sheet = look_through(file, EMPLOYERS)
     for name in sheet.unknown:

@@ -6,6 +6,7 @@ import copy
 import csv
 import itertools
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from looking import bare, count, look
 from states.spreadsheet import read_row
 from workflow import Database, Engine, Refused, open_database
 from workflow.answers import Row, RowResult
+from workflow.clock import SetClock
 from workflow.events import Origin
 from workflow.storage.store import Store
 
@@ -191,6 +193,22 @@ def test_a_corrected_row_updates_its_case_and_tries_again(engine: Engine) -> Non
     assert (result.result, str(result.state)) == ("accept", "registered")
     assert [step.event.kind for step in engine.history("E1")] == ["opened", "refused", "recorded", "moved"]
     assert engine.case("E1").case.facts["registration"]["email"] == "wel@adres.example"
+
+
+def test_the_same_row_again_does_not_overrule_whoever_sent_its_case_back(engine: Engine, clock: SetClock) -> None:
+    facts = employer("loket_user", "registration")
+    list(engine.import_rows(rows(("E1", facts)), advance=True))
+    clock.moment += timedelta(days=1)
+    engine.advance("E1", "return_to_applicant", reason="het contract hoort bij een ander")
+    events = len(engine.history("E1"))
+
+    foretold = brief(engine.import_rows(rows(("E1", facts)), advance=True, accept_warnings=True, dry_run=True))
+    same = brief(engine.import_rows(rows(("E1", facts)), advance=True, accept_warnings=True))
+
+    assert foretold == same == [(2, "E1", "unchanged", "rights_pending", [])]
+    assert len(engine.history("E1")) == events
+    (corrected,) = engine.import_rows(rows(("E1", changed(facts, contact_name="Iemand anders"))), advance=True)
+    assert (corrected.result, str(corrected.state)) == ("accept", "registered")
 
 
 def test_a_corrected_row_updates_a_case_that_is_further_on(engine: Engine) -> None:

@@ -192,8 +192,9 @@ def test_what_was_accepted_before_does_not_keep_a_returned_case_from_going_on(sq
     sqlite_engine.open_case(row[0].facts, external_reference="E1")
     sqlite_engine.advance("E1", accept_warnings=True)
     sqlite_engine.advance("E1", "return_to_applicant", reason="nog eens kijken")
+    corrected = rows(("E1", ready(kvk_number="12", contact_name="Iemand anders")))
 
-    (result,) = sqlite_engine.import_rows(row, advance=True)
+    (result,) = sqlite_engine.import_rows(corrected, advance=True)
 
     assert (result.result, result.state) == ("warn", "registered")
 

@@ -98,6 +98,14 @@ def _readdress(which: Any, **more: Any) -> Executable:
     return update(outbox).where(which).values(recipient=bindparam("address"), reason=said, **UNBUILT, **more)
 
 
+def end_reminders() -> Executable:
+    """The reminders of a case that have not left, which nobody needs any more; a claim on one is void."""
+    unsent = or_(outbox.c.state == "pending", outbox.c.state == "claimed")
+    mine = and_(outbox.c.case_id == bindparam("case_id"), outbox.c.is_reminder, unsent)
+    ended = {"state": "cancelled", "reason": bindparam("why"), "finished_at": bindparam("now")}
+    return update(outbox).where(mine).values(**ended, token=None, lease_until=None)
+
+
 def claim() -> Executable:
     """Letters that are due, oldest first, for one worker; of reminders never tried, those up to a number."""
     mature = or_(text(f"NOT ({MERGEABLE})"), outbox.c.id <= bindparam("reminders_until"))

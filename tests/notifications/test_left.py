@@ -1,0 +1,137 @@
+"""Reminders that could not leave in time: none goes out after the state was left, or while the case is on hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from employers import bring, employer
+from looking import look
+from sink import ADDRESSES, WORKER, Sink, delivery
+
+from workflow import Engine, reminders
+from workflow.clock import SetClock
+from workflow.storage import letters
+
+ASR = ADDRESSES["asr"]
+REMINDED = datetime(2026, 4, 23, 7, tzinfo=UTC)
+"""Three working days after the cases were registered."""
+DAY = timedelta(days=1)
+Leave = Callable[[Engine, str], object]
+
+
+def enrich(engine: Engine, case: str) -> object:
+    return engine.advance(case, "enrich")
+
+
+def send_back(engine: Engine, case: str) -> object:
+    return engine.advance(case, "return_to_applicant", reason="het contract hoort bij een ander")
+
+
+def hold(engine: Engine, case: str) -> object:
+    return engine.hold(case, date(2026, 6, 1), "wacht op derde")
+
+
+LEFT, HELD = "its case had left registered before it was sent", "its case had gone on hold before it was sent"
+LEAVES = [pytest.param(enrich, LEFT), pytest.param(send_back, LEFT), pytest.param(hold, HELD)]
+
+
+def reminded(engine: Engine, clock: SetClock) -> str:
+    """A case of which a.s.r. was to be reminded; what was written before has left."""
+    case = bring(engine, "registered")
+    with Sink() as sink:
+        delivery(engine, sink).run_once()
+    clock.moment = REMINDED
+    reminders.run_once(engine.database, engine.rules, clock.now(), WORKER)
+    return case
+
+
+def reminder(url: str) -> dict[str, Any]:
+    (row,) = look(url, "SELECT * FROM outbox WHERE is_reminder")
+    return row
+
+
+@pytest.mark.parametrize("answer", [None, "451 later"], ids=["untried", "put off"])
+@pytest.mark.parametrize(("leave", "why"), LEAVES)
+def test_a_reminder_that_waits_is_ended_when_its_case_moves_on_or_goes_on_hold(
+    engine: Engine, clock: SetClock, url: str, leave: Leave, why: str, answer: str | None
+) -> None:
+    case = reminded(engine, clock)
+    if answer:
+        with Sink(answers={ASR: answer}) as sink:
+            delivery(engine, sink).run_once()
+
+    leave(engine, case)
+
+    row = reminder(url)
+    assert (row["state"], row["reason"], row["attempts"]) == ("cancelled", why, int(bool(answer)))
+    clock.moment += DAY
+    with Sink() as sink:
+        delivery(engine, sink).run_once()
+    assert not any("Herinnering" in message["Subject"] for message in sink.messages())
+    assert reminder(url)["state"] == "cancelled"
+    assert engine.replay(case).matches_stored
+
+
+@pytest.mark.parametrize(("leave", "why"), LEAVES)
+def test_a_worker_that_had_claimed_it_cannot_begin_to_send_it(
+    engine: Engine, clock: SetClock, url: str, leave: Leave, why: str
+) -> None:
+    case = reminded(engine, clock)
+    delivery(engine, None).run_once()  # gives it the address of its role
+    lease = clock.now() + DAY
+    with engine.database.writing() as store:
+        (row,) = letters.claim(store, now=clock.now(), lease_until=lease, token="mine", limit=9)
+
+    leave(engine, case)
+
+    with engine.database.writing() as store:
+        begun = letters.beginning(store, row, lease_until=lease)()
+    ended = reminder(url)
+    assert (begun, ended["state"], ended["reason"], ended["token"]) == (False, "cancelled", why, None)
+
+
+@pytest.mark.parametrize("state", ["sending", "sent", "unknown", "failed", "merged"])
+def test_one_that_is_on_its_way_or_over_or_in_doubt_stays_so(
+    engine: Engine, clock: SetClock, url: str, state: str
+) -> None:
+    case = reminded(engine, clock)
+    with engine.database.writing() as store:
+        store.execute(f"UPDATE outbox SET state = '{state}' WHERE is_reminder")
+
+    enrich(engine, case)
+
+    assert reminder(url)["state"] == state
+
+
+def test_no_other_letter_is_ended_nor_a_reminder_of_another_case(engine: Engine, clock: SetClock, url: str) -> None:
+    case, other = bring(engine, "registered"), bring(engine, "registered")
+    clock.moment = REMINDED
+    reminders.run_once(engine.database, engine.rules, clock.now(), WORKER)
+
+    enrich(engine, case)
+    engine.note(other, "gebeld")
+    engine.record(other, {"registration": {"contact_name": "Iemand anders"}})
+
+    joined = "SELECT c.reference, o.letter FROM outbox o JOIN cases c ON c.id = o.case_id"
+    ended = look(url, f"{joined} WHERE o.state <> 'pending'")
+    assert [(row["reference"], row["letter"]) for row in ended] == [(case, "reminder_asr")]
+
+
+def test_a_reminder_that_waited_for_an_address_does_not_go_out_once_the_case_has_moved_on(
+    engine: Engine, clock: SetClock, url: str
+) -> None:
+    given = employer("loket_user", "registration")
+    given["registration"]["email"] = None
+    case = engine.open_case(given, letters=False).case.reference
+    clock.moment = datetime(2026, 4, 28, 7, tzinfo=UTC)
+    reminders.run_once(engine.database, engine.rules, clock.now(), WORKER)
+    engine.advance(case, "register", facts={"registration": {"email": "goed@example.com"}})
+
+    with Sink() as sink:
+        delivery(engine, sink).run_once()
+
+    assert [message["Subject"][:10] for message in sink.messages("goed@example.com")] == ["We hebben "]
+    assert reminder(url)["reason"] == "its case had left rights_pending before it was sent"

@@ -103,8 +103,8 @@ STATES = (
     State(ENRICHED,    KEYLANE,   "policy data went to Keylane; waits for Keylane's reference",    LADDERS[ENRICHED]),
     State(CONFIGURING, KEYLANE,   "Keylane contacts the applicant and configures the coupling",    LADDERS[CONFIGURING]),
     State(CONFIRMED,   None,      "realised; the date of the first exchange is known and told",    LADDERS[CONFIRMED],
-          final=True, amendable=(Field.FIRST_EXCHANGE_DATE,)),
-    State(WITHDRAWN,   None,      "stopped, with a reason", final=True),
+          final=True, amendable=(Field.FIRST_EXCHANGE_DATE, Field.EMAIL)),
+    State(WITHDRAWN,   None,      "stopped, with a reason", final=True, amendable=(Field.EMAIL,)),
 )
 
 # what must have been recorded to get there: an auditor sees it in history alone

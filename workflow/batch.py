@@ -198,7 +198,7 @@ class Batch:
         return self._result(item, work, judgement)
 
     def _update(self, item: _Item, work: Work) -> RowResult:
-        event, _ = commands.record(work, item.facts, letters=self.letters)
+        event, _ = commands.record(work, item.facts, letters=self.letters, amend=False)
         move, judgement = self._judge(work, work.case.facts)
         definition, before = self.rules.definition, work.before
         waits = work.case.state == definition.initial

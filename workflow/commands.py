@@ -55,8 +55,13 @@ def open_case(
     return event
 
 
-def record(work: Work, facts: Facts, *, letters: bool = True) -> tuple[Event | None, tuple[str, ...]]:
-    """Add or correct facts; the event (None: nothing differed) and the fields that changed."""
+def record(
+    work: Work, facts: Facts, *, letters: bool = True, amend: bool = True
+) -> tuple[Event | None, tuple[str, ...]]:
+    """Add or correct facts; the event (None: nothing differed) and the fields that changed.
+
+    Without `amend` a final state keeps also what may still change there: a file is no correction by hand.
+    """
     definition, case, seen = work.rules.definition, work.case, work.observation
     changes = changes_of(case.facts, facts)
     changed = tuple(_paths(changes))
@@ -64,12 +69,13 @@ def record(work: Work, facts: Facts, *, letters: bool = True) -> tuple[Event | N
         return None, ()
     _refuse_erased(work, "record")
     state = definition.state(case.state)
-    if state.final and (closed := sorted(set(changed) - set(state.amendable))):
-        may = f" Only {', '.join(state.amendable)} may still change." if state.amendable else ""
+    open_ones = state.amendable if amend else ()
+    if state.final and (closed := sorted(set(changed) - set(open_ones))):
+        may = f" Only {', '.join(open_ones)} may still change." if open_ones else ""
         said = f"{case.reference} is {case.state}: its facts are closed, so {', '.join(closed)} cannot change.{may}"
         refuse(work, said, command="record", fields=[*closed])
     if state.final:
-        _refuse_unfit_amendment(work, merge(case.facts, changes))
+        _refuse_unfit_amendment(work, merge(case.facts, changes), changed)
     sent, told = _notices(work, merge(case.facts, changes), changed) if letters else ((), {})
     body, personal = _split(work, changes)
     body |= _told(work, case.told, sent, letters=letters, values=told)
@@ -275,9 +281,9 @@ def _judge_with_reason(
     return found._replace(problems=(*text, *found.problems), blocking=(*text, *found.blocking))
 
 
-def _refuse_unfit_amendment(work: Work, facts: Facts) -> None:
-    """A final state's amended facts must still satisfy the move that led there, but for warnings."""
-    found = amendment_problems(work.rules.definition, work.case.state, facts, work.context)
+def _refuse_unfit_amendment(work: Work, facts: Facts, changed: Collection[str]) -> None:
+    """What changes in a final state must be right by the rules of the moves, but for warnings."""
+    found = amendment_problems(work.rules.definition, facts, work.context, changed)
     errors = tuple(problem for problem in found if problem.severity is Severity.ERROR)
     if errors:
         refuse(work, f"{work.case.reference} was not changed.", errors, command="record")

@@ -100,11 +100,13 @@ def open_problems(
     return judge(move, case.facts, context, standing=case.accepted, examination=examination).open
 
 
-def amendment_problems(definition: Definition, state: str, facts: Facts, context: Context) -> tuple[Problem, ...]:
-    """What the move that led to a final state would say of the fields that may still change there."""
-    arrived = next(move for move in definition.moves if move.target == state)
-    amendable = definition.state(state).amendable
-    return tuple(p for p in judge(arrived, facts, context).problems if p.field in amendable)
+def amendment_problems(
+    definition: Definition, facts: Facts, context: Context, changed: Collection[str]
+) -> tuple[Problem, ...]:
+    """What the moves would say of fields that change in a final state; the one that led there may ask nothing."""
+    validators = dict.fromkeys(validator for move in definition.moves for validator in move.validators)
+    found = (problem for validator in validators for problem in validator(facts, context))
+    return tuple(problem for problem in found if problem.field in changed)
 
 
 def problems_after(
@@ -113,7 +115,4 @@ def problems_after(
     """What is open once facts were recorded; in a final state, what is said of the fields that changed."""
     if not definition.state(case.state).final:
         return open_problems(definition, case, context, examination)
-    if not changed:
-        return ()
-    found = amendment_problems(definition, case.state, case.facts, context)
-    return tuple(problem for problem in found if problem.field in changed)
+    return amendment_problems(definition, case.facts, context, changed) if changed else ()

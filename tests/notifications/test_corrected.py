@@ -17,6 +17,7 @@ from sink import ADDRESS, DESK, Sink, delivery
 from notifications.desk import Desk as Sender
 from tests.scripts.desk import Desk
 from workflow import Engine, Origin, reminders
+from workflow.answers import Answer, RulesOf
 from workflow.clock import SetClock
 from workflow.erasure import Wish, erase
 from workflow.storage import letters
@@ -289,6 +290,38 @@ def test_a_letter_that_failed_while_its_address_was_corrected_goes_to_the_new_ad
     desk.ask("mail retry 1")
 
     assert [(row["state"], row["recipient"]) for row in outbox(url)] == [("pending", NEW)]
+
+
+@pytest.mark.parametrize("end", ["confirmed", "withdrawn"])
+def test_the_address_of_a_case_that_has_ended_can_still_be_put_right(
+    engine: Engine, url: str, desk: Desk, end: str
+) -> None:
+    case = bring(engine, end)
+    with Sink(answers={OLD: "550 no such user"}) as sink:
+        delivery(engine, sink).run_once()
+    failed = [row for row in outbox(url) if row["state"] == "failed"]
+
+    desk.ask(f"record {case} registration email={NEW}")
+    for row in failed:
+        desk.ask(f"mail retry {row['id']}")
+    with Sink() as sink:
+        delivery(engine, sink).run_once()
+
+    last = {"confirmed": "is klaar", "withdrawn": "gestopt"}[end]
+    assert any(last in message["Subject"] for message in sink.messages(NEW)), [m["Subject"] for m in sink.messages(NEW)]
+    assert len(sink.messages()) == len(failed)
+    replayed = engine.replay(case, by=RulesOf.THEN)
+    assert replayed.matches_stored
+    assert {ruling.answer for ruling in replayed.rulings} == {Answer.YES}
+
+
+def test_the_address_of_a_case_that_was_erased_can_not(engine: Engine, clock: SetClock, desk: Desk) -> None:
+    case = bring(engine, "withdrawn")
+    desk.ask(f"audit erase {case} --reason 'verzoek' --ground 'art. 17 AVG'")
+
+    refused = desk.ask(f"record {case} registration email={NEW}", code=5)
+
+    assert "was erased" in refused["message"]
 
 
 def test_letters_to_a_role_go_to_the_address_that_is_set_now(engine: Engine, url: str, desk: Desk) -> None:

@@ -336,3 +336,11 @@ def test_the_others_read_that_a_case_was_returned_and_why(occasion, letter):
     assert "De correctie: de zaak is teruggestuurd op 16 november 2026. De reden: Het contract hoort bij een" in said
     assert "jullie eigen besluit" not in said
     assert ("wacht nu 5 werkdagen op de aanvrager" in said) == (letter != "reminder_asr")
+
+
+def test_asr_is_not_told_that_the_applicant_has_a_letter_that_may_never_arrive(occasion):
+    to = next(to for to in EMPLOYER_COUPLING.letters() if (to.letter, to.role) == ("coupling_confirmed", "asr"))
+
+    _, body = render(DOMAIN.letter_context(occasion(to, "nl")))
+
+    assert "De aanvrager krijgt deze bevestiging ook." in body

@@ -61,7 +61,8 @@ def test_the_check_after_the_first_exchange_hangs_on_its_date_which_may_still_ch
     confirmed = EMPLOYER_COUPLING.state(StateName.CONFIRMED)
 
     assert confirmed.ladder[0].anchor == "realisation.first_exchange_date"
-    assert confirmed.amendable == ("realisation.first_exchange_date",)
+    assert confirmed.amendable == ("realisation.first_exchange_date", "registration.email")
+    assert EMPLOYER_COUPLING.state(StateName.WITHDRAWN).amendable == ("registration.email",)
 
 
 def test_every_letter_name_is_used():

@@ -127,7 +127,8 @@ REFUSED: dict[str, tuple[str, Act, str, str | None, dict[str, Any]]] = {
     "facts of a case that was withdrawn": (
         "withdrawn",
         record(realisation={"first_exchange_date": "2026-06-15"}),
-        "{} is withdrawn: its facts are closed, so realisation.first_exchange_date cannot change.",
+        "{} is withdrawn: its facts are closed, so realisation.first_exchange_date cannot change. "
+        "Only registration.email may still change.",
         None,
         {"command": "record", "problems": [], "fields": ["realisation.first_exchange_date"]},
     ),
@@ -137,10 +138,24 @@ REFUSED: dict[str, tuple[str, Act, str, str | None, dict[str, Any]]] = {
             registration={"email": "x@example.com", "contact_name": "X"},
             realisation={"first_exchange_date": "2026-06-03"},
         ),
-        "{} is confirmed: its facts are closed, so registration.contact_name, registration.email cannot change. "
-        "Only realisation.first_exchange_date may still change.",
+        "{} is confirmed: its facts are closed, so registration.contact_name cannot change. "
+        "Only realisation.first_exchange_date, registration.email may still change.",
         None,
-        {"command": "record", "problems": [], "fields": ["registration.contact_name", "registration.email"]},
+        {"command": "record", "problems": [], "fields": ["registration.contact_name"]},
+    ),
+    "no address of a confirmed case": (
+        "confirmed",
+        record(registration={"email": None}),
+        "{} was not changed.",
+        None,
+        {"command": "record", "problems": [found("EMAIL_MISSING", "registration.email")]},
+    ),
+    "a wrong address of a withdrawn case": (
+        "withdrawn",
+        record(registration={"email": "geen adres"}),
+        "{} was not changed.",
+        None,
+        {"command": "record", "problems": [found("EMAIL_SYNTAX", "registration.email")]},
     ),
     "a wrong date of a confirmed case": (
         "confirmed",

@@ -143,10 +143,10 @@ ILLEGAL = {
         [
             opened(),
             moved("withdraw", "rights_pending", "withdrawn", commitments=REASON),
-            stays(Kind.RECORDED, "withdrawn", commitments={"registration.email": "0" * 64}),
+            stays(Kind.RECORDED, "withdrawn", commitments={"registration.contact_name": "0" * 64}),
         ],
         3,
-        "registration.email",
+        "registration.contact_name",
     ),
 }
 

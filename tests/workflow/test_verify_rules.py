@@ -75,6 +75,9 @@ LAWFUL: dict[str, Callable[[], Told]] = {
     "what is open on a closed case": lambda: (
         confirmed().tell("recorded", {"facts": {"realisation": {"first_exchange_date": "2026-06-01"}}})
     ),
+    "a committed value that is open on a closed case": lambda: (
+        Told().withdrawn().tell("recorded", personal={"registration.email": "x"})
+    ),
     "what may follow an erasure": lambda: (
         confirmed().tell("erased").tell("letter_sent").tell("letter_failed").tell("refused")
     ),
@@ -195,8 +198,8 @@ UNLAWFUL: dict[str, tuple[Callable[[], Told], list[str]]] = {
         ["3 ILLEGAL In 'withdrawn' these fields are closed: policy.policies."],
     ),
     "records a committed value on a closed case": (
-        lambda: Told().withdrawn().tell("recorded", personal={"registration.email": "x"}),
-        ["3 ILLEGAL In 'withdrawn' these fields are closed: registration.email."],
+        lambda: Told().withdrawn().tell("recorded", personal={"registration.contact_name": "x"}),
+        ["3 ILLEGAL In 'withdrawn' these fields are closed: registration.contact_name."],
     ),
     "records what is open on a closed case, and what is not": (
         lambda: confirmed().tell(

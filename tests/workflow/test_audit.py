@@ -367,6 +367,10 @@ FAULTS: dict[str, tuple[Callable[[Ledger], None], set[str]]] = {
     "a stored state": (sql("UPDATE cases SET state = 'withdrawn'"), {"STATE_DIFFERS"}),
     "stored facts": (sql("UPDATE cases SET facts = '{}'"), {"STATE_DIFFERS"}),
     "stored facts that are no JSON": (sql("UPDATE cases SET facts = '{'"), {"STATE_DIFFERS"}),
+    **{
+        f"stored facts that are {facts}": (sql(f"UPDATE cases SET facts = '{facts}'"), {"STATE_DIFFERS"})
+        for facts in ("[]", "5", "null", '"s"', '{"registration":5}', '{"registration":{"email":[{}]}}')
+    },
     "a stored version": (sql("UPDATE cases SET version = version + 1"), {"STATE_DIFFERS"}),
     "a stored name of the rules": (sql("UPDATE cases SET definition = 'x'"), {"STATE_DIFFERS"}),
     "a case's row": (sql("DELETE FROM cases WHERE id = (SELECT min(id) FROM cases)"), {"STATE_DIFFERS"}),

@@ -78,11 +78,11 @@ class Retelling:
             return
         try:
             row = read()
-            stored = case_of(row)
+            differing = list(_differences(case_of(row), folded))
         except FORGED:
             self._add("STATE_DIFFERS", "The row of the case cannot be read.", 0)
             return
-        if differing := list(_differences(stored, folded)):
+        if differing:
             said = f"The row of the case is not what its history gives: {', '.join(differing[:5])}."
             self._add("STATE_DIFFERS", said, folded.seq)
         if row["definition"] != self._definition:

@@ -20,7 +20,7 @@ _LONGEST_KEY = 500
 
 
 def case_of(row: Mapping[str, Any]) -> Case:
-    """The case a row holds."""
+    """The case a row holds. Raises whatever reading a forged row raises."""
     progress = read_json(row["progress"])
     until = progress["held_until"]
     return Case(
@@ -31,7 +31,7 @@ def case_of(row: Mapping[str, Any]) -> Case:
         seq=row["seq"],
         head=row["head"],
         at=row["at"],
-        facts=read_json(row["facts"]),
+        facts=_facts(row["facts"]),
         opened_at=row["opened_at"],
         entered_at=row["entered_at"],
         holds=tuple((date.fromisoformat(first), date.fromisoformat(end)) for first, end in progress["holds"]),
@@ -42,6 +42,13 @@ def case_of(row: Mapping[str, Any]) -> Case:
         ended_at=row["ended_at"],
         erased=bool(row["erased"]),
     )
+
+
+def _facts(text: str) -> dict[str, dict[str, Any]]:
+    facts: dict[str, dict[str, Any]] = read_json(text)
+    if type(facts) is not dict or any(type(sheet) is not dict for sheet in facts.values()):
+        raise TypeError("the facts of a case are sheets of fields")
+    return facts
 
 
 def row_of(work: Work) -> Row:

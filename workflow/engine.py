@@ -195,7 +195,7 @@ class Engine:
     # -- questions ---------------------------------------------------------------------------------------------------
 
     def why(self, case: str, trigger: str | None = None) -> Why:
-        """The verdict on every move that leaves the state, or on one trigger's. Raises UsageError, NoSuchCase."""
+        """The verdict on each move from the state, or on one's. Raises UsageError, NoSuchCase, HistoryBroken."""
         finding.known_trigger(self.definition, trigger)
         with self.database.reading() as store:
             context, _, found, returned = finding.find_case_seen(store, self.rules, case, self.clock.now())
@@ -206,9 +206,8 @@ class Engine:
         """A case, who has the ball, what is due and what is missing. Raises NoSuchCase, HistoryBroken."""
         with self.database.reading() as store:
             context, case_id, found, returned = finding.find_case_seen(store, self.rules, case, self.clock.now())
-            with readable(found.reference):
-                stays = tuple(store.stays(case_id))
-        return view_of(self.rules, found, context, stays, self.clock.now(), returned)
+            with readable(found.reference):  # its row may name a state that there is not
+                return view_of(self.rules, found, context, tuple(store.stays(case_id)), self.clock.now(), returned)
 
     def cases(
         self,

@@ -10,6 +10,7 @@ from workflow.answers import Case, Returned
 from workflow.clock import local_day
 from workflow.definition import Context, Definition, Key, Other
 from workflow.errors import NoSuchCase, check_known
+from workflow.history import readable
 from workflow.reference import looks_like_reference, new_reference, parse_reference
 from workflow.returns import returns_of
 from workflow.storage.store import Neighbours, Store
@@ -18,23 +19,29 @@ from workflow.work import Rules
 
 
 def find_case(store: Store, text: str, *, lock: bool = False) -> tuple[int, Case]:
-    """A case by its reference (any case, dashes optional) or its external reference. Raises NoSuchCase."""
-    reference = parse_reference(text)
-    found = store.find(reference=reference, external=text.strip(), lock=lock) if is_storable(text) else None
+    """A case by its reference (any case, dashes optional) or its external reference.
+
+    Raises NoSuchCase; HistoryBroken: what is stored of it cannot be read.
+    """
+    reference, external = parse_reference(text), text.strip()
+    with readable(reference or external):
+        found = store.find(reference=reference, external=external, lock=lock) if is_storable(text) else None
     return found or _missing(text, reference)
 
 
 def find_case_among(store: Store, text: str, *, lock: bool = False) -> tuple[int, Case, Neighbours]:
-    """The same, with the older cases that it is judged beside. Raises NoSuchCase."""
-    reference = parse_reference(text)
-    found = store.find_among(reference=reference, external=text.strip(), lock=lock) if is_storable(text) else None
+    """The same, with the older cases that it is judged beside. Raises NoSuchCase, HistoryBroken."""
+    reference, external = parse_reference(text), text.strip()
+    with readable(reference or external):
+        found = store.find_among(reference=reference, external=external, lock=lock) if is_storable(text) else None
     return found or _missing(text, reference)
 
 
 def find_case_seen(store: Store, rules: Rules, text: str, now: datetime) -> tuple[Context, int, Case, Returned | None]:
     """A case, what it is judged by now besides its facts, and how it was sent back. Raises NoSuchCase."""
     case_id, case, beside = find_case_among(store, text)
-    keys = () if case.ended_at else rules.definition.domain.keys(case.facts)
+    with readable(case.reference):
+        keys = () if case.ended_at else rules.definition.domain.keys(case.facts)
     others = older_cases(store, case_id, keys, beside)
     (returned,) = returns_of(store, rules.definition, [(case_id, case)])
     return Context(local_day(now), rules.calendar, others), case_id, case, returned

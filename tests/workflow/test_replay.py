@@ -17,6 +17,7 @@ from employers import LONG, bring, employer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from looking import bare
+from tampering import run
 
 from states import EMPLOYER_COUPLING
 from workflow import Engine, Origin, Refused
@@ -197,6 +198,49 @@ def test_whoever_reads_such_a_history_says_so(sqlite_engine: Engine, ask: Callab
 
     with pytest.raises(HistoryBroken, match=f"{case}.*audit verify"):
         ask(sqlite_engine, case)
+
+
+SPOILT = {
+    "facts": ["{", "[]", "null", '{"registration":5}'],
+    "progress": ["{", "{}", "[]", "5"],
+    "at": ["x"],
+    "opened_at": ["5"],
+    "ended_at": ["", "x"],
+    "due_at": ["5"],
+}
+
+
+@pytest.mark.parametrize("ask", [Engine.history, Engine.replay, Engine.case, Engine.why])
+@pytest.mark.parametrize(("column", "value"), [(column, value) for column, all_ in SPOILT.items() for value in all_])
+def test_a_case_whose_row_cannot_be_read_is_said_to_be_altered(
+    sqlite_engine: Engine, ask: Callable[..., object], column: str, value: str
+) -> None:
+    case = bring(sqlite_engine, "registered")
+    forge(sqlite_engine, f"UPDATE cases SET {column} = '{value}'")
+
+    with pytest.raises(HistoryBroken, match=f"{case}.*audit verify {case}"):
+        ask(sqlite_engine, case)
+
+
+@pytest.mark.parametrize(("column", "value"), [("facts", "[]"), ("progress", "{}")])
+def test_so_it_is_on_either_database_and_when_it_is_to_be_changed(
+    engine: Engine, url: str, column: str, value: str
+) -> None:
+    case = bring(engine, "registered")
+    run(url, f"UPDATE cases SET {column} = '{value}'")
+
+    for ask in (engine.history, engine.replay, engine.case, engine.why, engine.resume):
+        with pytest.raises(HistoryBroken, match=f"{case}.*audit verify {case}"):
+            ask(case)
+
+
+def test_a_state_that_there_is_not_is_said_to_be_altered(engine: Engine, url: str) -> None:
+    case = bring(engine, "registered")
+    run(url, "UPDATE cases SET state = 'nowhere'")
+
+    with pytest.raises(HistoryBroken, match=f"{case}.*audit verify {case}"):
+        engine.case(case)
+    assert not engine.replay(case).matches_stored
 
 
 def test_a_move_on_a_day_that_no_calendar_has_is_said_to_be_altered(sqlite_engine: Engine) -> None:

@@ -232,6 +232,7 @@ def test_the_lone_file_agrees_with_the_audit(desk: Desk, cases: list[str]) -> No
     said = json.loads(done.stdout)
     assert said.pop("key") == str(desk.signer.key)
     assert said.pop("key_given") is True
+    assert said.pop("complete") is True
     assert said == audit.document()
 
 

@@ -30,7 +30,10 @@ PART = (
     "The last checkpoint: 11 leaves at 2026-04-21T08:24:00.000000Z.\n"
 )
 NOTHING = "Nothing is wrong with it: hashes, chains, leaves, roots, signatures, rules and time order agree.\n"
-LEFT_OUT = "What was left out of a selection cannot be seen in it.\n"
+LEFT_OUT = (
+    "What was left out of a selection cannot be seen in it. That a case ends where it does here is not proved by a\n"
+    "selection either: events may have followed. Only an export of everything proves that.\n"
+)
 ITS_OWN = (
     f"It is signed by {VKEY}\n"
     "Compare it with the one you hold (--key): whoever made up a history can sign it with a key of their own.\n"
@@ -71,6 +74,22 @@ def test_without_a_key_it_says_whose_it_is_and_what_that_is_worth(run: Run) -> N
 
 def test_what_a_selection_cannot_show_is_said(run: Run) -> None:
     assert run(specimen("part")) == (0, PART + NOTHING + LEFT_OUT + ITS_OWN + REWRITTEN, "")
+
+
+def test_the_end_of_a_case_can_be_cut_from_a_selection_so_that_is_said(run: Run, tmp_path: Path) -> None:
+    """Leaves and proofs go with the events: nothing in a selection shows how far a case goes."""
+
+    def change(files: Files) -> None:
+        counted(events(lambda rows: rows.pop()), events=3)(files)
+        records("leaves.jsonl", lambda rows: rows.pop())(files)
+        records("proofs.jsonl", lambda rows: rows.pop())(files)
+
+    path = changed("part", change, tmp_path)
+    cut_part = PART.replace("4 events of 1 cases, 4 leaves", "3 events of 1 cases, 3 leaves")
+    proved = f"Proved with the key you gave, {VKEY}.\n"
+
+    assert run(path, "--key", VKEY) == (0, cut_part + NOTHING + LEFT_OUT + proved + REWRITTEN, "")
+    assert json.loads(run(path, "--json")[1])["complete"] is False
 
 
 def test_the_checkpoints_one_holds_are_counted(run: Run, tmp_path: Path) -> None:
@@ -187,7 +206,7 @@ def test_an_export_of_nothing_that_nobody_signed_holds(run: Run, tmp_path: Path)
     )
     assert json.loads(run(path, "--json")[1]) == {
         "ok": True, "events": 0, "cases": 0, "leaves": 0, "checkpoints": 0, "unsequenced": 0, "proved": 0,
-        "checkpoint": None, "findings": [], "key": None, "key_given": False,
+        "checkpoint": None, "findings": [], "complete": True, "key": None, "key_given": False,
     }  # fmt: skip
 
 
@@ -247,6 +266,7 @@ def test_the_answer_for_programs_says_the_same(run: Run, tmp_path: Path) -> None
                 "message": "Leaf 9 stands for an event that is not here, or not as it was.",
             }
         ],
+        "complete": True,
         "key": VKEY,
         "key_given": False,
     }

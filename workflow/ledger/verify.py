@@ -1518,7 +1518,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     shown = archive.key if key is None else key
     if asked.json:
-        said = {**report.document(), "key": str(shown) if shown else None, "key_given": key is not None}
+        signed = {"key": str(shown) if shown else None, "key_given": key is not None}
+        said = {**report.document(), "complete": archive.is_complete, **signed}
         sys.stdout.write(json.dumps(said, indent=2) + "\n")  # JSON escapes what cannot be printed
     else:
         for line in _describe(report, archive, shown, key_given=key is not None, held=len(held)):
@@ -1562,7 +1563,8 @@ def _describe(
     else:
         yield "Nothing is wrong with it: hashes, chains, leaves, roots, signatures, rules and time order agree."
     if not archive.is_complete:
-        yield "What was left out of a selection cannot be seen in it."
+        yield "What was left out of a selection cannot be seen in it. That a case ends where it does here is not proved by a"
+        yield "selection either: events may have followed. Only an export of everything proves that."
     yield from _proof(report, key, key_given=key_given, held=held)
     if not held:
         yield "Whether whoever has the key rewrote it all shows only against a checkpoint kept elsewhere (--against)."

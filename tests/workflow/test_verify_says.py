@@ -498,6 +498,7 @@ def test_a_selection_that_was_never_signed_is_behind_everything_one_holds(tmp_pa
 def test_what_cannot_be_read_is_said_in_a_sentence(run: Run, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("hello\x1b", "utf-8")
     (tmp_path / "latin").write_bytes(b"\xff")
+    (tmp_path / "utf16").write_text(kept("whole", 1), "utf-16")
     (tmp_path / "late").write_text(signer().checkpoint(1, bytes(32), "yesterday"), "utf-8")
     whole = specimen("whole")
     said = {
@@ -511,12 +512,17 @@ def test_what_cannot_be_read_is_said_in_a_sentence(run: Run, tmp_path: Path) -> 
         ),
         (whole, "--against", tmp_path / "nothing"): f"[Errno 2] No such file or directory: '{tmp_path}/nothing'",
         (whole, "--against", tmp_path / "text"): (
-            "this is no signed checkpoint: a text, an empty line and signatures are expected"
+            f"--against {tmp_path}/text: this is no signed checkpoint: a text, an empty line and signatures are expected"
         ),
-        (whole, "--against", tmp_path / "late"): "this is no signed checkpoint of Schakel: its time cannot be read",
-        (whole, "--against", tmp_path / "latin"): (
-            "'utf-8' codec can't decode byte 0xff in position 0: invalid start byte"
+        (whole, "--against", tmp_path / "late"): (
+            f"--against {tmp_path}/late: this is no signed checkpoint of Schakel: its time cannot be read"
         ),
+        (whole, "--against", tmp_path / "latin"): f"--against {tmp_path}/latin: this is no text",
+        (whole, "--against", tmp_path / "utf16"): f"--against {tmp_path}/utf16: this is no text",
+        (whole, "--against", tmp_path / "nothing", "--key", ""): "--key is empty: give it a value, or leave it out",
+        (whole, "--key", " \n"): "--key is empty: give it a value, or leave it out",
+        (whole, "--against", ""): "--against is empty: give it a value, or leave it out",
+        ("",): "EXPORT.zip is empty: give it a value, or leave it out",
     }  # fmt: skip
     for words, reason in said.items():
         assert run(*words) == (2, "", f"verify.py: {reason}\n")
@@ -536,7 +542,7 @@ def test_an_empty_file_of_checkpoints_says_so(run: Run, tmp_path: Path) -> None:
 
     told = run(specimen("whole"), "--against", tmp_path / "notes")
 
-    assert told == (2, "", "verify.py: there is no signed checkpoint in it\n")
+    assert told == (2, "", f"verify.py: --against {tmp_path}/notes: there is no signed checkpoint in it\n")
 
 
 def test_without_the_package_for_signatures_it_says_how_to_get_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

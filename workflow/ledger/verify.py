@@ -1507,10 +1507,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Verify an export; 0: it holds, 8: something is wrong, 2: there was nothing that could be read."""
     asked = _parser().parse_args(arguments)
     try:
-        key = read_key(asked.key) if asked.key else None
-        held = read_notes(asked.against.read_text("utf-8")) if asked.against else []
-        report, archive = verify_export(asked.export, key, held)
-    except (NoteError, Unreadable, OSError, UnicodeError) as error:
+        key = read_key(_given("--key", asked.key)) if asked.key is not None else None
+        held = _read_held(_given("--against", asked.against)) if asked.against is not None else []
+        report, archive = verify_export(Path(_given("EXPORT.zip", asked.export)), key, held)
+    except (NoteError, Unreadable, OSError) as error:
         return _cannot(str(error), as_json=asked.json)
     except ModuleNotFoundError:
         return _cannot(
@@ -1527,13 +1527,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return PROVED if report.ok else FOUND
 
 
+def _given(option: str, text: str) -> str:
+    """What an option was given; '' is no way to leave it out, since `--key "$(cat FILE)"` gives that for want of FILE."""
+    if not text.strip():
+        raise NoteError(f"{option} is empty: give it a value, or leave it out")
+    return text
+
+
+def _read_held(path: str) -> list[Checkpoint]:
+    try:
+        return read_notes(Path(path).read_text("utf-8"))
+    except (NoteError, UnicodeError) as error:
+        why = "this is no text" if isinstance(error, UnicodeError) else error
+        raise NoteError(f"--against {path}: {why}") from None
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="verify.py", description="Prove that an export of Schakel is whole and legal."
     )
-    parser.add_argument("export", type=Path, metavar="EXPORT.zip", help="what schakel audit export wrote")
+    parser.add_argument("export", metavar="EXPORT.zip", help="what schakel audit export wrote")
     parser.add_argument("--key", metavar="VKEY", help="the verifier key you hold, NAME+ID+KEY")
-    parser.add_argument("--against", type=Path, metavar="NOTE_FILE", help="checkpoints that were kept elsewhere")
+    parser.add_argument("--against", metavar="NOTE_FILE", help="checkpoints that were kept elsewhere")
     parser.add_argument("--json", action="store_true", help="answer with one JSON document")
     return parser
 

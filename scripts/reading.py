@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeAlias
 from workflow.errors import UsageError
 
 if TYPE_CHECKING:  # heavy, and only some commands need it
-    from workflow.ledger.verify import Checkpoint
+    from workflow.ledger.verify import Notes
 
 Given: TypeAlias = "None | bool | int | str | list[Given] | dict[str, Given]"
 """JSON without floats: history has no place for them."""
@@ -42,15 +42,14 @@ def read_bytes(source: str, most: int = MOST_BYTES) -> bytes:
     return content
 
 
-def read_held(source: str) -> list[Checkpoint]:
+def read_held(source: str) -> Notes:
     """The checkpoints in the file that --against names, one or several. Raises UsageError."""
     from workflow.ledger.verify import NoteError, read_notes
 
     try:
-        return read_notes(read_bytes(source, MOST_HELD).decode())
-    except (NoteError, UnicodeDecodeError) as error:
-        why = str(error) if isinstance(error, NoteError) else "this is no text"
-        raise UsageError(f"--against {source}: {why}. Give what 'schakel audit checkpoint' printed.") from None
+        return read_notes(read_bytes(source, MOST_HELD))
+    except NoteError as error:
+        raise UsageError(f"--against {source}: {error}. Give what 'schakel audit checkpoint' printed.") from None
 
 
 def open_file(source: str) -> Path:

@@ -80,7 +80,7 @@ def export(
         origin=session.origin(),
         now=session.clock.now(),
         reveal=reveal,
-        against=tuple(sorted({held.size for held in read_held(against)})) if against is not None else (),
+        against=tuple(sorted({held.size for held in read_held(against).checkpoints})) if against is not None else (),
         force=force,
         key=str(signer.key) if signer else None,
     )

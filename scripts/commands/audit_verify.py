@@ -49,7 +49,7 @@ def verify(session: Session, case: str | None, against: str | None, given: str |
 
     session.case = case
     key = _key(session, given)
-    held = read_held(against) if against is not None else []
+    held, cut_off = read_held(against) if against is not None else ([], 0)
     database = open_database(database_url(session.settings), without_tables=True)
     try:
         with ExitStack() as stack:
@@ -60,6 +60,7 @@ def verify(session: Session, case: str | None, against: str | None, given: str |
             report = verify_database(database, session.definition, key, held, case=case, begin=begin)
     finally:
         database.dispose()
+    report.cut_off = cut_off
     if key is not None:
         report.prove(must=given is not None)
     if session.json:
@@ -93,6 +94,9 @@ def _lines(report: Report, key: VerifierKey | None, held: int) -> Iterator[str]:
         yield f"Key       {key.name}+{key.key_id.hex()}"
     if held:
         yield f"Held      {held:,} checkpoint{'s' * (held != 1)} kept elsewhere"
+    if report.cut_off:
+        said = f"{report.cut_off:,} more in that file cut off, by a crash as it seems: nothing was compared with them."
+        yield wrapped(said, _INDENT, first=f"{signs.warning} ")
     if report.unsequenced:
         said = f"{report.unsequenced:,} events are too new to have a leaf: their chains hold, the ledger has yet to."
         yield wrapped(said, _INDENT, first=f"{signs.warning} ")

@@ -59,7 +59,7 @@ def _live(number: int, template: Path, folder: Path, clock: SetClock) -> int:
     (folder / "held").write_text(notes)
     make(life.engine, folder / "out.zip", force=True, key=str(signer.key))
 
-    audited = verify_database(database, EMPLOYER_COUPLING, signer.key, read_notes(notes))
+    audited = verify_database(database, EMPLOYER_COUPLING, signer.key, read_notes(notes).checkpoints)
     alone = _verify_alone(folder, str(signer.key))
 
     assert (audited.findings, alone["findings"]) == ([], []), f"life {number}"

@@ -12,7 +12,9 @@ import pytest
 from tests.scripts.desk import GOOD, Desk
 from workflow.ledger.signing import make_key
 
-KEYS = ("ok", "events", "cases", "leaves", "checkpoints", "unsequenced", "proved", "checkpoint", "findings")
+KEYS = (
+    "ok", "events", "cases", "leaves", "checkpoints", "unsequenced", "proved", "cut_off", "checkpoint", "findings"
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -109,6 +111,18 @@ def test_a_checkpoint_kept_elsewhere_is_held_against_it(desk: Desk, case: str, n
 
     assert done.exit_code == 0
     assert "1 checkpoint kept elsewhere" in done.stdout
+
+
+@pytest.mark.parametrize("cut", [20, 21])
+def test_a_checkpoint_that_a_crash_cut_off_is_left_out_and_told(desk: Desk, case: str, note: str, cut: int) -> None:
+    whole, torn = Path(note).read_text("utf-8"), Path(note).with_name("torn.txt")
+    torn.write_text(f"{whole[:-cut]}\n\n{whole}", "utf-8")
+
+    done = desk.run(f"audit verify --against {torn}")
+
+    assert (done.exit_code, "1 checkpoint kept elsewhere" in done.stdout) == (0, True)
+    assert "1 more in that file cut off" in done.stdout
+    assert desk.ask(f"audit verify --against {torn}")["cut_off"] == 1
 
 
 def test_a_ledger_put_back_is_found_against_it(desk: Desk, case: str, note: str) -> None:

@@ -76,7 +76,9 @@ class Ledger:
         return {finding.code for finding in self.verify(*held, **more).findings}
 
     def notes(self) -> list[Checkpoint]:
-        return [read_notes(row["note"])[0] for row in look(self.url, "SELECT note FROM checkpoints ORDER BY id")]
+        return [
+            read_notes(row["note"]).checkpoints[0] for row in look(self.url, "SELECT note FROM checkpoints ORDER BY id")
+        ]
 
     def case_id(self, case: str) -> int:
         return int(case_row(self.url, case)["id"])
@@ -114,6 +116,7 @@ def test_a_new_database_gives_no_finding(empty: Ledger) -> None:
         "checkpoints": 0,
         "unsequenced": 0,
         "proved": 0,
+        "cut_off": 0,
         "checkpoint": None,
         "findings": [],
     }
@@ -552,7 +555,7 @@ def test_another_key_is_named(ledger: Ledger, tmp_path: Path) -> None:
     same_name_other_key = stranger.checkpoint(3, bytes(32), "2026-04-20T08:00:00.000000Z")
 
     assert [f.code for f in ledger.verify(signer=stranger).findings] == ["CHECKPOINT_KEY"] * 2
-    assert ledger.codes(*read_notes(same_name_other_key)) == {"CHECKPOINT_KEY"}
+    assert ledger.codes(*read_notes(same_name_other_key).checkpoints) == {"CHECKPOINT_KEY"}
 
 
 def test_a_checkpoint_about_another_ledger_is_not_taken_for_ours(ledger: Ledger) -> None:
@@ -561,7 +564,7 @@ def test_a_checkpoint_about_another_ledger_is_not_taken_for_ours(ledger: Ledger)
     key = ledger.signer.key
     signed = base64.b64encode(key.key_id + ledger.signer._private.sign(text)).decode()
 
-    assert ledger.codes(*read_notes(f"{text.decode()}\n— {key.name} {signed}\n")) == {"CHECKPOINT_KEY"}
+    assert ledger.codes(*read_notes(f"{text.decode()}\n— {key.name} {signed}\n").checkpoints) == {"CHECKPOINT_KEY"}
 
 
 def test_without_a_key_signatures_are_a_finding_told_once(ledger: Ledger) -> None:

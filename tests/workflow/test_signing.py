@@ -116,17 +116,18 @@ def test_a_copy_outside_grows_by_each_head_that_is_new_and_anyone_may_read_it(tm
 
 def test_a_copy_outside_that_was_cut_off_goes_on_behind_an_empty_line(tmp_path: Path) -> None:
     path = tmp_path / "heads.txt"
-    path.write_text("a note that was cut o")
+    for cut in ("a note that was cut o", "a note that was cut off\n", "a note\n\n— that was c"):
+        path.write_text(cut)
 
-    keep_copy(path, "second\n")
+        keep_copy(path, "second\n")
 
-    assert path.read_text() == "a note that was cut o\n\nsecond\n"
+        assert path.read_text() == f"{cut}\n\nsecond\n"
 
 
 def test_of_a_long_copy_outside_only_the_end_is_read(tmp_path: Path) -> None:
     path = tmp_path / "heads.txt"
-    path.write_bytes(b"x" * 20_000 + b"\n")
+    path.write_bytes(b"x" * 20_000 + b"\n" + "— a b\n".encode())
 
-    assert keep_copy(path, "last\n")
-    assert not keep_copy(path, "last\n")
-    assert path.stat().st_size == 20_006
+    assert keep_copy(path, "last\n\n— a b\n")
+    assert not keep_copy(path, "last\n\n— a b\n")
+    assert path.stat().st_size == 20_023

@@ -56,14 +56,14 @@ class Desk:
 
     def export(self, *cases: str, reveal: bool = False, against: str | None = None) -> Path:
         out = self.folder / "export.zip"
-        sizes = tuple(note.size for note in read_notes(against)) if against else ()
+        sizes = tuple(note.size for note in read_notes(against).checkpoints) if against else ()
         asked, now = Asked(cases), self.clock.now()
         order = Order(out, asked, AUDITOR, now, reveal, sizes, force=True, key=str(self.signer.key))
         export(self.engine.database, self.engine.rules, order, lambda _: iter(["<html>"]), lambda *_: None)
         return out
 
     def verify(self, path: Path, *notes: str) -> Report:
-        return verify_export(path, self.signer.key, [one for note in notes for one in read_notes(note)])[0]
+        return verify_export(path, self.signer.key, [one for note in notes for one in read_notes(note).checkpoints])[0]
 
 
 @pytest.fixture

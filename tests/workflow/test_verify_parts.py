@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from telling import FORM, STAMP, Told
 from states import VERSION
 from workflow.digest import digest_of
 from workflow.events import canonical_bytes
+from workflow.ledger.outside import keep_copy
 from workflow.ledger.verify import (
     EMPTY_ROOT,
     UNREADABLE,
@@ -249,8 +251,9 @@ OTHER = signer().checkpoint(9, ROOT, AT)
         (NOTE + OTHER + NOTE, [NOTE, OTHER, NOTE]),
         (f"\n\n{NOTE}\n \n{OTHER}\n\n", [NOTE, OTHER]),
         (f"{NOTE}{OTHER[:-40]}", [NOTE, OTHER[:-40]]),
-        (f"{BODY}\n\nsomething else\n{NOTE}", [f"something else\n{NOTE}"]),
-        (f"{BODY}\n\n{NOTE}", [NOTE]),
+        (f"{BODY}\n\nsomething else\n{NOTE}", [f"{BODY}\n\n", f"something else\n{NOTE}"]),
+        (f"{BODY}\n\n{NOTE}", [f"{BODY}\n\n", NOTE]),
+        (f"{BODY}\n{NOTE}", [f"{BODY}\n", NOTE]),
         (f"{NOTE}— other AAAA\n{OTHER}", [f"{NOTE}— other AAAA\n", OTHER]),
         (BODY, [BODY]),
     ],
@@ -262,8 +265,45 @@ def test_a_file_of_notes_is_parted_where_signatures_end(text: str, expected: lis
 def test_a_file_of_checkpoints_is_read_as_others_save_it() -> None:
     text = NOTE + OTHER
 
-    assert [note.size for note in read_notes(text)] == [7, 9]
+    assert [note.size for note in read_notes(text).checkpoints] == [7, 9]
     assert read_notes("\ufeff" + text.replace("\n", "\r\n")) == read_notes(text)
+    assert read_notes(f"Dear auditor,\n\n{text[:-1]}".encode()) == read_notes(text)
+
+
+@pytest.mark.parametrize("others", [(OTHER, OTHER), (OTHER, ""), ("", OTHER)])
+@pytest.mark.parametrize("go_on", [False, True])
+def test_of_several_checkpoints_one_that_was_cut_off_anywhere_is_left_out_and_counted(
+    others: tuple[str, str], go_on: bool, tmp_path: Path
+) -> None:
+    """At each byte, also inside the dash; the next is appended behind it, or nothing is."""
+    path, whole = tmp_path / "notes", NOTE.encode()
+    for cut in range(1, len(whole) - 1):  # without its last line break it is whole
+        path.write_bytes(others[0].encode() + whole[:cut])
+        if go_on and others[1]:
+            keep_copy(path, others[1])
+        elif others[1]:
+            path.write_bytes(path.read_bytes() + b"\n\n" + others[1].encode())
+
+        sizes = [note.size for note in read_notes(path.read_bytes()).checkpoints]
+
+        assert (sizes, read_notes(path.read_bytes()).cut_off) == ([9] * sum(map(bool, others)), 1), cut
+
+
+def test_a_checkpoint_that_is_cut_off_and_the_only_one_is_refused() -> None:
+    for cut in range(1, len(NOTE) - 1):
+        assert refusal(read_notes, NOTE[:cut], NoteError) in (
+            NO_NOTE, "the checkpoint in it was cut off: its signature is not whole"
+        ), cut  # fmt: skip
+
+
+def test_one_that_was_cut_off_after_a_line_does_not_become_part_of_the_next() -> None:
+    """As files are that were written before one began on a line of its own."""
+    for lines in range(1, 5):
+        beginning = "".join(NOTE.splitlines(keepends=True)[:lines])
+
+        found, cut_off = read_notes(f"{beginning}{NOTE}")
+
+        assert ([note.text for note in found], cut_off) == ([f"{BODY}\n".encode()], 1)
 
 
 def test_a_file_without_checkpoints_is_refused_with_a_reason() -> None:
@@ -271,6 +311,10 @@ def test_a_file_without_checkpoints_is_refused_with_a_reason() -> None:
 
     assert refusal(read_notes, "\n", NoteError) == "there is no signed checkpoint in it"
     assert refusal(read_notes, "hello\n", NoteError) == NO_NOTE
+    assert refusal(read_notes, NOTE.encode("utf-16"), NoteError) == "this is no text"
+    assert refusal(read_notes, OTHER + NOTE.replace("\n7\n", "\nx\n"), NoteError) == (
+        "this is no signed checkpoint: its second line is no size"
+    )
     assert refusal(read_notes, NOTE + late, NoteError) == (
         "this is no signed checkpoint of Schakel: its time cannot be read"
     )
@@ -468,7 +512,7 @@ def test_a_report_of_nothing_is_fine() -> None:
     assert report.ok is True
     assert report.document() == {
         "ok": True, "events": 0, "cases": 0, "leaves": 0, "checkpoints": 0, "unsequenced": 0, "proved": 0,
-        "checkpoint": None, "findings": [],
+        "cut_off": 0, "checkpoint": None, "findings": [],
     }  # fmt: skip
     report.add("CHAIN", "broken")
     assert report.ok is False

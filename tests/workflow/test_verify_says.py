@@ -31,8 +31,8 @@ PART = (
 )
 NOTHING = "Nothing is wrong with it: hashes, chains, leaves, roots, signatures, rules and time order agree.\n"
 LEFT_OUT = (
-    "What was left out of a selection cannot be seen in it. That a case ends where it does here is not proved by a\n"
-    "selection either: events may have followed. Only an export of everything proves that.\n"
+    "What was left out of a selection cannot be seen in it. That a case ends where it does here is not proved\n"
+    "either, as events may have followed: only an export of everything proves that.\n"
 )
 ITS_OWN = (
     f"It is signed by {VKEY}\n"
@@ -100,6 +100,17 @@ def test_the_checkpoints_one_holds_are_counted(run: Run, tmp_path: Path) -> None
 
     assert told == (0, WHOLE + NOTHING + proved, "")
     assert run(specimen("whole"), "--against", tmp_path / "notes.txt") == (0, WHOLE + NOTHING + ITS_OWN, "")
+
+
+def test_of_the_checkpoints_one_holds_those_that_were_cut_off_are_counted(run: Run, tmp_path: Path) -> None:
+    notes = [kept("whole", number) for number in (1, 3)]
+    (tmp_path / "notes.txt").write_text(f"{notes[0][:-21]}\n\n{notes[1]}", "utf-8")
+    words = (specimen("whole"), "--key", VKEY, "--against", tmp_path / "notes.txt")
+    proved = f"Proved with the key you gave, {VKEY}, and against 1 checkpoints you hold.\n"
+    cut_off = "Checkpoints that you hold and that are cut off, so that they say nothing: 1.\n"
+
+    assert run(*words) == (0, WHOLE + cut_off + NOTHING + proved, "")
+    assert json.loads(run(*words, "--json")[1])["cut_off"] == 1
 
 
 def test_a_checkpoint_one_holds_of_another_history_is_told(run: Run, tmp_path: Path) -> None:
@@ -206,7 +217,7 @@ def test_an_export_of_nothing_that_nobody_signed_holds(run: Run, tmp_path: Path)
     )
     assert json.loads(run(path, "--json")[1]) == {
         "ok": True, "events": 0, "cases": 0, "leaves": 0, "checkpoints": 0, "unsequenced": 0, "proved": 0,
-        "checkpoint": None, "findings": [], "complete": True, "key": None, "key_given": False,
+        "cut_off": 0, "checkpoint": None, "findings": [], "complete": True, "key": None, "key_given": False,
     }  # fmt: skip
 
 
@@ -252,6 +263,7 @@ def test_the_answer_for_programs_says_the_same(run: Run, tmp_path: Path) -> None
         "checkpoints": 4,
         "unsequenced": 0,
         "proved": 0,
+        "cut_off": 0,
         "checkpoint": {
             "size": 11,
             "root": "175a1c5af7b655b238e0ae5c33a6e9bdf83bc8136224065aeed31b8242852901",
@@ -512,7 +524,8 @@ def test_what_cannot_be_read_is_said_in_a_sentence(run: Run, tmp_path: Path) -> 
         ),
         (whole, "--against", tmp_path / "nothing"): f"[Errno 2] No such file or directory: '{tmp_path}/nothing'",
         (whole, "--against", tmp_path / "text"): (
-            f"--against {tmp_path}/text: this is no signed checkpoint: a text, an empty line and signatures are expected"
+            f"--against {tmp_path}/text: this is no signed checkpoint: "
+            "a text, an empty line and signatures are expected"
         ),
         (whole, "--against", tmp_path / "late"): (
             f"--against {tmp_path}/late: this is no signed checkpoint of Schakel: its time cannot be read"

@@ -19,7 +19,11 @@ def keep_copy(path: Path, note: str) -> bool:
         tail = file.read()
         if tail.endswith(said):
             return False
-        whole = not tail or tail.endswith(b"\n")  # a crash may have left half a line
-        file.write(said if whole else b"\n\n" + said)
+        file.write(said if not tail or _ends_a_note(tail) else b"\n\n" + said)
         os.fsync(descriptor)
     return True
+
+
+def _ends_a_note(tail: bytes) -> bool:
+    """Whether the last line is a signature; a crash may have left part of a note, which the next must not go on."""
+    return tail.endswith(b"\n") and tail[:-1].rpartition(b"\n")[2].startswith("— ".encode())

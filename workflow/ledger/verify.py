@@ -146,6 +146,9 @@ _NO_TEXT = re.compile("[\x00-\x09\x0b-\x1f\ud800-\udfff]")
 """Control characters, and halves of characters that cannot be written as UTF-8."""
 
 
+_NO_NOTE = "this is no signed checkpoint: a text, an empty line and signatures are expected"
+
+
 class NoteError(ValueError):
     """A text is no note, no checkpoint or no key; says why."""
 
@@ -220,7 +223,7 @@ def read_checkpoint(note: str) -> Checkpoint:
     body, blank, tail = note[:MOST_NOTE].rpartition("\n\n")
     lines = body.split("\n")
     if not blank or len(lines) < 4 or not tail.endswith("\n") or _NO_TEXT.search(note):
-        raise NoteError("this is no signed checkpoint: a text, an empty line and signatures are expected")
+        raise NoteError(_NO_NOTE)
     origin, size, root, time = lines[:4]
     if not _SIZE.fullmatch(size) or not origin:
         raise NoteError("this is no signed checkpoint: its second line is no size")
@@ -265,16 +268,24 @@ def _verifies(key: VerifierKey, signature: bytes, text: bytes) -> bool:
     return True
 
 
-def split_notes(text: str) -> Iterable[str]:
-    """The notes of a file that holds several, one after another; a piece that was cut off is left out."""
+class Notes(NamedTuple):
+    """The checkpoints of a file that somebody kept, and how many more were cut off, so that they say nothing."""
+
+    checkpoints: list[Checkpoint]
+    cut_off: int
+
+
+_WHOLE_SIGNATURE = 92
+"""Characters of base64 that four bytes of a key's name and the 64 of its signature take."""
+
+
+def split_notes(text: str) -> Iterator[str]:
+    """The notes of a file that holds several, one after another; one that was cut off ends where the next begins."""
     note: list[str] = []
     for line in text.splitlines(keepends=True):
-        signs = line.startswith("— ")
-        after_blank = bool(note) and note[-1] == "\n"
-        if note and note[-1].startswith("— ") and not signs:
+        ended = bool(note) and (note[-1] == "\n" or note[-1].startswith("— ") or line == note[0])
+        if ended and not line.startswith("— "):
             yield "".join(note)
-            note = []
-        elif after_blank and not signs:
             note = []
         if note or line.strip():
             note.append(line)
@@ -282,15 +293,45 @@ def split_notes(text: str) -> Iterable[str]:
         yield "".join(note)
 
 
-def read_notes(text: str) -> list[Checkpoint]:
-    """The checkpoints of a file that somebody kept, one or several. Raises NoteError."""
-    notes = [read_checkpoint(note) for note in split_notes(text.removeprefix("\ufeff").replace("\r\n", "\n"))]
-    if not notes:
-        raise NoteError("there is no signed checkpoint in it")
-    for note in notes:
-        if not is_moment(note.at):
-            raise NoteError("this is no signed checkpoint of Schakel: its time cannot be read")
-    return notes
+def read_notes(data: bytes | str) -> Notes:
+    """The checkpoints of a file that somebody kept, one or several. Raises NoteError: there is none, or a false one.
+
+    A crash may cut off what was being appended: such a note is left out, as one of several, and counted.
+    """
+    text = data if isinstance(data, str) else data.decode("utf-8", "replace")
+    found, beginnings, cut_off = [], [], 0
+    for piece in split_notes(text.removeprefix("\ufeff").replace("\r\n", "\n")):
+        if "\n— " not in piece:
+            beginnings.append(piece)
+        elif _is_cut_off(piece):
+            cut_off += 1
+        else:
+            found.append(read_checkpoint(piece if piece.endswith("\n") else f"{piece}\n"))
+    if not found:
+        raise NoteError(_why_none(data, beginnings, cut_off))
+    if not all(is_moment(note.at) for note in found):
+        raise NoteError("this is no signed checkpoint of Schakel: its time cannot be read")
+    origins = tuple({f"{note.origin}\n" for note in found})
+    cut_off += sum(any(origin.startswith(piece.partition("\n")[0]) for origin in origins) for piece in beginnings)
+    return Notes(found, cut_off)
+
+
+def _is_cut_off(note: str) -> bool:
+    """Whether no signature of it is whole."""
+    signed = note.rpartition("\n\n")[2].splitlines()
+    return all(len(line.rpartition(" ")[2]) < _WHOLE_SIGNATURE for line in signed)
+
+
+def _why_none(data: bytes | str, beginnings: Sequence[str], cut_off: int) -> str:
+    """Why nothing that was read is a checkpoint."""
+    try:
+        if isinstance(data, bytes):
+            data.decode()
+    except UnicodeDecodeError:
+        return "this is no text"
+    if cut_off:
+        return "the checkpoint in it was cut off: its signature is not whole"
+    return _NO_NOTE if beginnings else "there is no signed checkpoint in it"
 
 
 # -- canonical JSON: RFC 8785, of the part of JSON that history uses ---------------------------------------------------
@@ -432,6 +473,8 @@ class Report:
     proved: int = 0
     """Events under a checkpoint that was checked with a key somebody holds; none when anything is wrong."""
     last: Checkpoint | None = None
+    cut_off: int = 0
+    """Checkpoints that somebody holds in part: their end is missing, so they were left out."""
     is_unsigned: bool = False
     """There was no key, so no signature was checked; that is a finding already."""
     _listed: list[Finding] = field(default_factory=list)
@@ -474,7 +517,7 @@ class Report:
         head = {"size": last.size, "root": last.root.hex(), "at": last.at, "origin": last.origin} if last else None
         found = [{"code": f.code, "case": f.case, "seq": f.seq, "message": f.message} for f in self.findings]
         counts = {"events": self.events, "cases": self.cases, "leaves": self.leaves, "checkpoints": self.checkpoints}
-        new = {"unsequenced": self.unsequenced, "proved": self.proved}
+        new = {"unsequenced": self.unsequenced, "proved": self.proved, "cut_off": self.cut_off}
         return {"ok": self.ok, **counts, **new, "checkpoint": head, "findings": found}
 
 
@@ -1508,7 +1551,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     try:
         key = read_key(_given("--key", asked.key)) if asked.key is not None else None
-        held = _read_held(_given("--against", asked.against)) if asked.against is not None else []
+        held, cut_off = _read_held(_given("--against", asked.against)) if asked.against is not None else Notes([], 0)
         report, archive = verify_export(Path(_given("EXPORT.zip", asked.export)), key, held)
     except (NoteError, Unreadable, OSError) as error:
         return _cannot(str(error), as_json=asked.json)
@@ -1516,6 +1559,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _cannot(
             "signatures are checked with the package 'cryptography': pip install cryptography", as_json=asked.json
         )
+    report.cut_off = cut_off
     shown = archive.key if key is None else key
     if asked.json:
         signed = {"key": str(shown) if shown else None, "key_given": key is not None}
@@ -1528,18 +1572,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _given(option: str, text: str) -> str:
-    """What an option was given; '' is no way to leave it out, since `--key "$(cat FILE)"` gives that for want of FILE."""
+    """What an option was given; '' does not leave it out, since `--key "$(cat FILE)"` gives that for want of FILE."""
     if not text.strip():
         raise NoteError(f"{option} is empty: give it a value, or leave it out")
     return text
 
 
-def _read_held(path: str) -> list[Checkpoint]:
+def _read_held(path: str) -> Notes:
     try:
-        return read_notes(Path(path).read_text("utf-8"))
-    except (NoteError, UnicodeError) as error:
-        why = "this is no text" if isinstance(error, UnicodeError) else error
-        raise NoteError(f"--against {path}: {why}") from None
+        return read_notes(Path(path).read_bytes())
+    except NoteError as error:
+        raise NoteError(f"--against {path}: {error}") from None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -1567,6 +1610,8 @@ def _describe(
         yield f"The last checkpoint: {report.last.size} leaves at {report.last.at}."
     if report.unsequenced:
         yield f"{report.unsequenced} events are too new to have a leaf: they follow from their case, no more."
+    if report.cut_off:
+        yield f"Checkpoints that you hold and that are cut off, so that they say nothing: {report.cut_off}."
     for code, message, case, seq in report.findings:
         where = " ".join(filter(None, (case, f"event {seq}" if seq else "")))
         yield f"  {code}  {where + ': ' if where else ''}{message}"
@@ -1578,8 +1623,8 @@ def _describe(
     else:
         yield "Nothing is wrong with it: hashes, chains, leaves, roots, signatures, rules and time order agree."
     if not archive.is_complete:
-        yield "What was left out of a selection cannot be seen in it. That a case ends where it does here is not proved by a"
-        yield "selection either: events may have followed. Only an export of everything proves that."
+        yield "What was left out of a selection cannot be seen in it. That a case ends where it does here is not proved"
+        yield "either, as events may have followed: only an export of everything proves that."
     yield from _proof(report, key, key_given=key_given, held=held)
     if not held:
         yield "Whether whoever has the key rewrote it all shows only against a checkpoint kept elsewhere (--against)."

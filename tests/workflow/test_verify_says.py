@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
+import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
@@ -771,6 +773,38 @@ def test_definitions_have_four_mebibytes_together(tmp_path: Path) -> None:
 
     assert with_another(fits) == []
     assert with_another(more) == ["DEFINITION_DIFFERS [ 0] definitions/z.json is no definition in canonical form."]
+
+
+LONE = Path(verifier.__file__)
+
+
+@pytest.mark.parametrize("way", [">&-", "2>&-", ">&- 2>&-", ">/dev/full", "2>/dev/full", ">/dev/full 2>/dev/full"])
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_the_exit_code_is_the_verdict_whatever_becomes_of_the_output(
+    tmp_path: Path, way: str, words: tuple[str, ...]
+) -> None:
+    wrong = changed("whole", cut, tmp_path)
+    for path, code in ((specimen("whole"), 0), (wrong, 8), (tmp_path / "nothing", 2)):
+        told = ["sh", "-c", f'exec "$0" -I "$@" {way}', sys.executable, LONE, path, *words]
+
+        done = subprocess.run(told, capture_output=True, text=True, check=False)
+
+        lost = way.startswith(">") and "2>" not in way and (code != 2 or bool(words))
+        assert done.returncode == code
+        assert ("the answer cannot be written: " in done.stderr) == lost
+        assert "Traceback" not in done.stderr
+        assert "Exception" not in done.stderr
+
+
+def test_a_reader_that_went_away_changes_no_verdict(tmp_path: Path) -> None:
+    for path, code in ((specimen("whole"), 0), (changed("whole", cut, tmp_path), 8)):
+        reads, writes = os.pipe()
+        os.close(reads)
+
+        done = subprocess.run([sys.executable, "-I", LONE, path], stdout=writes, stderr=subprocess.PIPE, check=False)
+
+        os.close(writes)
+        assert (done.returncode, done.stderr) == (code, b"")
 
 
 def test_any_stream_can_be_printed_to(monkeypatch: pytest.MonkeyPatch) -> None:

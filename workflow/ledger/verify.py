@@ -16,6 +16,7 @@ import base64
 import hmac
 import io
 import json
+import os
 import re
 import struct
 import sys
@@ -25,6 +26,7 @@ import zlib
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -1564,10 +1566,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if asked.json:
         signed = {"key": str(shown) if shown else None, "key_given": key is not None}
         said = {**report.document(), "complete": archive.is_complete, **signed}
-        sys.stdout.write(json.dumps(said, indent=2) + "\n")  # JSON escapes what cannot be printed
+        _print(json.dumps(said, indent=2) + "\n")  # JSON escapes what cannot be printed
     else:
-        for line in _describe(report, archive, shown, key_given=key is not None, held=len(held)):
-            _say(line)
+        _print(_lines(_describe(report, archive, shown, key_given=key is not None, held=len(held))))
     return PROVED if report.ok else FOUND
 
 
@@ -1648,15 +1649,43 @@ def _proof(report: Report, key: VerifierKey | None, *, key_given: bool, held: in
 
 def _cannot(reason: str, *, as_json: bool) -> int:
     if as_json:
-        _say(json.dumps({"error": "usage", "message": reason}))
+        _print(_lines([json.dumps({"error": "usage", "message": reason})]))
     else:
-        sys.stderr.write(f"verify.py: {_plain(reason)}\n")
+        _complain(reason)
     return UNREADABLE_INPUT
 
 
-def _say(line: str) -> None:
-    """One line, whatever the names in it hold: an export that somebody made up must not add a verdict of its own."""
-    sys.stdout.write(f"{_plain(line)}\n")
+def _print(text: str) -> None:
+    """To standard output. Should that be full or closed, or its reader gone, the exit code is still the verdict's."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _forget(sys.stdout)
+    except (OSError, AttributeError) as error:  # a stream that is closed from the beginning is None
+        _forget(sys.stdout)
+        _complain(f"the answer cannot be written: {getattr(error, 'strerror', None) or 'standard output is closed'}")
+
+
+def _complain(reason: str) -> None:
+    try:
+        sys.stderr.write(_lines([f"verify.py: {reason}"]))
+        sys.stderr.flush()
+    except (OSError, AttributeError):
+        _forget(sys.stderr)
+
+
+def _forget(stream: IO[str]) -> None:
+    """Let what could not be written go nowhere: the interpreter would try it again as it ends, and exit with 120."""
+    with suppress(OSError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+def _lines(said: Iterable[str]) -> str:
+    """A line each, whatever the names in it hold: an export that somebody made up must not add a verdict of its own."""
+    return "".join(f"{_plain(line)}\n" for line in said)
 
 
 def _plain(text: str) -> str:

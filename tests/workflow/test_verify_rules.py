@@ -427,6 +427,16 @@ def test_without_a_definition_that_can_be_read_only_the_place_is_checked(form: d
     ]
 
 
+@pytest.mark.parametrize("anchor", [[], {}, ["a.b"], 7])
+def test_a_definition_whose_rungs_hang_on_no_field_cannot_be_read(anchor: object) -> None:
+    form = json.loads(json.dumps(FORM))
+    next(state for state in form["states"] if state["name"] == "rights_pending")["ladder"][0]["anchor"] = anchor
+    stamp = (*STAMP[:2], digest_of(canonical_bytes(form)))
+    history = Told().tell("opened", {"facts": {"a": {"b": 1}}}, to="rights_pending", definition=stamp)
+
+    assert told(history, form) == [f"1 {UNKNOWN}"]
+
+
 def test_by_another_definition_than_that_of_then_only_the_place_is_checked() -> None:
     assert told(Told().opened().tell("erased"), {**FORM, "initial": "confirmed"}) == [f"1 {DIFFERS}", f"2 {DIFFERS}"]
 

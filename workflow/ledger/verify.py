@@ -710,7 +710,7 @@ class Table:
             str(state["name"]): State(
                 bool(state["final"]),
                 frozenset(state["amendable"]),
-                tuple((str(rung["name"]), str(rung["kind"]), rung["anchor"]) for rung in state["ladder"]),
+                tuple((str(rung["name"]), str(rung["kind"]), _anchor(rung["anchor"])) for rung in state["ladder"]),
             )
             for state in form["states"]
         }
@@ -721,6 +721,12 @@ class Table:
             for move in form["moves"]
             for source in move["from"]
         }
+
+
+def _anchor(value: Any) -> str | None:
+    if not isinstance(value, _OPTIONAL):
+        raise TypeError("a rung hangs on a field or on none")
+    return value
 
 
 _UNKNOWN_STATE = State(final=False, amendable=frozenset(), ladder=())

@@ -31,7 +31,10 @@ PART = (
     "Read: 4 events of 1 cases, 4 leaves, 2 checkpoints.\n"
     "The last checkpoint: 11 leaves at 2026-04-21T08:24:00.000000Z.\n"
 )
-NOTHING = "Nothing is wrong with it: hashes, chains, leaves, roots, signatures, rules and time order agree.\n"
+FOR_READING = "Its report and lists are for reading: nothing holds them against the events, which are what counts.\n"
+NOTHING = (
+    "Nothing is wrong with it: hashes, chains, leaves, roots, signatures, rules and time order agree.\n" + FOR_READING
+)
 LEFT_OUT = (
     "What was left out of a selection cannot be seen in it. That a case ends where it does here is not proved\n"
     "either, as events may have followed: only an export of everything proves that.\n"
@@ -131,11 +134,11 @@ def test_events_that_wait_for_a_leaf_are_told(run: Run) -> None:
     code, out, err = run(specimen("fresh"), "--key", VKEY)
 
     assert (code, err) == (0, "")
-    assert out.splitlines()[1:6] == [
+    assert out.splitlines()[1:7] == [
         "Read: 12 events of 3 cases, 11 leaves, 4 checkpoints.",
         "The last checkpoint: 11 leaves at 2026-04-21T08:24:00.000000Z.",
         "1 events are too new to have a leaf: they follow from their case, no more.",
-        NOTHING[:-1],
+        *NOTHING.splitlines(),
         f"Proved with the key you gave, {VKEY}: 11 of 12 events; the others are too new to be signed.",
     ]
     assert json.loads(run(specimen("fresh"), "--key", VKEY, "--json")[1])["proved"] == 11
@@ -185,8 +188,9 @@ def test_without_a_key_it_says_that_nothing_is_signed(run: Run, tmp_path: Path) 
     code, out, _ = run(changed("whole", unsigned, tmp_path))
 
     assert code == 0
-    assert out.splitlines()[-4:] == [
+    assert out.splitlines()[-5:] == [
         "Nothing is wrong with it: hashes, chains, rules and time order agree.",
+        FOR_READING[:-1],
         "Nothing in it is signed, so nothing shows who made it, or when: anybody can make up such a history.",
         "Ask for an export made after the next checkpoint, and verify that with the key you hold (--key).",
         REWRITTEN[:-1],

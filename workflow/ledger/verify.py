@@ -1629,6 +1629,7 @@ def _describe(
         yield "Nothing is wrong with it: hashes, chains, rules and time order agree."
     else:
         yield "Nothing is wrong with it: hashes, chains, leaves, roots, signatures, rules and time order agree."
+    yield "Its report and lists are for reading: nothing holds them against the events, which are what counts."
     if not archive.is_complete:
         yield "What was left out of a selection cannot be seen in it. That a case ends where it does here is not proved"
         yield "either, as events may have followed: only an export of everything proves that."

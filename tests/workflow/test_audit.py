@@ -414,6 +414,9 @@ FAULTS: dict[str, tuple[Callable[[Ledger], None], set[str]]] = {
     "what stands beside a checkpoint": (sql("UPDATE checkpoints SET root = ''"), {"CHECKPOINT_COLUMN"}),
     "the signature of a checkpoint": (forge_a_signature, {"CHECKPOINT_SIGNATURE"}),
     "a trigger": (drop_guard, {"TRIGGERS_MISSING"}),
+    "the sequencer's peaks": (sql("UPDATE sequencer SET peaks = replace(peaks, 'a', 'b')"), {"ROOT_DIFFERS"}),
+    "the sequencer's peaks, one gone": (sql("UPDATE sequencer SET peaks = '[]'"), {"ROOT_DIFFERS"}),
+    "the sequencer's peaks that are none": (sql("UPDATE sequencer SET peaks = '{'"), {"ROOT_DIFFERS"}),
     "the sequencer's notes": (sql("DELETE FROM sequencer"), {"TABLES_MISSING"}),
 }
 
@@ -702,7 +705,7 @@ def test_a_new_database_has_all_its_guards(empty: Ledger) -> None:
 @pytest.mark.parametrize("column", ["events.case_id", "events.seq", "events.canonical", "events.hash", "events.at",
                                     "leaves.hash", "leaves.seq", "checkpoints.note", "checkpoints.size", "cases.at",
                                     "cases.progress", "private_values.salt", "private_values.seq", "sequencer.size",
-                                    "definitions.canonical"])  # fmt: skip
+                                    "sequencer.peaks", "definitions.canonical"])  # fmt: skip
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_whatever_stands_in_a_column_is_a_finding_and_no_crash(ledger: Ledger, column: str, value: str) -> None:
     """SQLite keeps any type anywhere; a row of the last event, leaf, note, case is spoilt."""

@@ -257,7 +257,7 @@ def test_the_verifier_reads_leaves_and_checkpoints_of_all_cases_also_for_one(
     ]
     assert sorted(read.definitions()) == digests
     assert [read.reference_of(case) for case in (3, 3, 1, 9, 3, None)] == ["C-3", "C-3", "C-1", "", "C-3", ""]
-    assert read.sequenced() == 8
+    assert read.sequenced() == (8, "[]")
 
 
 def test_the_verifier_is_told_when_nobody_knows_how_many_leaves_there_are(store: Store) -> None:

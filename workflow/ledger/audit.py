@@ -13,9 +13,10 @@ from operator import itemgetter
 from typing import Any
 
 from workflow.definition import Definition
+from workflow.encoding import read_json
 from workflow.finding import find_case
 from workflow.ledger.retelling import Retelling
-from workflow.ledger.verify import Chain, Checkpoint, Kept, Ledger, Report, VerifierKey, Waiting, later_than
+from workflow.ledger.verify import Chain, Checkpoint, Kept, Ledger, Report, Tree, VerifierKey, Waiting, later_than
 from workflow.reference import parse_reference
 from workflow.storage import Database, evidence, guards
 from workflow.storage.evidence import Evidence
@@ -93,11 +94,26 @@ def _check_ledger(found: Evidence, report: Report, key: VerifierKey | None, held
             entries = list(map(_entry, hashes))
         ledger.grow(entries)
     ledger.end()
+    _check_sequencer(found, report, ledger)
+
+
+def _check_sequencer(found: Evidence, report: Report, ledger: Ledger) -> None:
+    """What the next leaf would be appended to is the tree that the leaves make."""
     said = found.sequenced()
     if said is None:
         report.add("TABLES_MISSING", "The sequencer's only row is gone; the next pass of the worker would fail.")
-    elif said != report.leaves:
-        report.add("LEAF_GAP", f"The sequencer has appended {said} leaves, but there are {report.leaves}.")
+    elif said[0] != report.leaves:
+        report.add("LEAF_GAP", f"The sequencer has appended {said[0]} leaves, but there are {report.leaves}.")
+    elif not ledger.is_off and not _are_peaks(said[1], ledger.tree):
+        what = "The sequencer's notes (peaks) are not of the tree that the leaves make"
+        report.add("ROOT_DIFFERS", f"{what}: whatever is signed next would never verify. Let no worker run.")
+
+
+def _are_peaks(stored: Any, tree: Tree) -> bool:
+    try:
+        return bool(read_json(stored) == [peak.hex() for peak in tree.peaks])
+    except (TypeError, ValueError):
+        return False
 
 
 def _tell_gaps(report: Report, expected: int, numbers: Sequence[int]) -> None:

@@ -930,7 +930,8 @@ class Ledger:
         self._report = report
         self._held = sorted(held_by(report, key, held), key=lambda checkpoint: checkpoint.size, reverse=True)
         self._heads = read_heads(report, kept, key)
-        self._is_off = False
+        self.is_off = False
+        """The leaves gave another root than the checkpoint they reached last."""
         self._next = next(self._heads, None)
         self._arrive()
 
@@ -974,10 +975,10 @@ class Ledger:
         """Compare the root with every checkpoint of the size that was reached."""
         root = self.tree.root() if self.tree.size in self._stops() else b""
         while self._next is not None and self._next.size == self.tree.size:
-            if self._next.root != root and not self._is_off:
+            if self._next.root != root and not self.is_off:
                 said = "The leaves give another root: one of them was changed, added, removed or moved."
                 self._report.add("ROOT_DIFFERS", f"{_named(self._next)}: {said}")
-            self._is_off = self._next.root != root
+            self.is_off = self._next.root != root
             self._next = next(self._heads, None)
         while self._held and self._held[-1].size == self.tree.size:
             compare_held(self._report, self._held.pop(), root)

@@ -123,10 +123,10 @@ class Evidence:
         counted = self._of_case(select(func.count().label("count")).select_from(events), events)
         return -(-int(next(self._store.read(counted))["count"]) // CHUNK)
 
-    def sequenced(self) -> int | None:
-        """How many leaves the sequencer says it appended; None: its row is gone."""
-        found = self._store.read(select(sequencer.c.size).where(sequencer.c.id == 1))
-        return next((row["size"] for row in found), None)
+    def sequenced(self) -> tuple[Any, Any] | None:
+        """How many leaves the sequencer says it appended, and the peaks of their tree (JSON); None: its row is gone."""
+        found = self._store.read(select(sequencer.c.size, sequencer.c.peaks).where(sequencer.c.id == 1))
+        return next(((row["size"], row["peaks"]) for row in found), None)
 
     def _of_case(self, wanted: Select[Any], table: Any) -> Select[Any]:
         return wanted if self._case_id is None else wanted.where(table.c.case_id == self._case_id)

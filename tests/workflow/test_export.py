@@ -24,6 +24,7 @@ from tampering import put
 from states import EMPLOYER_COUPLING
 from workflow import Database, Engine, NoSuchCase, Origin, SchakelError, UsageError, commands
 from workflow.clock import AMSTERDAM, SetClock, local_day
+from workflow.errors import HistoryBroken
 from workflow.events import Kind, commit
 from workflow.ledger.selection import lot
 from workflow.ledger.sequencer import run_once
@@ -505,6 +506,50 @@ def test_an_altered_database_is_exported_as_it_is(
     make(sqlite_engine, folder / "some.zip", sample=1, seed="x")
 
     assert not verify_export(folder / "all.zip", signer.key)[0].ok or "cases" in sql or "private" in sql
+
+
+MISPLACED = {
+    "UPDATE events SET hash = ? WHERE case_id = 1 AND seq = 1": [b"\xff\x00"],
+    "UPDATE events SET canonical = ? WHERE case_id = 1 AND seq = 1": ["text", 5],
+    "UPDATE leaves SET hash = ? WHERE id = 0": [b"\xff", "?"],
+    "UPDATE checkpoints SET note = ?": [b"\xff"],
+    "UPDATE checkpoints SET size = ?": ["q", -1, b"\xff"],
+    "UPDATE checkpoints SET at = ?": ["q", b"\xff"],
+    "UPDATE private_values SET salt = ? WHERE path = 'registration.email'": ["text"],
+    "UPDATE private_values SET value = ? WHERE path = 'registration.email'": [
+        b"\xff",
+        "[" * 50_000,
+        "[" * 900 + "]" * 900,
+    ],
+    "UPDATE private_values SET path = ? WHERE path = 'registration.email'": [b"\xff"],
+}
+
+
+@pytest.mark.parametrize(("sql", "value"), [(sql, value) for sql, all_ in MISPLACED.items() for value in all_])
+def test_whatever_stands_in_a_row_is_exported_and_found_by_the_verifier(
+    sqlite_engine: Engine, sqlite_url: str, signer: Signer, folder: Path, sql: str, value: object
+) -> None:
+    """SQLite keeps anything anywhere; who altered a row must not keep an auditor from the others."""
+    case = bring(sqlite_engine, "registered")
+    run_once(sqlite_engine.database, signer, sqlite_engine.clock.now())
+    put(sqlite_url, sql, value)
+
+    make(sqlite_engine, folder / "all.zip", reveal=True)
+    make(sqlite_engine, folder / "some.zip", cases=(case,), reveal=True, against=(1,))
+
+    for name in ("all", "some"):
+        assert not verify_export(folder / f"{name}.zip", signer.key)[0].ok
+
+
+def test_values_of_a_case_that_cannot_be_read_are_not_revealed(engine: Engine, url: str, folder: Path) -> None:
+    bring(engine, "registered")
+    put(url, "UPDATE cases SET facts = ?", "[]")
+
+    with pytest.raises(HistoryBroken, match=r"somebody altered it, so nothing was revealed.*audit verify"):
+        make(engine, folder / "all.zip", reveal=True)
+
+    assert list(folder.iterdir()) == []
+    make(engine, folder / "all.zip")
 
 
 def test_missing_rows_are_no_obstacle(sqlite_engine: Engine, sqlite_url: str, signer: Signer, folder: Path) -> None:

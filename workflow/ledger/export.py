@@ -14,6 +14,7 @@ from pathlib import Path
 from workflow.clock import format_time
 from workflow.definition import Json
 from workflow.events import Origin
+from workflow.history import FORGED
 from workflow.ledger import files, lists
 from workflow.ledger.account import Account, Render, seal_of, timelines
 from workflow.ledger.archive import Archive, Watch, new_archive, sha256_of, writing_to
@@ -116,7 +117,7 @@ class _Writer:
 
     def write(self, render: Render) -> tuple[files.Counted, Head | None]:
         archive, store, chosen, order = self.archive, self.store, self.chosen, self.order
-        complete, head = chosen.numbers is None, ledger.last_checkpoint(store)
+        complete, head = chosen.numbers is None, _last_checkpoint(store)
         archive.add("README.txt", _README.format(file=order.out.name).encode("utf-8", "backslashreplace"))
         counted = files.write_events(archive, store, chosen)
         if order.reveal:
@@ -173,6 +174,15 @@ class _Writer:
 
     def _cases(self) -> Iterator[StoredCase]:
         return self.chosen.of(self.store, exporting.cases_between)
+
+
+def _last_checkpoint(store: Store) -> Head | None:
+    """The last checkpoint. None also when its row was altered and cannot be read: it proves nothing then."""
+    try:
+        head = ledger.last_checkpoint(store)
+    except FORGED:
+        return None
+    return head if head and files.is_size(head.size) and isinstance(head.note, str) else None
 
 
 def _manifest(order: Order, archive: Archive, head: Head | None, counted: files.Counted, *, complete: bool) -> bytes:

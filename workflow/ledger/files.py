@@ -59,7 +59,10 @@ def write_openings(archive: Archive, store: Store, chosen: Chosen) -> None:
                 "value": _loaded(opening.value),
                 "salt": opening.salt.hex(),
             }
-            file.write(f"{_json(line)}\n")
+            try:
+                file.write(f"{_json(line)}\n")
+            except RecursionError:
+                file.write(f"{_json({**line, 'value': opening.value})}\n")
 
 
 def write_leaves(archive: Archive, store: Store, chosen: Chosen, tree: TreeFile, size: int) -> None:
@@ -85,7 +88,7 @@ def write_checkpoints(archive: Archive, store: Store, *, all_of_them: bool) -> l
                 "note": checkpoint.note,
             }
             file.write(f"{_json(line)}\n")
-            if not sizes or sizes[-1] != checkpoint.size:
+            if is_size(checkpoint.size) and (not sizes or sizes[-1] != checkpoint.size):
                 sizes.append(checkpoint.size)
     return sorted(set(sizes))
 
@@ -147,20 +150,30 @@ def _drawn(store: Store, tree: TreeFile) -> Iterator[StoredLeaf]:
             yield leaf
 
 
-def _entry(stored: str) -> bytes:
+def is_size(stored: Any) -> bool:
+    """Whether this can be how many leaves there are; SQLite keeps anything anywhere."""
+    return type(stored) is int and 0 <= stored < 2**63
+
+
+def _entry(stored: Any) -> bytes:
     """The 32 bytes of a leaf; of something else whatever it is, since only the root has to show it."""
     try:
         return bytes.fromhex(stored)
-    except ValueError:
-        return stored.encode("utf-8", "backslashreplace")
+    except (TypeError, ValueError):
+        return str(stored).encode("utf-8", "backslashreplace")
 
 
-def _loaded(text: str) -> Any:
+def _loaded(text: Any) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (TypeError, ValueError, RecursionError):
         return text
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    """JSON of whatever stands in a row: bytes where a text should be are shown as such, for the verifier to refuse."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_shown)
+
+
+def _shown(value: Any) -> str:
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)

@@ -110,7 +110,7 @@ def openings_between(store: Store, between: Range) -> Iterator[StoredOpening]:
     while page := list(store.select(_openings, {**after, "last": between[1], "page": PAGE})):
         for row in page:
             yield StoredOpening(
-                row["case_id"], row["case"] or "", row["seq"], row["path"], row["value"], bytes(row["salt"])
+                row["case_id"], row["case"] or "", row["seq"], row["path"], row["value"], _bytes(row["salt"])
             )
         after = {name: page[-1][name] for name in after}
 
@@ -252,8 +252,8 @@ def _as_stored(column: Column[Any]) -> ColumnElement[Any]:
 
 
 def _bytes(stored: Any) -> bytes:
-    """The bytes of a column, also where somebody put text in it."""
-    return stored.encode() if isinstance(stored, str) else bytes(stored)
+    """The bytes of a column, also where somebody put something else in it."""
+    return bytes(stored) if isinstance(stored, bytes | memoryview) else str(stored).encode()
 
 
 def _moment(stored: Any) -> str:

@@ -182,10 +182,12 @@ class Ruling:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """A case folded from its history up to one event; `matches_stored` is about the whole history."""
+    """A case folded from its history up to one event; the first two answers are about the whole history."""
 
     case: Case
     matches_stored: bool
+    is_intact: bool
+    """Each event has the hash of its bytes and follows the one before, and each value is the one committed to."""
     steps: tuple[Step, ...] = ()
     """Every event up to that one, with what it changed."""
     rulings: tuple[Ruling, ...] = ()

@@ -6,7 +6,7 @@ import getpass
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -90,6 +90,17 @@ class Event(NamedTuple):
     previous: str
     canonical: bytes
     hash: str
+
+
+def is_chained(events: Iterable[Event]) -> bool:
+    """Whether these are all events of a case in order, each with the hash of its bytes and that of the one before."""
+    previous = GENESIS
+    for number, event in enumerate(events, 1):
+        real = hashlib.sha256(event.canonical).hexdigest()
+        if (event.seq, event.previous, event.hash) != (number, previous, real):
+            return False
+        previous = real
+    return True
 
 
 def seal(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from itertools import chain
 
 from workflow.answers import Case, Replayed, RulesOf, Ruling
 from workflow.clock import AMSTERDAM
@@ -11,6 +12,7 @@ from workflow.errors import UsageError
 from workflow.events import Event
 from workflow.finding import find_case
 from workflow.history import Values, evolve, readable
+from workflow.ledger.intact import is_intact
 from workflow.ledger.rulebook import Rulebook
 from workflow.ledger.verify import Report
 from workflow.storage.evidence import Evidence
@@ -39,8 +41,15 @@ def replay(
             rulings = rulings_then(rulebook.forms, (event for event, _ in part))
         elif by is RulesOf.NOW:
             rulings = rulings_now(rules, part)
-        steps = steps_of(rules.definition, part, stored.facts)
-        return Replayed(_fold(rulebook, part), whole == stored, tuple(steps), tuple(rulings), stored.facts)
+        openings = chain.from_iterable(Evidence(store, case_id).openings())
+        return Replayed(
+            case=_fold(rulebook, part),
+            matches_stored=whole == stored,
+            is_intact=is_intact([event for event, _ in told], openings),
+            steps=tuple(steps_of(rules.definition, part, stored.facts)),
+            rulings=tuple(rulings),
+            known=stored.facts,
+        )
 
 
 def _fold(rulebook: Rulebook, told: list[tuple[Event, Values]]) -> Case:

@@ -15,6 +15,8 @@ from scripts.steps import accepted_codes, detail_lines, headline, step_document
 from scripts.values import fact_lines, in_order
 from scripts.wiring import Session, pass_session
 from workflow.answers import Answer, Replayed, RulesOf, Ruling
+from workflow.errors import HistoryBroken
+from workflow.events import is_chained
 
 _INDENT = " " * 7
 
@@ -31,15 +33,23 @@ def history(session: Session, case: str, full: bool) -> None:
     """Show every event of CASE: when, who, what, and what changed.
 
     Personal values in fields are masked. Notes and reasons are shown as they were written, whomever they name.
+    Exit 8 when its hashes do not fit, so that somebody altered it.
     """
     steps = session.engine.history(case)
     if session.json:
         print_json([step_document(step) for step in steps])
-        return
-    for step in steps:
-        click.echo(clip(headline(step.event), terminal_width()))
-        for line in detail_lines(step, full=full):
-            click.echo(line)
+    else:
+        for step in steps:
+            click.echo(clip(headline(step.event), terminal_width()))
+            for line in detail_lines(step, full=full):
+                click.echo(line)
+    if not (steps and is_chained(step.event for step in steps)):
+        session.answered = True  # so what is wrong with it goes to standard error
+        named = steps[0].event.case if steps else case
+        raise HistoryBroken(
+            f"The history of {named} was altered: events of it are gone, or their hashes do not fit. "
+            f"To see where, run: schakel audit verify {named}"
+        )
 
 
 @click.command(
@@ -68,8 +78,9 @@ def replay(session: Session, case: str, at: datetime | None, seq: int | None, by
 
     Personal values in fields are masked. Notes and reasons are shown as they were written, whomever they name.
 
-    Exit 8 when the whole history does not give what is stored, or when a move is not shown to be legal by the rules of
-    then. What the rules of now would say is information; they take each move's own day and leave out other cases.
+    Exit 8 when the whole history does not give what is stored, when its hashes or values do not fit, or when a move is
+    not shown to be legal by the rules of then. What the rules of now would say is information; they take each move's
+    own day and leave out other cases.
     """
     if at is not None and seq is not None:
         raise click.UsageError("Give --at or --seq, not both.")
@@ -80,7 +91,7 @@ def replay(session: Session, case: str, at: datetime | None, seq: int | None, by
         for line in _lines(session, replayed, by, full=full):
             click.echo(line)
     is_proved = by != "then" or all(ruling.answer is Answer.YES for ruling in replayed.rulings)
-    if not (replayed.matches_stored and is_proved):
+    if not (replayed.matches_stored and replayed.is_intact and is_proved):
         click.get_current_context().exit(UNVERIFIED)
 
 
@@ -94,6 +105,7 @@ def _document(session: Session, replayed: Replayed, *, judged: bool) -> dict[str
         "version": folded.version,
         "facts": in_order(domain.mask(folded.facts, replayed.known), domain.sheets),
         "matches_stored": replayed.matches_stored,
+        "intact": replayed.is_intact,
         "steps": [step_document(step) for step in replayed.steps],
     }
     if judged:
@@ -132,9 +144,12 @@ def _lines(session: Session, replayed: Replayed, by: str | None, *, full: bool) 
         yield "Each move by the rules it was judged by:" if by == "then" else "Each move by today's rules:"
         for ruling in replayed.rulings:
             yield from _ruling_lines(session, ruling)
-    if replayed.matches_stored:
-        yield f"{signs.yes} The whole history gives exactly the stored case."
-    else:
+    if not replayed.is_intact:
+        said = "The history itself was altered: its hashes, or the values that it committed to, do not fit."
+        yield wrapped(f"{said} To see where, run: schakel audit verify {folded.reference}", "  ", first=f"{signs.no} ")
+    elif replayed.matches_stored:
+        yield f"{signs.yes} The whole history gives exactly the stored case; its hashes and values fit."
+    if not replayed.matches_stored:
         yield f"{signs.no} The whole history does not give the stored case: somebody changed one of them."
     if by is not None:
         yield _sum(replayed, by)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ from workflow.clock import format_time
 from workflow.definition import Context, Facts, Problem, Severity
 from workflow.events import read_event, seal
 
-CONTRACT = {"case", "seq", "at", "state", "version", "facts", "matches_stored"}
+CONTRACT = {"intact", "case", "seq", "at", "state", "version", "facts", "matches_stored"}
 
 
 def bare(desk: Desk) -> sqlite3.Connection:
@@ -205,6 +206,27 @@ def test_a_history_that_cannot_be_read_exits_8_and_says_where_to_look(desk: Desk
 
     assert (said["error"], said["problems"]) == ("history", [])
     assert f"schakel audit verify {case}" in said["message"]
+
+
+def test_a_forged_event_is_shown_and_called_so(desk: Desk) -> None:
+    case = desk.open("E06")
+    desk.run("note E06 gebeld")
+    with bare(desk) as connection:
+        connection.execute("DROP TRIGGER events_refuse_update")
+        (said,) = connection.execute("SELECT canonical FROM events WHERE seq = 2").fetchone()
+        forged = said.replace(b'"actor":"anna"', b'"actor":"olga"')
+        connection.execute("UPDATE events SET actor = 'olga', canonical = ? WHERE seq = 2", (forged,))
+
+    replayed, told, listed = desk.run("replay E06"), desk.run("history E06"), desk.run("history E06 --json")
+
+    assert [replayed.exit_code, told.exit_code, listed.exit_code] == [8, 8, 8]
+    assert desk.ask("replay E06", code=8)["intact"] is False
+    assert f"audit verify {case}" in replayed.stdout
+    assert "✓" not in replayed.stdout
+    assert "olga" in told.stdout
+    assert f"The history of {case} was altered" in told.stderr
+    assert [step["actor"] for step in json.loads(listed.stdout)] == ["anna", "olga"]
+    assert json.loads(listed.stderr)["error"] == "history"
 
 
 def test_screens_of_verdicts_fit_eighty_columns(desk: Desk, stricter: None) -> None:

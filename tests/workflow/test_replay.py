@@ -16,13 +16,14 @@ import pytest
 from employers import LONG, bring, employer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from looking import bare
-from tampering import run
+from looking import bare, count, events_of
+from tampering import put, run
 
 from states import EMPLOYER_COUPLING
 from workflow import Engine, Origin, Refused
 from workflow.answers import Answer, Case, RulesOf
 from workflow.clock import SetClock, local_day
+from workflow.erasure import Wish, erase
 from workflow.errors import HistoryBroken
 from workflow.impact import stuck_cases
 from workflow.reminders import run_once
@@ -241,6 +242,43 @@ def test_a_state_that_there_is_not_is_said_to_be_altered(engine: Engine, url: st
     with pytest.raises(HistoryBroken, match=f"{case}.*audit verify {case}"):
         engine.case(case)
     assert not engine.replay(case).matches_stored
+
+
+FORGED_WORDS = (
+    # in the bytes of an event, with its column made to fit; in a value, or its salt; and a value that is gone
+    ("UPDATE events SET actor = 'mallory', canonical = ? WHERE seq = 2", "bytes"),
+    ("UPDATE events SET hash = ? WHERE seq = 2", "0" * 64),
+    ("UPDATE private_values SET value = ? WHERE path = 'text'", '"niet gebeld"'),
+    ("UPDATE private_values SET value = ? WHERE path = 'text'", "[" * 900 + "]" * 900),
+    ("UPDATE private_values SET salt = ? WHERE path = 'text'", b"x"),
+    ("DELETE FROM private_values WHERE path = 'text' AND value <> ?", ""),
+    ("UPDATE private_values SET path = ? WHERE path = 'text'", "reason"),
+)
+
+
+@pytest.mark.parametrize(("sql", "value"), FORGED_WORDS)
+def test_a_history_that_gives_the_stored_case_may_be_altered_all_the_same(
+    engine: Engine, url: str, sql: str, value: object
+) -> None:
+    case = bring(engine, "registered")
+    engine.note(case, "gebeld")
+    assert engine.replay(case).is_intact
+
+    if value == "bytes":
+        value = bytes(events_of(url, case)[1]["canonical"]).replace(b'"actor":"', b'"actor":"x')
+    put(url, sql, value)
+
+    replayed = engine.replay(case)
+    assert (replayed.matches_stored, replayed.is_intact) == (True, False)
+
+
+def test_a_history_whose_values_were_erased_is_intact(engine: Engine, url: str) -> None:
+    case = bring(engine, "withdrawn")
+    engine.note(case, "gebeld")
+    erase(engine.database, engine.rules, engine.clock.now(), WORKER, case, Wish("verzoek", "AVG 17", 7))
+    assert count(url, "private_values") == 0
+
+    assert engine.replay(case).is_intact
 
 
 def test_a_move_on_a_day_that_no_calendar_has_is_said_to_be_altered(sqlite_engine: Engine) -> None:

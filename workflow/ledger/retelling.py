@@ -169,8 +169,7 @@ class _Openings:
         while self._next is not None and self._next[:2] != (case_id, seq) and self._is_behind(case_id, seq):
             self._skip()
         while self._next is not None and self._next[:2] == (case_id, seq):
-            _, _, path, value, salt = self._next
-            yield Opening(str(path), _parsed(value), salt if isinstance(salt, bytes) else b"")
+            yield opening_of(*self._next[2:])
             self._next = next(self._rows, None)
 
     def end(self) -> None:
@@ -190,6 +189,11 @@ class _Openings:
         number = seq if isinstance(seq, int) else 0
         self._report.add("OPENING_UNKNOWN", said, self._found.reference_of(case_id), number)
         self._next = next(self._rows, None)
+
+
+def opening_of(path: Any, value: Any, salt: Any) -> Opening:
+    """The opening that a row holds, whatever stands in it."""
+    return Opening(str(path), _parsed(value), salt if isinstance(salt, bytes) else b"")
 
 
 def _parsed(value: Any) -> Any:

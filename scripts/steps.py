@@ -17,8 +17,9 @@ _INDENT = " " * 5
 
 
 def step_document(step: Step) -> dict[str, object]:
-    """One step as `history` and `replay` answer it."""
+    """One step as `history` and `replay` answer it; `body` is what else the event says: no personal value is in it."""
     event = step.event
+    name, version, _ = event.definition
     return {
         "seq": event.seq,
         "at": moment(event.at),
@@ -36,6 +37,8 @@ def step_document(step: Step) -> dict[str, object]:
         "accepted": accepted_codes(event),
         "changes": {path: {"from": before, "to": after} for path, (before, after) in step.changes.items()},
         "text": step.text,
+        "body": {name: value for name, value in event.body.items() if name != "facts"},  # `changes` tells those, masked
+        "rules": {"name": name, "version": version},
         **({"observation": event.body["observation"]} if "observation" in event.body else {}),
     }
 
@@ -104,6 +107,7 @@ def detail_lines(step: Step, *, full: bool) -> Iterator[str]:
         said = clip(f"{path}: {was}{_word(after)}", 3 * (terminal_width() - len(_INDENT)))
         yield wrapped(said, _INDENT + "  ", first=_INDENT)
     if full:
+        yield clip(f"{_INDENT}rules {plain(' '.join(event.definition[:2]))}", terminal_width())
         yield clip(f"{_INDENT}hash {event.hash}", terminal_width())
 
 

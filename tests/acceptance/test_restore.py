@@ -144,7 +144,9 @@ def test_each_doubted_letter_is_an_event_and_a_person_settles_it(
 
     assert "letter_unknown" in kinds
     assert settled.exit_code == 0, settled.output
-    assert desk.ask(f"history {cases[2]}")[-1]["kind"] == "letter_sent"
+    last = desk.ask(f"history {cases[2]}")[-1]
+    assert (last["kind"], last["body"]["outbox"]) == ("letter_sent", number)
+    assert {"letter", "role"} < last["body"].keys()
 
 
 def test_what_is_written_after_the_restore_goes_out_and_new_reminders_fire(

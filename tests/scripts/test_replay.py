@@ -229,6 +229,31 @@ def test_a_forged_event_is_shown_and_called_so(desk: Desk) -> None:
     assert json.loads(listed.stderr)["error"] == "history"
 
 
+def test_a_step_says_its_grounds(desk: Desk) -> None:
+    """To whom which letter, until when, which command, by which rules: for programs as for people."""
+    case = desk.open("E06", loket_user={**GOOD["loket_user"], "active": False})
+    desk.run("hold E06 --until 2026-05-01 --reason 'wacht op Loket'")
+    desk.ask("advance E06", code=5)
+    desk.run("record E06 registration email=other@example.com kvk_number=00000001")
+
+    listed = desk.ask("history E06")
+
+    assert [step["kind"] for step in listed] == ["opened", "held", "refused", "recorded"]
+    assert desk.ask("replay E06")["steps"] == listed
+    assert all(
+        step["rules"] == {"name": EMPLOYER_COUPLING.name, "version": EMPLOYER_COUPLING.version} for step in listed
+    )
+    bodies = [step["body"] for step in listed]
+    assert (bodies[0]["external_reference"], bodies[0]["letters"]) == ("E06", ["invitation"])
+    assert bodies[1] == {"until": "2026-05-01"}
+    assert bodies[2] == {"problems": [{"code": "USER_BLOCKED", "field": "loket_user.active"}]}
+    assert "facts" not in bodies[3]
+    assert listed[3]["changes"]["registration.kvk_number"]["to"] == "00000001"
+    assert not any(value in json.dumps(bodies) for value in ("example.com", "Loket", "Dennen"))
+    assert f"rules {EMPLOYER_COUPLING.name} {EMPLOYER_COUPLING.version}" in desk.run(f"history {case} --full").stdout
+    assert EMPLOYER_COUPLING.version not in desk.run(f"history {case}").stdout
+
+
 def test_screens_of_verdicts_fit_eighty_columns(desk: Desk, stricter: None) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("states.EMPLOYER_COUPLING", EMPLOYER_COUPLING)

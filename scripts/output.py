@@ -84,8 +84,10 @@ def moment(at: datetime | None) -> str | None:
 
 
 def local(at: datetime) -> str:
-    """A moment for people: Amsterdam, to the minute."""
-    return at.astimezone(AMSTERDAM).strftime("%Y-%m-%d %H:%M")
+    """A moment for people: Amsterdam, to the minute; with its offset in the hour that occurs twice."""
+    here = at.astimezone(AMSTERDAM)
+    occurs_twice = here.utcoffset() != here.replace(fold=1 - here.fold).utcoffset()
+    return here.isoformat(" ", "minutes")[: None if occurs_twice else 16]
 
 
 def terminal_width() -> int:

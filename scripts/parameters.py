@@ -36,8 +36,12 @@ LETTER = click.IntRange(1, 2**63 - 1)
 """The number of a letter, as a database can hold it."""
 
 
+class NeverWas(ValueError):
+    """A time that no clock in Amsterdam showed, as summer time began."""
+
+
 class Moment(click.ParamType[datetime]):
-    """A moment: 2026-12-04 or 2026-12-04T09:30 (the end of that day or minute), in Amsterdam unless it names a zone."""
+    """A moment: 2026-12-04 or 2026-12-04T09:30 (the end of that day or minute), in Amsterdam if without offset."""
 
     name = "time"
 
@@ -47,6 +51,8 @@ class Moment(click.ParamType[datetime]):
             return value
         try:
             return parse_moment(value)
+        except NeverWas:
+            self.fail(f"'{value}' never was in Amsterdam: the clock was put forward then.", param, ctx)
         except (ValueError, OverflowError):
             self.fail(f"'{value}' is not a moment; write 2026-12-04 or 2026-12-04T09:30.", param, ctx)
 
@@ -56,7 +62,11 @@ _LENGTHS = {1: timedelta(hours=1), 2: timedelta(minutes=1), 3: timedelta(seconds
 
 
 def parse_moment(text: str) -> datetime:
-    """The last moment of what a text names, in UTC: a day, a minute, a second. Raises ValueError or OverflowError."""
+    """The last moment of what a text names, in UTC: a day, a minute, a second. Raises ValueError or OverflowError.
+
+    In the hour that occurs twice it is the second time, so that nothing is left out; Raises NeverWas in the hour that
+    is skipped.
+    """
     try:
         at, length = datetime.combine(date.fromisoformat(text), time.max), timedelta.resolution
     except ValueError:
@@ -64,7 +74,13 @@ def parse_moment(text: str) -> datetime:
         clock = re.match(r".+?[T ](\d\d)(:?\d\d)?(:?\d\d)?([.,])?", text)
         parts = [part for part in clock.groups() if part] if clock else []
         length = _LENGTHS.get(len(parts), timedelta.resolution)
-    return (at if at.tzinfo else at.replace(tzinfo=AMSTERDAM)).astimezone(UTC) + (length - timedelta.resolution)
+    last = at + (length - timedelta.resolution)
+    if last.tzinfo:
+        return last.astimezone(UTC)
+    moment = last.replace(tzinfo=AMSTERDAM, fold=1).astimezone(UTC)
+    if moment.astimezone(AMSTERDAM).replace(tzinfo=None) != last:
+        raise NeverWas
+    return moment
 
 
 def _take_json(ctx: click.Context, _param: click.Parameter, value: bool) -> None:

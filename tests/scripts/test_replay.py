@@ -301,7 +301,15 @@ def test_the_minute_that_the_history_prints_is_a_moment_at_which_it_had_happened
         ("2026-04-20T10:26:31Z", "2026-04-20T10:26:31.999999Z"),
         ("2026-04-20T08:26:31.500000Z", "2026-04-20T08:26:31.500000Z"),
         ("20260420T102631.5", "2026-04-20T08:26:31.500000Z"),
-        ("2026-10-25T02:59", "2026-10-25T00:59:59.999999Z"),
+        ("2026-10-25T01", "2026-10-24T23:59:59.999999Z"),
+        ("2026-10-25T02", "2026-10-25T01:59:59.999999Z"),
+        ("2026-10-25T02:59", "2026-10-25T01:59:59.999999Z"),
+        ("2026-10-25T02:59+02:00", "2026-10-25T00:59:59.999999Z"),
+        ("2026-10-25T02:59+01:00", "2026-10-25T01:59:59.999999Z"),
+        ("2026-10-25T03", "2026-10-25T02:59:59.999999Z"),
+        ("2026-03-29T01:59", "2026-03-29T00:59:59.999999Z"),
+        ("2026-03-29T03:00", "2026-03-29T01:00:59.999999Z"),
+        ("2026-03-29T02:30+01:00", "2026-03-29T01:30:59.999999Z"),
     ],
 )
 def test_a_moment_is_the_last_of_what_it_names(text: str, last: str) -> None:
@@ -318,3 +326,28 @@ def test_a_note_is_shown_as_it_was_written_and_the_help_says_so(desk: Desk, comm
     assert "Sanne belde" in shown
     assert "Sanne de Verzonnen" not in shown
     assert "Personal values in fields are masked. Notes and reasons are shown as they were written" in told
+
+
+@pytest.mark.parametrize("text", ["2026-03-29T02", "2026-03-29T02:00", "2026-03-29 02:30", "2026-03-29T02:59:59.5"])
+def test_a_moment_that_never_was_is_refused(desk: Desk, text: str) -> None:
+    desk.open("E06")
+
+    assert desk.ask(f"replay E06 --at '{text}'", code=2)["message"] == (
+        f"Invalid value for '--at': '{text}' never was in Amsterdam: the clock was put forward then."
+    )
+
+
+def test_in_the_hour_that_occurs_twice_nothing_is_left_out_and_each_event_says_which_it_was_in(desk: Desk) -> None:
+    desk.clock.moment = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+    desk.open("E06")
+    for minutes in (50, 10, 60):
+        desk.clock.moment += timedelta(minutes=minutes)
+        desk.ask("note E06 gebeld")
+    times = ["2026-10-25 02:30+02:00", "2026-10-25 02:20+01:00", "2026-10-25 02:30+01:00", "2026-10-25 03:30"]
+
+    listed = [line for line in desk.run("history E06").stdout.splitlines() if line[:3].strip()]
+
+    assert [line[5:].partition("  ")[0] for line in listed] == times
+    for at, seq in zip(times, (1, 2, 3, 4), strict=True):
+        assert desk.ask(f"replay E06 --at '{at}'")["seq"] == seq
+    assert desk.ask("replay E06 --at 2026-10-25T02:30")["seq"] == 3

@@ -218,10 +218,10 @@ class Engine:
         search: str | None = None,
         limit: int | None = None,
     ) -> Iterator[Summary]:
-        """Cases in the order they were opened, read as they are wanted. Raises UsageError: no such state or holder."""
+        """Cases as they were opened, read as they are wanted. Raises UsageError (state, holder), HistoryBroken."""
         now = self.clock.now()
         wanted = Filter.of(self.definition, state, holder, now if overdue else None, search, limit)
-        with self.database.reading() as store:
+        with self.database.reading() as store, readable():
             for found in list_cases(store, wanted):
                 yield summary_of(self.rules, found, now)
 

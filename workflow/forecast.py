@@ -18,6 +18,7 @@ from typing import IO
 from workflow.calendar import WorkingDays, at_reminder_hour
 from workflow.clock import local_day
 from workflow.events import Event, Origin
+from workflow.history import readable
 from workflow.reminders import fire_due, kinds_at
 from workflow.schedule import Timer, timers_of
 from workflow.storage import Database, letters
@@ -53,7 +54,7 @@ def forecast(
     The roles `at_home` have an address that the next pass gives to their letters.
     """
     with ExitStack() as files:
-        with database.reading() as store:
+        with database.reading() as store, readable():
             parts = list(_sorted_parts(_unsorted(store, rules, now, now + timedelta(days=days), at_home), files))
         yield from heapq.merge(*parts, key=_order)
 

@@ -20,15 +20,16 @@ FORGED = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowE
 
 
 @contextmanager
-def readable(reference: str) -> Iterator[None]:
-    """Raises HistoryBroken for whatever forged rows make of reading."""
+def readable(reference: str | None = None) -> Iterator[None]:
+    """Raises HistoryBroken for whatever forged rows make of reading; without a reference it may be any case's."""
     try:
         yield
     except FORGED as error:
-        raise HistoryBroken(
-            f"The history of {reference} cannot be read: somebody altered it. "
-            f"To see where, run: schakel audit verify {reference}"
-        ) from error
+        if reference is None:
+            which, see = "row of a case", "which, run: schakel audit verify"
+        else:
+            which, see = f"history of {reference}", f"where, run: schakel audit verify {reference}"
+        raise HistoryBroken(f"The {which} cannot be read: somebody altered it. To see {see}") from error
 
 
 def evolve(definition: Definition, case: Case | None, event: Event, values: Values) -> Case:

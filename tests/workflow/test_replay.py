@@ -25,6 +25,7 @@ from workflow.answers import Answer, Case, RulesOf
 from workflow.clock import SetClock, local_day
 from workflow.erasure import Wish, erase
 from workflow.errors import HistoryBroken
+from workflow.forecast import forecast
 from workflow.impact import stuck_cases
 from workflow.reminders import run_once
 
@@ -233,6 +234,18 @@ def test_so_it_is_on_either_database_and_when_it_is_to_be_changed(
     for ask in (engine.history, engine.replay, engine.case, engine.why, engine.resume):
         with pytest.raises(HistoryBroken, match=f"{case}.*audit verify {case}"):
             ask(case)
+
+
+@pytest.mark.parametrize(("column", "value"), [("facts", "[]"), ("progress", "{}"), ("state", "nowhere")])
+def test_a_list_with_a_case_that_cannot_be_read_is_said_to_be_altered(
+    engine: Engine, url: str, column: str, value: str
+) -> None:
+    bring(engine, "registered")
+    run(url, f"UPDATE cases SET {column} = '{value}'")
+
+    for ask in (engine.cases, lambda: forecast(engine.database, engine.rules, engine.clock.now(), 30)):
+        with pytest.raises(HistoryBroken, match=r"row of a case .*somebody altered it.*: schakel audit verify$"):
+            list(ask())
 
 
 def test_a_state_that_there_is_not_is_said_to_be_altered(engine: Engine, url: str) -> None:

@@ -509,7 +509,7 @@ def test_a_batch_that_fails_takes_none_of_the_earlier_batches_with_it(sqlite_eng
 SPOILT = {
     "a state that is no more": ("state = 'a_state_of_before'", "KeyError"),
     "no progress": ("progress = '{}'", "KeyError"),
-    "no facts": ("facts = '[]'", "AttributeError"),
+    "no facts": ("facts = '[]'", "TypeError"),
 }
 
 

@@ -38,12 +38,15 @@ def find_case_among(store: Store, text: str, *, lock: bool = False) -> tuple[int
 
 
 def find_case_seen(store: Store, rules: Rules, text: str, now: datetime) -> tuple[Context, int, Case, Returned | None]:
-    """A case, what it is judged by now besides its facts, and how it was sent back. Raises NoSuchCase."""
+    """A case, what it is judged by now besides its facts, and how it was sent back.
+
+    Raises NoSuchCase; HistoryBroken: what is stored of it cannot be read.
+    """
     case_id, case, beside = find_case_among(store, text)
     with readable(case.reference):
         keys = () if case.ended_at else rules.definition.domain.keys(case.facts)
+        (returned,) = returns_of(store, rules.definition, [(case_id, case)])
     others = older_cases(store, case_id, keys, beside)
-    (returned,) = returns_of(store, rules.definition, [(case_id, case)])
     return Context(local_day(now), rules.calendar, others), case_id, case, returned
 
 

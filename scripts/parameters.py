@@ -64,8 +64,8 @@ _LENGTHS = {1: timedelta(hours=1), 2: timedelta(minutes=1), 3: timedelta(seconds
 def parse_moment(text: str) -> datetime:
     """The last moment of what a text names, in UTC: a day, a minute, a second. Raises ValueError or OverflowError.
 
-    In the hour that occurs twice it is the second time, so that nothing is left out. Raises NeverWas in the hour that is
-    skipped.
+    In the hour that occurs twice it is the second time, so that nothing is left out. In the hour that is skipped it
+    raises NeverWas.
     """
     try:
         at, length = datetime.combine(date.fromisoformat(text), time.max), timedelta.resolution

@@ -229,6 +229,19 @@ def test_a_forged_event_is_shown_and_called_so(desk: Desk) -> None:
     assert json.loads(listed.stderr)["error"] == "history"
 
 
+def test_a_case_whose_events_are_gone_is_called_altered(desk: Desk) -> None:
+    desk.open("E06")
+    with bare(desk) as connection:
+        for trigger in ("events_refuse_delete", "events_refuse_update"):
+            connection.execute(f"DROP TRIGGER {trigger}")
+        connection.execute("DELETE FROM events")
+
+    told = desk.run("history E06")
+
+    assert (told.exit_code, told.stdout) == (8, "")
+    assert "The history of E06 was altered: events of it are gone" in told.stderr
+
+
 def test_a_step_says_its_grounds(desk: Desk) -> None:
     """To whom which letter, until when, which command, by which rules: for programs as for people."""
     case = desk.open("E06", loket_user={**GOOD["loket_user"], "active": False})

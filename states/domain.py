@@ -21,7 +21,7 @@ PERSONAL_TEXTS = frozenset({"reason", "text", "evidence"})
 
 
 class EmployerCoupling:
-    """Implements `workflow.definition.Domain`; holds nothing, so one will do."""
+    """Implements `workflow.domain.Domain`; holds nothing, so one will do."""
 
     sheets: Mapping[str, tuple[str, ...]] = sheets.SHEETS
     codes: Mapping[str, Severity] = MappingProxyType({code.value: code.severity for code in Code})

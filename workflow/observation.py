@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from workflow.definition import Domain, Json
+from workflow.definition import Json
+from workflow.domain import Domain
 from workflow.errors import UsageError, check_known
 
 

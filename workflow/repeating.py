@@ -6,7 +6,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 
-from workflow.definition import Domain, Json
+from workflow.definition import Json
+from workflow.domain import Domain
 from workflow.text import fold
 
 _SHORTEST = 4

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from workflow.clock import AMSTERDAM, parse_time
-from workflow.definition import Definition, Domain, Facts, Json
+from workflow.definition import Definition, Facts, Json
+from workflow.domain import Domain
 from workflow.ledger.entries import Entry
 from workflow.ledger.spreadsheets import Value
 from workflow.storage.exporting import StoredCase

@@ -22,7 +22,8 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
-from workflow.definition import Domain, Facts
+from workflow.definition import Facts
+from workflow.domain import Domain
 from workflow.storage import outbox_queries
 from workflow.storage.rows import letter_row
 from workflow.storage.store import Store

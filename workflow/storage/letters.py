@@ -7,7 +7,7 @@
     failed    the server refused it for good, or five days passed
     unknown   nobody knows whether it arrived; a person decides
     merged    it became part of a digest
-    cancelled it was not needed any more before it left: its case was erased, or moved on, or (a reminder) went on hold
+    cancelled it was not needed any more before it left: its case was erased or, of a reminder, moved on or went on hold
 
 Every change names the state and the token it expects, so whoever lost its lease changes nothing.
 """

@@ -100,18 +100,9 @@ def _readdress(which: Any, **more: Any) -> Executable:
 
 def end_reminders() -> Executable:
     """The reminders of a case that have not left, which nobody needs any more; a claim on one is void."""
-    return _end(outbox.c.is_reminder)
-
-
-def end_requests() -> Executable:
-    """The same of the letters of one name that are no reminders."""
-    return _end(and_(outbox.c.letter == bindparam("letter"), outbox.c.is_reminder.is_(False)))
-
-
-def _end(which: Any) -> Executable:
     unsent = or_(outbox.c.state == "pending", outbox.c.state == "claimed")
+    mine = and_(outbox.c.case_id == bindparam("case_id"), outbox.c.is_reminder, unsent)
     ended = {"state": "cancelled", "reason": bindparam("why"), "finished_at": bindparam("now")}
-    mine = and_(outbox.c.case_id == bindparam("case_id"), which, unsent)
     return update(outbox).where(mine).values(**ended, token=None, lease_until=None)
 
 

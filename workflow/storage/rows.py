@@ -150,28 +150,9 @@ def ended_reminders(work: Work) -> Iterator[Row]:
     if before is None or not before.rung:
         return
     if case.state != before.state:
-        yield _left(work, before)
+        yield {"case_id": work.case_id, "why": f"its case had left {before.state} before it was sent", "now": work.now}
     elif case.held_until is not None and before.held_until is None:
         yield {"case_id": work.case_id, "why": "its case had gone on hold before it was sent", "now": work.now}
-
-
-def ended_requests(work: Work) -> Iterator[Row]:
-    """The letters that asked for what the case no longer needs: it was stopped, or it went on without them, late.
-
-    Whoever had no address until now would get them together with the letter that says so.
-    """
-    before, case, definition = work.before, work.case, work.rules.definition
-    if before is None or case.state == before.state:
-        return
-    forward = definition.forward_from(before.state)
-    is_on = forward is not None and forward.target == case.state
-    if (is_on and before.rung) or (case.ended_at is not None and not is_on):
-        for letter in sorted(definition.noticed.union(to.letter for to in definition.opening)):
-            yield {**_left(work, before), "letter": letter}
-
-
-def _left(work: Work, before: Case) -> Row:
-    return {"case_id": work.case_id, "why": f"its case had left {before.state} before it was sent", "now": work.now}
 
 
 def timer_rows(work: Work) -> Iterator[Row]:

@@ -38,7 +38,6 @@ def _write(session: Session, live: Sequence[Work]) -> None:
         (queries.insert_event, [row for work in live for row in rows.event_rows(work)]),
         (queries.insert_private, [row for work in live for row in rows.private_rows(work)]),
         (outbox_queries.end_reminders, [row for work in live for row in rows.ended_reminders(work)]),
-        (outbox_queries.end_requests, [row for work in live for row in rows.ended_requests(work)]),
         (queries.insert_letter, [row for work in live for row in rows.letter_rows(work)]),
         (queries.delete_timer, [row for ended, _ in timers for row in ended]),
         (queries.put_timer, [row for _, put in timers for row in put]),

@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from employers import bring
+from employers import bring, employer
 from looking import bare, look
 from sink import AnyPort, Sink, delivery
 
@@ -239,6 +239,25 @@ def test_a_case_that_cannot_be_written_keeps_no_letter_of_others_and_is_named_in
 
     assert states(url) == {"sending": 1, "sent": 31}
     assert len(sink.letters) == 32
+
+
+def test_a_letter_about_several_cases_of_which_one_cannot_be_read_does_not_leave(
+    engine: Engine, url: str, clock: SetClock
+) -> None:
+    case, _ = (engine.open_case(employer("loket_user", "registration"), letters=False).case.reference for _ in "ab")
+    clock.moment += timedelta(days=8, minutes=1)
+    reminders.run_once(engine.database, engine.rules, clock.moment, WORKER)
+    with bare(url) as connection:
+        connection.execute(f"UPDATE cases SET facts = '[]' WHERE reference = '{case}'")
+
+    with Sink() as sink, pytest.raises(SchakelError) as told:
+        delivery(engine, sink).run_once()
+
+    assert str(told.value) == (
+        "Letter 3, about several cases: one of them cannot be written (TypeError). "
+        "To see which, run: schakel audit verify"
+    )
+    assert (sink.letters, states(url)) == ([], {"merged": 2, "pending": 1})
 
 
 # -- clocks ----------------------------------------------------------------------------------------------------------

@@ -92,6 +92,24 @@ def test_the_letters_of_a_case_that_somebody_holds_wait_for_the_next_pass_and_no
     assert all(engine.replay(case).matches_stored for case in [held, *cases])
 
 
+def test_who_puts_letters_back_waits_for_nobody_who_takes_them_out_of_its_hands(
+    engine: Engine, postgres_url: str, somebody: psycopg.Connection
+) -> None:
+    """A command that corrects an address holds the letters of its case one by one; waiting crosswise is a deadlock."""
+    for _ in range(3):
+        bring(engine, "rights_pending")
+    now = engine.clock.now()
+    with engine.database.writing() as store:
+        letters.claim(store, now=now, lease_until=now + timedelta(minutes=5), token="hand", limit=9)
+    somebody.execute("UPDATE outbox SET state = 'pending', token = NULL, lease_until = NULL WHERE id = 2")
+
+    with engine.database.writing() as store:
+        put_back = letters.release(store, "hand")
+    somebody.commit()
+
+    assert (put_back, states(postgres_url)) == (2, {"pending": 3})
+
+
 def test_what_was_put_aside_is_sent_in_the_same_pass_when_its_case_is_free_after_the_others(
     engine: Engine, somebody: psycopg.Connection
 ) -> None:

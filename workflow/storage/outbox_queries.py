@@ -126,9 +126,9 @@ def claimed_by() -> Executable:
 
 
 def release() -> Executable:
-    """Back to pending, from the claim of somebody who is done."""
+    """Back to pending, from the claim of somebody who is done. Who holds one of these now ends its claim as well."""
     mine = and_(_IS_CLAIMED, outbox.c.token == bindparam("held_token"))
-    return update(outbox).where(mine).values(**_FREE).returning(outbox.c.id)
+    return update(outbox).where(_if_free(mine)).values(**_FREE).returning(outbox.c.id)
 
 
 def release_expired() -> Executable:

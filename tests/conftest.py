@@ -58,7 +58,6 @@ def postgres_server() -> Iterator[str]:
         with psycopg.connect(uri, autocommit=True) as connection:
             connection.execute("CREATE DATABASE template")
             connection.execute("ALTER SYSTEM SET autovacuum = off")  # its samples keep what a test has just erased
-            connection.execute("ALTER SYSTEM SET fsync = off")  # nobody cuts its power, and a slow disk takes minutes
             connection.execute("SELECT pg_reload_conf()")
         base = uri.replace("/postgres?", "/{name}?")
         upgrade(base.format(name="template"))

@@ -13,7 +13,7 @@ from looking import bare, count, look
 from states import EMPLOYER_COUPLING
 from workflow import Conflict, Database, Engine, Origin, StoreError, UsageError, open_database
 from workflow.clock import SetClock
-from workflow.definition import Key
+from workflow.definition import Json, Key
 from workflow.events import Kind
 from workflow.storage import compacting, guards, line, tables
 from workflow.storage import database as opening
@@ -191,7 +191,10 @@ def test_a_failpoint_is_told_each_statement_that_may_write_and_none_that_only_re
     assert told == ["BEGIN IMMEDIATE", "SELECT 1", "COMMIT"]
 
 
-def test_a_case_that_somebody_else_changed_is_not_written_over(sqlite_engine: Engine, clock: SetClock) -> None:
+@pytest.mark.parametrize("facts", [{}, {"facts": {"registration": {"company_name": "Te laat"}}}])
+def test_a_case_that_somebody_else_changed_is_not_written_over(
+    sqlite_engine: Engine, clock: SetClock, facts: dict[str, Json]
+) -> None:
     reference = bring(sqlite_engine, "rights_pending")
     database, origin = sqlite_engine.database, Origin("anna", "anna-os", "python")
     with database.reading() as store:
@@ -200,7 +203,7 @@ def test_a_case_that_somebody_else_changed_is_not_written_over(sqlite_engine: En
     sqlite_engine.note(reference, "somebody else")
     number, old = found
     late = Work(sqlite_engine.rules, origin, clock.now(), number, old)
-    late.append(Kind.NOTED, {}, personal={"text": "too late"})
+    late.append(Kind.RECORDED if facts else Kind.NOTED, facts, personal={} if facts else {"text": "too late"})
 
     with pytest.raises(Conflict) as refused, database.writing() as store:
         store.write([late])

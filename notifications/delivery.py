@@ -30,6 +30,7 @@ from workflow.errors import StoreError
 from workflow.events import Origin
 from workflow.storage import Database, letters
 from workflow.storage.letters import LetterState, OutboxRow
+from workflow.storage.merging import take_outdated_apart
 from workflow.storage.shift import try_turn
 from workflow.storage.store import Store
 from workflow.work import Rules, Work
@@ -116,6 +117,7 @@ class Delivery:
     def _put_in_order(self, store: Store, now: datetime) -> Merged:
         """What one worker does at a time: another passes by, and leaves new reminders to the one that is at it."""
         letters.release_expired(store, now)
+        take_outdated_apart(store, now)
         for role, address in self._desk.addresses.items():
             letters.fill_addresses(store, role, address)
         return merge_reminders(store, now)

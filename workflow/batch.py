@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 
-from workflow import commands
+from workflow import commands, finding
 from workflow.answers import Case, Row, RowResult
 from workflow.clock import Clock
 from workflow.commands import Parsed
 from workflow.definition import Facts, Key, Move, Other, Problem, Severity
-from workflow.errors import Conflict, Refused, UsageError
+from workflow.errors import Conflict, HistoryBroken, Refused, UsageError
 from workflow.events import Event, Origin
 from workflow.history import FORGED, merge
 from workflow.judgement import Judgement, judge
@@ -113,7 +113,7 @@ class Batch:
             yield from self._chunk(tuple(chunk.values()))
 
     def _chunk(self, rows: Sequence[Row], *, again: bool = True) -> list[RowResult]:
-        """The results of rows that share a transaction; met crosswise by another writer, they go one by one, twice."""
+        """The results of rows that share a transaction; one by one when another writer or one of them hinders that."""
         try:
             if self.dry_run:
                 with self.database.reading() as store:
@@ -122,7 +122,7 @@ class Batch:
                 results, works = self._decide(store, rows, _Near())
                 store.write(works)
             return results
-        except (Conflict, _Entangled) as error:
+        except (Conflict, HistoryBroken, _Entangled) as error:
             if len(rows) > 1:
                 return [result for row in rows for result in self._chunk([row])]
             return self._chunk(rows, again=False) if again else [_failed(rows[0], str(error))]
@@ -152,7 +152,10 @@ class Batch:
         for item in items:
             item.found = found.get(item.row.external_reference)
             item.case_id = item.found[0] if item.found else next(numbers)
-            known = item.found[1].facts if item.found else {}
+            known: Facts = {}
+            if item.found:
+                finding.known_state(self.rules.definition, item.found[1])
+                known = item.found[1].facts
             item.facts = commands.changes_of(known, item.facts)
             item.keys = self.rules.definition.domain.keys(merge(known, item.facts) if item.facts else known)
         # a dry run changes cases that the database still shows as they were, so it must look past those

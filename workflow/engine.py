@@ -206,7 +206,7 @@ class Engine:
         """A case, who has the ball, what is due and what is missing. Raises NoSuchCase, HistoryBroken."""
         with self.database.reading() as store:
             context, case_id, found, returned = finding.find_case_seen(store, self.rules, case, self.clock.now())
-            with readable(found.reference):  # its row may name a state that there is not
+            with readable(found.reference):
                 return view_of(self.rules, found, context, tuple(store.stays(case_id)), self.clock.now(), returned)
 
     def cases(
@@ -265,6 +265,7 @@ class Engine:
             refused: Refused | None = None
             with self.database.writing() if lock else self.database.deciding() as store:
                 case_id, found, beside = finding.find_case_among(store, case, lock=lock)
+                finding.known_state(self.definition, found)
                 if before and (answer := before(store, case_id, found)) is not None:
                     return answer
                 others: tuple[Other, ...] = ()

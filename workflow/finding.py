@@ -44,6 +44,7 @@ def find_case_seen(store: Store, rules: Rules, text: str, now: datetime) -> tupl
     """
     case_id, case, beside = find_case_among(store, text)
     with readable(case.reference):
+        known_state(rules.definition, case)
         keys = () if case.ended_at else rules.definition.domain.keys(case.facts)
         (returned,) = returns_of(store, rules.definition, [(case_id, case)])
     others = older_cases(store, case_id, keys, beside)
@@ -77,6 +78,12 @@ def known_trigger(definition: Definition, trigger: str | None) -> None:
     """Raises UsageError: the table has no such trigger."""
     if trigger is not None:
         check_known("trigger", trigger, definition.triggers)
+
+
+def known_state(definition: Definition, case: Case) -> None:
+    """Raises HistoryBroken: the row of the case names a state that there is not."""
+    with readable(case.reference):
+        definition.state(case.state)
 
 
 def known_codes(definition: Definition, codes: Iterable[str]) -> frozenset[str]:

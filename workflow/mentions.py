@@ -7,7 +7,7 @@ from datetime import datetime
 from workflow.definition import Json
 from workflow.encoding import compact_json, read_json
 from workflow.errors import Conflict
-from workflow.storage import erasing
+from workflow.storage import erasing, merging
 from workflow.storage.erasing import Mention
 from workflow.storage.letters import LetterState
 from workflow.storage.store import Store
@@ -34,7 +34,8 @@ def end_letters(store: Store, case_id: int, reference: str, now: datetime) -> tu
     for number, context in rewritten.items():
         erasing.rewrite_letter(store, number, context)
     ended = [letter.id for letter in own if letter.is_unsent or letter.merged_into in digests]
-    erasing.take_apart(store, digests, case_id)
+    for digest in digests:
+        merging.take_apart(store, digest)
     erasing.cancel_letters(store, (*ended, *digests, *(others.keys() - rewritten.keys())), now)
     erasing.blank_letters(store, [letter.id for letter in mentions if letter.id not in rewritten])
     _end_letters_of_others(store, of_others, reference)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from workflow.answers import Case
 from workflow.calendar import REMINDER_HOUR, WorkingDays
 from workflow.clock import AMSTERDAM
 from workflow.definition import Json, Key, LetterTo, Rung
-from workflow.errors import CannotFire
+from workflow.errors import CannotFire, Conflict
 from workflow.events import Event, Kind, Origin
 from workflow.returns import returns_of
 from workflow.schedule import Timer, TimerKind, timers_of
 from workflow.storage import Database
 from workflow.storage.restores import held_until
-from workflow.storage.store import ALWAYS, FIRST
+from workflow.storage.store import ALWAYS, FIRST, Due, Store
 from workflow.work import Rules, Work
 
 BATCH = 100
@@ -48,34 +49,59 @@ def run_once(database: Database, rules: Rules, now: datetime, origin: Origin) ->
     """Fire every timer that is due; reminders only on working days from 09:00. Each batch commits by itself.
 
     Two workers share the work: what one has taken the other passes by, and what fired is no longer due. A case that
-    cannot be read or fired takes no other with it. Raises CannotFire when all others are done: it names each such case.
+    cannot be read, fired or written takes no other with it. Raises CannotFire when all others are done: it names each
+    such case.
     """
-    total, kinds, after = Fired(), kinds_at(rules.calendar, now), FIRST
+    total, kinds, after, size = Fired(), kinds_at(rules.calendar, now), FIRST, BATCH
     faults: dict[str, Exception] = {}
     is_more = True
     while is_more:
-        with database.writing() as store:
-            since = held_until(store)
-            found = store.due_cases(now, kinds, BATCH, since=since, after=after)
-            works: list[tuple[Work, tuple[Key, ...]]] = []
-            for due in {due.case_id: due for due in found}.values():
-                with _noting(faults, due.reference):
-                    work = Work(rules, origin, now, due.case_id, due.read())
-                    works.append((work, rules.definition.domain.keys(work.case.facts)))
-            others = store.older_open_cases([(work.case_id, keys) for work, keys in works])
-            returns = returns_of(store, rules.definition, [(work.case_id, work.case) for work, _ in works])
-            fired: list[Work] = []
-            for (work, _), seen, returned in zip(works, others, returns, strict=True):
-                with _noting(faults, work.case.reference):
-                    work.others, work.returned = seen, returned
-                    total += fire_due(work, since)
-                    fired.append(work)
-            store.write(fired)
-            store.rewrite_timers([work for work in fired if not work.events])
-        is_more = len(found) == BATCH
+        found: list[Due] = []
+        try:
+            with database.writing() as store:
+                since = held_until(store)
+                found = store.due_cases(now, kinds, size, since=since, after=after)
+                fired = _fire_all(store, rules, partial(Work, rules, origin, now), found, since, faults)
+        except Conflict as error:
+            if not found:
+                raise
+            if size > 1:  # the row of one of them was altered: from here on each goes by itself
+                size = 1
+                continue
+            faults[found[0].reference], fired = error, Fired()
+        total += fired
+        is_more = len(found) == size
         after = found[-1].place if found else after
     if faults:
         raise CannotFire(_said(faults), faults) from next(iter(faults.values()))
+    return total
+
+
+def _fire_all(
+    store: Store,
+    rules: Rules,
+    work_on: Callable[[int, Case], Work],
+    found: Iterable[Due],
+    since: datetime,
+    faults: dict[str, Exception],
+) -> Fired:
+    """Fire what is due of these cases, and write it."""
+    works: list[tuple[Work, tuple[Key, ...]]] = []
+    for due in {due.case_id: due for due in found}.values():
+        with _noting(faults, due.reference):
+            work = work_on(due.case_id, due.read())
+            works.append((work, rules.definition.domain.keys(work.case.facts)))
+    others = store.older_open_cases([(work.case_id, keys) for work, keys in works])
+    returns = returns_of(store, rules.definition, [(work.case_id, work.case) for work, _ in works])
+    total = Fired()
+    fired: list[Work] = []
+    for (work, _), seen, returned in zip(works, others, returns, strict=True):
+        with _noting(faults, work.case.reference):
+            work.others, work.returned = seen, returned
+            total += fire_due(work, since)
+            fired.append(work)
+    store.write(fired)
+    store.rewrite_timers([work for work in fired if not work.events])
     return total
 
 

@@ -351,3 +351,60 @@ def test_what_was_merged_is_not_sent_by_itself_later(engine: Engine, clock: SetC
 
     assert len(sink.letters) == 1
     assert {row["state"] for row in outbox(url)} == {str(LetterState.SENT), str(LetterState.MERGED)}
+
+
+@pytest.mark.parametrize("how", ["moves on", "goes on hold", "has another address"])
+@pytest.mark.parametrize("others", [1, 2])
+def test_a_digest_that_waits_is_written_anew_without_the_case_that(
+    engine: Engine, clock: SetClock, url: str, how: str, others: int
+) -> None:
+    staying = [preparing(engine) for _ in range(others)]
+    case = preparing(engine)
+    clock.moment = MORNING
+    fire(engine)
+    with Sink(answers={APPLICANT: "450 later"}) as busy:
+        delivery(engine, busy).run_once()
+    clock.moment += timedelta(minutes=1)
+    if how == "moves on":
+        engine.advance(case, "withdraw", reason="Stopt ermee", letters=False)
+    elif how == "goes on hold":
+        engine.hold(case, date(2026, 6, 1), "wacht op derde")
+    else:
+        engine.record(case, {"registration": {"email": "ander@example.com"}}, letters=False)
+
+    with Sink() as sink:
+        delivery(engine, sink).run_once()
+
+    (letter,) = sink.messages(APPLICANT)
+    text = letter.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    assert [one in text for one in (*staying, case)] == [True] * others + [False]
+    assert len(sink.messages("ander@example.com")) == (how == "has another address")
+    (old, *_) = outbox(url, "letter = 'reminder_digest'")
+    assert (old["state"], old["reason"]) == (
+        "cancelled",
+        "taken apart: one of its cases moved on or has another address",
+    )
+    assert {(row["state"], row["merged_into"]) for row in outbox(url, f"merged_into = {old['id']}")} == set()
+    ended = outbox(url, "state = 'cancelled' AND case_id IS NOT NULL")
+    expected = [] if how == "has another address" else ["its case moved on or went on hold before it was sent"]
+    assert [row["reason"] for row in ended] == expected
+    assert {kinds(engine, one)[-1] for one in staying} == {"letter_sent"}
+
+
+def test_a_digest_that_waits_for_another_reason_stays_as_it_is(engine: Engine, clock: SetClock, url: str) -> None:
+    cases = [preparing(engine) for _ in range(2)]
+    clock.moment = MORNING
+    fire(engine)
+    with Sink(answers={APPLICANT: "450 later"}) as busy:
+        delivery(engine, busy).run_once()
+    clock.moment += timedelta(minutes=1)
+    engine.note(cases[0], "gebeld", origin=WORKER)
+
+    with Sink() as sink:
+        delivery(engine, sink).run_once()  # it is not its time yet
+        early = len(sink.letters)
+        clock.moment += timedelta(hours=1)
+        delivery(engine, sink).run_once()
+
+    assert (early, len(sink.messages(APPLICANT))) == (0, 1)
+    assert [row["state"] for row in outbox(url, "letter = 'reminder_digest'")] == ["sent"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import pytest
 from employers import employer
-from looking import look
+from looking import bare, look
 
 from workflow import Engine
 from workflow.answers import Row
@@ -68,3 +69,24 @@ def test_a_row_that_takes_a_right_away_tells_the_applicant_unless_without_letter
         "SELECT external_reference AS who FROM outbox o JOIN cases c ON c.id = case_id WHERE letter = 'rights_missing'",
     )
     assert [row["who"] for row in told] == ["E2"]
+
+
+@pytest.mark.parametrize("altered", ["seq = seq - 1", "facts = '[]'", "progress = '{}'", "state = 'of_no_version'"])
+def test_a_case_whose_row_was_altered_takes_no_other_row_with_it(engine: Engine, url: str, altered: str) -> None:
+    facts = employer("loket_user", "registration")
+    list(engine.import_rows([Row(2, "E2", facts), Row(3, "E3", facts)]))
+    with bare(url) as connection:
+        connection.execute(f"UPDATE cases SET {altered} WHERE external_reference = 'E2'")
+    facts["registration"]["contact_name"] = "Iemand anders"
+
+    rows = [Row(number, f"E{number}", facts) for number in (2, 3, 4)]
+    imagined = list(engine.import_rows(rows, dry_run=True))
+    odd, *others = engine.import_rows(rows)
+
+    assert (odd.row, odd.result) == (2, "error")
+    assert str(odd.message)
+    assert [(row.row, row.result) for row in others] == [(3, "reject"), (4, "reject")]  # their rights are not known
+    assert [row.result for row in imagined[1:]] == ["reject", "reject"]
+    assert [engine.case(f"E{number}").case.facts["registration"]["contact_name"] for number in (3, 4)] == [
+        "Iemand anders"
+    ] * 2

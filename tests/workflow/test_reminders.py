@@ -510,6 +510,7 @@ SPOILT = {
     "a state that is no more": ("state = 'a_state_of_before'", "KeyError"),
     "no progress": ("progress = '{}'", "KeyError"),
     "no facts": ("facts = '[]'", "TypeError"),
+    "a history that is longer": ("seq = seq - 1", "Overtaken"),
 }
 
 

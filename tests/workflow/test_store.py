@@ -16,7 +16,7 @@ from workflow import Database
 from workflow.answers import Case
 from workflow.definition import Key, Other
 from workflow.schedule import TimerKind
-from workflow.storage import counting, erasing, ledger, listing, lookups, queries
+from workflow.storage import counting, erasing, ledger, listing, lookups, merging, queries
 from workflow.storage import store as storing
 from workflow.storage.erasing import Mention
 from workflow.storage.ledger import Entry, Gap, Head, Progress
@@ -452,7 +452,7 @@ def test_what_is_erased_of_letters_is_theirs_alone(posted: Store) -> None:
 
     erasing.blank_letters(posted, [1, 2])
     erasing.cancel_letters(posted, [2, 3], minute(7))
-    erasing.take_apart(posted, [10], 1)
+    merging.take_apart(posted, 10)
     erasing.rewrite_letter(posted, 10, "anew")
 
     after = {row[0]: row for row in kept(posted, outbox, *LETTER_COLUMNS)}

@@ -79,11 +79,6 @@ def cancel_letters(store: Store, letters: Iterable[int], now: datetime) -> None:
     store.run_many(_cancel_letter, [{"number": number, "now": now} for number in letters])
 
 
-def take_apart(store: Store, digests: Iterable[int], case_id: int) -> None:
-    """Let the reminders of other cases that became part of a digest wait again, to be merged anew."""
-    store.run_many(_take_apart, [{"digest": digest, "case": case_id} for digest in digests])
-
-
 def rewrite_letter(store: Store, letter: int, context: str) -> None:
     """Give a letter that waits another context, so that it is built anew; a claim on it is void."""
     store.run(_rewrite_letter, {"number": letter, "new_context": context})
@@ -158,12 +153,6 @@ def _blank_attempts() -> Executable:
 def _cancel_letter() -> Executable:
     ended: dict[str, Any] = {"state": str(LetterState.CANCELLED), "finished_at": bindparam("now"), "merged_into": None}
     return update(outbox).where(outbox.c.id == bindparam("number")).values(**ended, **_FREE)
-
-
-def _take_apart() -> Executable:
-    others = and_(outbox.c.merged_into == bindparam("digest"), outbox.c.case_id != bindparam("case"))
-    waits = {"state": str(LetterState.PENDING), "merged_into": None, "finished_at": None, "reason": None}
-    return update(outbox).where(others).values(**waits)
 
 
 def _rewrite_letter() -> Executable:

@@ -72,6 +72,7 @@ _SAYS = (
     ("no route to host", _NO_ANSWER),
     ("network is unreachable", _NO_ANSWER),
 )
+_EXISTS = ("unique constraint", "append-only: this event exists")
 _CROWDED = "has no connection left: end programs that hold some, or let it have more (max_connections), then repeat it."
 _BEFORE = re.compile(r"^connection (failed|is bad): (connection to server .+? failed: )?")
 """What stands before the reason; the database is named already."""
@@ -101,5 +102,6 @@ def _meaning(said: str) -> str:
 
 
 def is_duplicate(error: BaseException) -> bool:
-    """Whether a unique constraint refused the write."""
-    return getattr(error, "sqlstate", None) == _DUPLICATE or "unique constraint" in str(error).lower()
+    """Whether a unique constraint refused the write, or what stands in its place."""
+    said = str(error).lower()
+    return getattr(error, "sqlstate", None) == _DUPLICATE or any(part in said for part in _EXISTS)

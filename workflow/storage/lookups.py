@@ -15,6 +15,7 @@ from workflow.answers import Case
 from workflow.definition import Key, Other
 from workflow.encoding import compact_json
 from workflow.errors import Conflict
+from workflow.history import readable
 from workflow.storage.packing import Unpacked
 from workflow.storage.queries import kept
 from workflow.storage.rows import case_of, stored_value
@@ -26,13 +27,17 @@ def find_external(store: Store, externals: Sequence[str], *, lock: bool) -> dict
     """The cases that have one of these external references; with `lock`, kept from other writers.
 
     Raises Conflict: of several, somebody else has one in hand (PostgreSQL). Waiting for it with others kept would make
-    commands on those wait too; for one alone it is waited.
+    commands on those wait too; for one alone it is waited. HistoryBroken: the row of one cannot be read.
     """
     wanted = {"wanted": compact_json([[external] for external in externals])}
     several = lock and len(externals) > 1 and not store.is_sqlite
     known = store.run(_references, wanted) if several else None
     query = _by_external if not lock else _by_external_if_free if several else _by_external_locked
-    found = {row["external_reference"]: (row["id"], case_of(row)) for row in store.select(query, wanted)}
+    found: dict[str, tuple[int, Case]] = {}
+    with readable():  # a moment in it may be none
+        for row in store.select(query, wanted):
+            with readable(row["reference"]):
+                found[row["external_reference"]] = (row["id"], case_of(row))
     if known is not None and len(known.fetchall()) > len(found):
         raise Conflict("Somebody else is changing one of these cases at this moment.")
     return found

@@ -25,14 +25,16 @@ from workflow.storage.tables import MERGEABLE, cases, outbox, outbox_attempts
 _BUILT = ("message_id", "subject", "message", "sha256")
 # written out as in the index itself, so that SQLite too sees that a partial index fits
 _LEASED = text("outbox.state IN ('claimed', 'sending')")
-_IS_PENDING = outbox.c.state == literal_column("'pending'")
+IS_PENDING = outbox.c.state == literal_column("'pending'")
 _IS_CLAIMED = and_(_LEASED, outbox.c.state == literal_column("'claimed'"))
 _IS_SENDING = and_(_LEASED, outbox.c.state == literal_column("'sending'"))
-IS_HOMELESS = and_(_IS_PENDING, outbox.c.recipient.is_(None))
+IS_HOMELESS = and_(IS_PENDING, outbox.c.recipient.is_(None))
 """Letters that wait for an address."""
 IS_UNSENT = text("outbox.state <> 'sent'")
 """Letters that were not simply sent: few, and with an index of their own."""
 _FREE = {"state": "pending", "token": None, "lease_until": None}
+ENDED = {"state": "cancelled", "finished_at": bindparam("now")}
+"""Of a letter that is not to be sent."""
 UNBUILT = {"subject": None, "message": None, "sha256": None}
 """Of a letter that is to be built anew; its Message-ID stays, so that later letters of its case still follow it."""
 CORRECTED = "; its address was corrected since"
@@ -70,7 +72,7 @@ def _if_free(which: Any) -> Any:
 
 def fill_addresses() -> Executable:
     """The address of a role, for the letters to it that wait, whether for an address or with another one."""
-    waiting = and_(_IS_PENDING, IS_UNSENT, outbox.c.role == bindparam("to_role"))
+    waiting = and_(IS_PENDING, IS_UNSENT, outbox.c.role == bindparam("to_role"))
     return _readdress(_if_free(and_(waiting, outbox.c.recipient.is_distinct_from(bindparam("address")))))
 
 
@@ -88,7 +90,7 @@ def readdress_case() -> Executable:
 
 def readdress_letter() -> Executable:
     """The address of a letter that waits again."""
-    waiting = and_(outbox.c.id == bindparam("number"), _IS_PENDING)
+    waiting = and_(outbox.c.id == bindparam("number"), IS_PENDING)
     return _readdress(and_(waiting, outbox.c.recipient.is_distinct_from(bindparam("address"))))
 
 
@@ -102,8 +104,7 @@ def end_reminders() -> Executable:
     """The reminders of a case that have not left, which nobody needs any more; a claim on one is void."""
     unsent = or_(outbox.c.state == "pending", outbox.c.state == "claimed")
     mine = and_(outbox.c.case_id == bindparam("case_id"), outbox.c.is_reminder, unsent)
-    ended = {"state": "cancelled", "reason": bindparam("why"), "finished_at": bindparam("now")}
-    return update(outbox).where(mine).values(**ended, token=None, lease_until=None)
+    return update(outbox).where(mine).values(**ENDED, reason=bindparam("why"), token=None, lease_until=None)
 
 
 def claim() -> Executable:
@@ -111,7 +112,7 @@ def claim() -> Executable:
     mature = or_(text(f"NOT ({MERGEABLE})"), outbox.c.id <= bindparam("reminders_until"))
     due = (
         select(outbox.c.id)
-        .where(_IS_PENDING, outbox.c.recipient.is_not(None), outbox.c.due_at <= bindparam("now"), mature)
+        .where(IS_PENDING, outbox.c.recipient.is_not(None), outbox.c.due_at <= bindparam("now"), mature)
         .order_by(outbox.c.due_at, outbox.c.id)
         .limit(bindparam("limit"))
         .with_for_update(skip_locked=True)
@@ -150,7 +151,7 @@ def _has_ended() -> Any:
 
 def count_pending() -> Executable:
     """How many letters wait."""
-    return select(func.count().label("count")).where(_IS_PENDING, IS_UNSENT)
+    return select(func.count().label("count")).where(IS_PENDING, IS_UNSENT)
 
 
 def count_unsent() -> Executable:
@@ -161,37 +162,6 @@ def count_unsent() -> Executable:
 def count_homeless() -> Executable:
     """How many letters of each role wait for an address."""
     return select(outbox.c.role, func.count().label("count")).where(IS_HOMELESS).group_by(outbox.c.role)
-
-
-def last_number() -> Executable:
-    """The number of the newest reminder that was due by then and was never tried."""
-    return select(func.max(outbox.c.id).label("last")).where(text(MERGEABLE), outbox.c.due_at <= bindparam("until"))
-
-
-def readers_of_several() -> Executable:
-    """Who would get more than one reminder that was due by then and was never tried."""
-    return (
-        select(outbox.c.recipient, outbox.c.role)
-        .where(text(MERGEABLE), outbox.c.due_at <= bindparam("until"))
-        .group_by(outbox.c.recipient, outbox.c.role)
-        .having(func.count() > 1)
-        .order_by(outbox.c.recipient, outbox.c.role)
-    )
-
-
-def reminders_of_reader() -> Executable:
-    """The reminders of one reader that were due by then and never tried, kept from workers that would send one."""
-    mine = and_(outbox.c.recipient == bindparam("address"), outbox.c.role == bindparam("to_role"))
-    mergeable = text(MERGEABLE.replace("state", "outbox.state"))
-    found = letters_where(mergeable, outbox.c.due_at <= bindparam("until"), mine)
-    return found.with_for_update(of=outbox, skip_locked=True)
-
-
-def merge() -> Executable:
-    """A letter that waits becomes part of another one."""
-    waiting = and_(outbox.c.id == bindparam("number"), _IS_PENDING)
-    values = {"state": "merged", "merged_into": bindparam("whole"), "finished_at": bindparam("now")}
-    return update(outbox).where(waiting).values(**values, reason=bindparam("why"))
 
 
 def begin_sending() -> Executable:

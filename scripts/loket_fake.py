@@ -8,6 +8,7 @@ import secrets
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl
 from uuid import NAMESPACE_URL, uuid5
@@ -29,6 +30,7 @@ _MADE_ON = "2026-01-05T09:00:00Z"
 _PERIODS = {"monthly": (1, "Month"), "four_weekly": (3, "4-weekly"), "weekly": (4, "Week")}
 
 
+@cache
 def uuid_of(*names: str) -> str:
     """The uuid of a made-up thing, always the same."""
     return str(uuid5(NAMESPACE_URL, "/".join(names))).upper()

@@ -45,14 +45,15 @@ class Together(NamedTuple):
     waits: list[str]
 
 
-def run(place: Place, *, rounds: int = 5, moves: int = 200, sending: int = 600) -> list[Line]:
-    """`moves` by each writer; `sending` cases whose letters and reminders the workers share."""
+def run(place: Place, *, rounds: int = 5, moves: int = 200, sending: int = 600, most: int = 8) -> list[Line]:
+    """`moves` by each writer; `sending` cases whose letters and reminders the workers share; `most` hands at once."""
     if place.name == "SQLite":
-        return [_latency(place, rounds, moves)]
+        return [_latency(place, rounds, moves, most)]
+    writers, workers = ([size for size in sizes if size <= most] for sizes in (WRITERS, WORKERS))
     return [
-        *_against_one(partial(_moving, place, moves), "moves", "writers", WRITERS, rounds),
-        *_against_one(partial(_sharing, place, sending, deliver), "letters", "workers", WORKERS, rounds),
-        *_against_one(partial(_sharing, place, sending, remind), "reminders", "workers", WORKERS, rounds),
+        *_against_one(partial(_moving, place, moves), "moves", "writers", writers, rounds),
+        *_against_one(partial(_sharing, place, sending, deliver), "letters", "workers", workers, rounds),
+        *_against_one(partial(_sharing, place, sending, remind), "reminders", "workers", workers, rounds),
     ]
 
 
@@ -138,19 +139,19 @@ def _sharing(place: Place, cases: int, act: Callable[..., list[float]], hands: i
         return together(url, [partial(act, port)] * hands)
 
 
-def _latency(place: Place, rounds: int, moves: int) -> Line:
+def _latency(place: Place, rounds: int, moves: int, hands: int) -> Line:
     found = []
     for _ in range(rounds):
-        url = open_cases(place, (moves + WARMING_UP) * 8)
+        url = open_cases(place, (moves + WARMING_UP) * hands)
         references = _references(url)
-        writers = [partial(move, references[number::8]) for number in range(8)]
+        writers = [partial(move, references[number::hands]) for number in range(hands)]
         with sink.running("a bare sink") as port:
             found.append(together(url, [*writers, partial(_keep_delivering, port)]).took)
     took = sorted(seconds for one in found for seconds in one if seconds)
     p50, p99 = took[len(took) // 2], took[int(len(took) * 0.99)]
     ratios = [sorted(filter(None, one))[int(len(list(filter(None, one))) * 0.99)] / PATIENCE for one in found]
     remark = f"p50 {p50 * 1000:.1f} ms, p99 {p99 * 1000:.0f} ms, longest {took[-1] * 1000:.0f} ms"
-    return line("a move among 8 writers and a worker, p99", "250 ms", ratios, aim="≤ 1.0", remark=remark)
+    return line(f"a move among {hands} writers and a worker, p99", "250 ms", ratios, aim="≤ 1.0", remark=remark)
 
 
 def _keep_delivering(port: int, url: str, barrier: Any) -> list[float]:

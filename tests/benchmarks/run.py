@@ -59,7 +59,7 @@ TINY: Mapping[str, Mapping[str, int]] = {
     "startup": {"rounds": 1},
     "proof": {"rounds": 1, "events": 400},
     "sealing": {"rounds": 1, "events": 40, "long": 12, "short": 3},
-    "hands": {"rounds": 1, "moves": 2, "sending": 3},
+    "hands": {"rounds": 1, "moves": 2, "sending": 3, "most": 2},
     "scale": {"rounds": 1, "few": 1000, "many": 1300, "whole": 1},
     "peers": {"rounds": 1, "moves": 2},
 }

@@ -22,7 +22,7 @@ from workflow.clock import SystemClock
 from workflow.ledger.signing import Signer
 
 FAILED = 1
-STRIDE = 5 if LONG == 1 else 1
+STRIDE = 8 if LONG == 1 else 1
 """Of how many calls to the disk one fails in the short run: each command begins at another one."""
 COMMANDS = {
     # what            its words; CASE stands for a case that can be advanced    how many events it appends to it

@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -91,23 +92,31 @@ def url(request: pytest.FixtureRequest) -> str:
     return found
 
 
+@pytest.fixture(scope="module")
+def new_url(
+    request: pytest.FixtureRequest, sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], str]]:
+    """Makes fresh databases that last as long as a module."""
+    with ExitStack() as at_the_end:
+
+        def new_url(dialect: str) -> str:
+            if dialect == "sqlite":
+                path = shutil.copyfile(sqlite_template, tmp_path_factory.mktemp("shared") / "schakel.db")
+                return f"sqlite:///{path}"
+            server: str = request.getfixturevalue("postgres_server")
+            name = f"schakel_{os.getpid()}_{next(_numbers)}"
+            connection = at_the_end.enter_context(psycopg.connect(server.format(name="postgres"), autocommit=True))
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE template")
+            at_the_end.callback(connection.execute, f"DROP DATABASE {name} WITH (FORCE)")
+            return server.format(name=name)
+
+        yield new_url
+
+
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def shared_url(
-    request: pytest.FixtureRequest,
-    sqlite_template: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[str]:
+def shared_url(request: pytest.FixtureRequest, new_url: Callable[[str], str]) -> str:
     """One database for a whole module, once on SQLite and once on PostgreSQL."""
-    if request.param == "sqlite":
-        path = shutil.copyfile(sqlite_template, tmp_path_factory.mktemp("shared") / "schakel.db")
-        yield f"sqlite:///{path}"
-        return
-    postgres_server: str = request.getfixturevalue("postgres_server")
-    name = f"schakel_{os.getpid()}_{next(_numbers)}"
-    with psycopg.connect(postgres_server.format(name="postgres"), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE template")
-        yield postgres_server.format(name=name)
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    return new_url(request.param)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -51,15 +51,16 @@ def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="module", params=["analysed", "fresh"])
-def desk(shared_url: str, key: Path, request: pytest.FixtureRequest) -> Iterator[Desk]:
+@pytest.fixture(scope="module", params=["sqlite", "sqlite, analysed", "postgresql, analysed"])
+def desk(new_url: Callable[[str], str], key: Path, request: pytest.FixtureRequest) -> Iterator[Desk]:
     """A population, with and without the statistics that PostgreSQL gathers by itself, and SQLite never."""
-    is_sqlite = shared_url.startswith("sqlite")
-    population.fill(shared_url, CASES, analyse=request.param == "analysed" or not is_sqlite)
+    dialect, _, analysed = request.param.partition(", ")
+    url = new_url(dialect)
+    population.fill(url, CASES, analyse=bool(analysed))
     with Sink() as sink:
         smtp = {"SCHAKEL_SMTP_URL": f"smtp://127.0.0.1:{sink.port}", "SCHAKEL_MAIL_FROM": "schakel@example.org"}
         mail = {"SCHAKEL_MAIL_ASR": "a@example.org", "SCHAKEL_MAIL_KEYLANE": "k@example.org"}
-        desk = Desk(shared_url, CASES, key, **smtp, **mail)
+        desk = Desk(url, CASES, key, **smtp, **mail)
         yield desk
         desk.close()
 
@@ -68,7 +69,8 @@ def desk(shared_url: str, key: Path, request: pytest.FixtureRequest) -> Iterator
 def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[Seen]:
     """Remember what is run meanwhile."""
     seen: Seen = {}
-    execute, run_many, change_at_once = Store.execute, Store.run_many, Store.change_at_once
+    execute, first = Store.execute, Store.first
+    run_many, change_at_once = Store.run_many, Store.change_at_once
 
     def watch(store: Store, sql: str, values: dict[str, Any] | None = None) -> Any:
         seen[sql] = values or {}
@@ -78,6 +80,10 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[Seen]:
         if values:
             statement = store._prepared(query)
             seen[statement.sql] = statement.bind(values[0])
+
+    def watch_first(store: Store, query: Any, values: dict[str, Any]) -> Any:
+        look_at(store, query, [values])
+        return first(store, query, values)
 
     def watch_many(store: Store, query: Any, values: Any) -> int:
         look_at(store, query, values)
@@ -90,6 +96,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[Seen]:
 
     with monkeypatch.context() as patch:
         patch.setattr(Store, "execute", watch)
+        patch.setattr(Store, "first", watch_first)
         patch.setattr(Store, "run_many", watch_many)
         patch.setattr(Store, "change_at_once", watch_at_once)
         yield seen

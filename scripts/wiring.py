@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -109,6 +108,8 @@ class Session:
     @property
     def actor(self) -> str:
         """Who acts: `--actor`, else SCHAKEL_ACTOR, else the OS user. Raises UsageError: unprintable or too long."""
+        from workflow.events import os_user
+
         given = self.actor_given if self.actor_given is not None else self.environ.get("SCHAKEL_ACTOR") or os_user()
         actor = given.strip()
         if not actor or not actor.isprintable() or len(actor) > MOST_ACTOR:
@@ -117,7 +118,7 @@ class Session:
 
     def origin(self, via: str = "cli") -> Origin:
         """Who asks, and by which way."""
-        from workflow.events import Origin
+        from workflow.events import Origin, os_user
 
         return Origin(self.actor, os_user(), via)
 
@@ -128,11 +129,3 @@ class Session:
 
 
 pass_session = click.make_pass_decorator(Session)
-
-
-def os_user() -> str:
-    """The user this process runs as, by the machine's own account table where it has one."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return f"uid-{os.getuid()}"

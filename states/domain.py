@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 
-from states import forms, letters, sheets, wording
+from states import forms, letters, wording
 from states.codes import Code, problem
 from states.identity import keys, names_sole_trader
 from states.masking import mask_name
 from states.names import Field
 from states.numbers import bsns_in
 from states.reading import held_text
-from states.sheets import OBSERVED, PERSONAL
+from states.sheets import OBSERVED, PERSONAL, SHEETS, parse
 from states.telling import telling
-from workflow.definition import Facts, Json, Key, Occasion, Problem, Severity
+from workflow.definition import Facts, Json, Problem, Severity
 
 PERSONAL_TEXTS = frozenset({"reason", "text", "evidence"})
 """Free text of events, and what Loket.nl answered; not on any sheet, personal all the same."""
 
 
 class EmployerCoupling:
-    """Implements `workflow.domain.Domain`; holds nothing, so one will do."""
+    """Implements `workflow.domain.Domain`, which says what each method is for; holds nothing, so one will do."""
 
-    sheets: Mapping[str, tuple[str, ...]] = sheets.SHEETS
+    sheets: Mapping[str, tuple[str, ...]] = SHEETS
     codes: Mapping[str, Severity] = MappingProxyType({code.value: code.severity for code in Code})
     messages: Mapping[str, Mapping[str, str]] = wording.MESSAGES
     languages: Mapping[str, tuple[str, ...]] = letters.LANGUAGES
@@ -31,9 +31,15 @@ class EmployerCoupling:
     observed: Mapping[str, str] = OBSERVED
     drift_field: str = Field.SEEN_DRIFT
 
-    def parse(self, sheet: str, given: Mapping[str, object]) -> dict[str, Json]:
-        """Check types and trim; keep wrong values. Raises UsageError naming the field."""
-        return sheets.parse(sheet, given)
+    parse = staticmethod(parse)
+    drift = staticmethod(wording.drift)
+    keys = staticmethod(keys)
+    recipient = staticmethod(letters.recipient)
+    language = staticmethod(letters.language)
+    phrase = staticmethod(wording.phrase)
+    label = staticmethod(wording.label)
+    telling = staticmethod(telling)
+    letter_context = staticmethod(letters.letter_context)
 
     def is_personal(self, path: str, value: Json = None) -> bool:
         """Whether this field must be kept out of the history; so must a value that does not belong in any other."""
@@ -59,45 +65,13 @@ class EmployerCoupling:
             return ""
         return str(mask_name(name)) if names_sole_trader(facts) else name
 
-    def drift(self, facts: Facts) -> str:
-        """What was right and no longer is, according to Loket.nl; '' when nothing."""
-        return wording.drift(facts)
-
-    def keys(self, facts: Facts) -> tuple[Key, ...]:
-        """The values by which other cases find this one: 'name' and 'coupling'."""
-        return keys(facts)
-
-    def recipient(self, role: str, facts: Facts) -> str | None:
-        """The applicant's address; None for the others: settings know theirs."""
-        return letters.recipient(role, facts)
-
-    def language(self, role: str, facts: Facts) -> str:
-        """The language a role reads."""
-        return letters.language(role, facts)
-
-    def phrase(self, problem: Problem, language: str) -> str:
-        """What is wrong, what is right, where to find it; complete sentences."""
-        return wording.phrase(problem, language)
-
-    def label(self, word: str, language: str) -> str:
-        """What people call a state, a role, a frequency or an answer."""
-        return wording.label(word, language)
-
     def judge_text(self, field: str, text: str) -> Iterable[Problem]:
         """A BSN in free text; every one of them is the same problem, so it is told once."""
         return (problem(Code.BSN_IN_TEXT, field),) if any(bsns_in(text)) else ()
 
-    def telling(self, path: str, value: Json) -> Iterable[str]:
-        """The words of a name, and of what stands before an @; of a company's name none."""
-        return telling(path, value)
-
     def reason_missing(self, trigger: str) -> Problem:
         """The problem of a move, or a hold, that needs a reason and got none."""
         return problem(Code.REASON_MISSING, "reason", trigger=trigger)
-
-    def letter_context(self, occasion: Occasion) -> dict[str, Json]:
-        """The frozen context a letter's template is rendered from."""
-        return letters.letter_context(occasion)
 
 
 def _masked(path: str, value: Json, person: bool, outside: bool) -> Json:

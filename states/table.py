@@ -25,7 +25,7 @@ from workflow.definition import LetterTo, Move, Notice, Rung, State, Validator
 
 Validators: TypeAlias = tuple[Validator, ...]
 
-VERSION = "2026.8"
+VERSION = "2026.9"
 """Raise it with every change of this folder's sources; events name the version they were judged by."""
 
 REMINDED, ESCALATED = "reminded", "escalated"

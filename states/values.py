@@ -13,13 +13,13 @@ from pydantic import BeforeValidator, PlainValidator
 from states.names import AccessVia, Frequency, Language, UserKind
 from states.vocabulary import NONE_AT_ALL
 from workflow.errors import nearest
+from workflow.events import LARGEST
 from workflow.text import fold
 
 T = TypeVar("T")
 
 LONGEST_TEXT = 1000
 LONGEST_LIST = 1000
-LARGEST_INTEGER = 2**53 - 1
 
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -49,7 +49,7 @@ def number_text(value: object) -> str | None:
 def identifier(value: object) -> str | int | None:
     """Text or a whole number, kept as given. Raises ValueError."""
     if isinstance(value, int) and not isinstance(value, bool):
-        if abs(value) > LARGEST_INTEGER:
+        if abs(value) > LARGEST:
             raise ValueError("must be a whole number of at most 2^53, or text")
         return value
     if value is not None and not isinstance(value, str):

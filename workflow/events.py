@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import getpass
 import hashlib
 import hmac
 import json
+import os
+import pwd
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +23,8 @@ from workflow.encoding import sorted_json
 GENESIS = "0" * 64
 """What the first event of a case names as the hash before it."""
 SALT_BYTES = 32
-_LARGEST = 2**53 - 1
+LARGEST = 2**53 - 1
+"""The largest integer that every reader of JSON takes exactly."""
 _EMPTY: Mapping[str, str] = MappingProxyType({})
 
 
@@ -60,8 +62,16 @@ class Origin:
     @classmethod
     def of_user(cls, via: str) -> Origin:
         """The user that runs this program."""
-        user = getpass.getuser()
+        user = os_user()
         return cls(user, user, via)
+
+
+def os_user() -> str:
+    """The user this process runs as, by the machine's own account table where it has one; no variable can change it."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid-{os.getuid()}"
 
 
 class Opening(NamedTuple):
@@ -218,7 +228,7 @@ def _is_simple(value: object) -> bool:
                 return False
         return True
     if isinstance(value, int):
-        return -_LARGEST <= value <= _LARGEST
+        return -LARGEST <= value <= LARGEST
     return isinstance(value, list) and all(map(_is_simple, value))
 
 

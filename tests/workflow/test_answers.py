@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import getpass
 import json
+import os
+import pwd
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -231,12 +232,16 @@ def test_a_note_a_hold_and_its_end_answer_what_they_wrote(
     assert sqlite_engine.case(case).case == resumed
 
 
-def test_who_does_not_say_who_asks_is_the_user_of_the_machine(sqlite_engine: Engine) -> None:
+def test_who_does_not_say_who_asks_is_the_user_of_the_machine_whatever_a_variable_says(
+    sqlite_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOGNAME", "mallory")
     engine = Engine(sqlite_engine.database, EMPLOYER_COUPLING)
+    user = pwd.getpwuid(os.getuid()).pw_name
 
     opened = engine.open_case(employer())
 
-    assert opened.event.origin == Origin(getpass.getuser(), getpass.getuser(), "python")
+    assert opened.event.origin == Origin(user, user, "python")
     assert abs(opened.event.at - datetime.now(UTC)) < timedelta(minutes=5)
 
 

@@ -24,7 +24,8 @@ from notifications.desk import Desk
 from notifications.digest import Merged, merge_reminders
 from notifications.outcomes import CLAIM_LEASE, LOST, SENDING_LEASE, cannot_record, settle_letter
 from notifications.recorder import Act, Recorder
-from notifications.smtp import Connection, Outcome, Phase, Reply, Server
+from notifications.smtp import Connection, Outcome, Phase, Reply
+from notifications.smtp_url import Server
 from workflow.clock import Clock
 from workflow.errors import StoreError
 from workflow.events import Origin

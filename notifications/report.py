@@ -32,7 +32,6 @@ def render(account: Account, language: str) -> Iterator[str]:
         more_events=lambda more: words.more_events.format(more=more),
         by_sheet=_by_sheet,
         local=_local,
-        clock=_clock,
     )
 
 
@@ -62,11 +61,7 @@ def _by_sheet(fields: Iterable[str]) -> list[str]:
 
 def _local(at: datetime | None) -> str:
     """A moment by the clocks of Amsterdam; '?' when what was stored is none."""
-    return _clock(at.astimezone(AMSTERDAM)) if at else "?"
-
-
-def _clock(at: datetime | None) -> str:
-    return at.strftime("%Y-%m-%d %H:%M:%S") if at else "?"
+    return at.astimezone(AMSTERDAM).strftime("%Y-%m-%d %H:%M:%S") if at else "?"
 
 
 @lru_cache(maxsize=8)

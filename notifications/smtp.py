@@ -13,9 +13,7 @@ from typing import NamedTuple, cast
 
 from aiosmtplib import SMTP, SMTPException, SMTPResponse, SMTPResponseException, SMTPServerDisconnected
 
-from notifications.smtp_url import NoMailbox, Server, mailbox, parse_smtp_url
-
-__all__ = ["Connection", "Outcome", "Phase", "Reply", "Server", "parse_smtp_url", "wire_bytes"]
+from notifications.smtp_url import NoMailbox, Server, mailbox
 
 
 class Phase(StrEnum):
@@ -68,7 +66,7 @@ _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
 def wire_bytes(message: bytes) -> bytes:
-    """The letter as it goes over the line: every line ends in CRLF, the last too. To be stored and hashed as such."""
+    """The letter as it goes over the line: every line ends in CRLF, the last too, as letters are stored already."""
     ends = message.count(b"\r\n")
     is_normal = ends == message.count(b"\r") == message.count(b"\n")
     normal = message if is_normal else _LINE_END.sub(b"\r\n", message)

@@ -11,7 +11,7 @@ from loket.poll import Poll, Polled
 from notifications import checkpoint, overview
 from notifications.delivery import Delivered, Delivery
 from notifications.desk import Desk
-from notifications.smtp import Server, parse_smtp_url
+from notifications.smtp_url import Server, parse_smtp_url
 from scripts.exits import PartsFailed, words_of
 from scripts.passwords import read_password
 from scripts.settings import Settings

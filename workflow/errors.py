@@ -2,6 +2,7 @@
 
 SchakelError
 ├── UsageError      what was asked makes no sense: an unknown trigger, sheet, field or code; a wrong type
+│   └── NotUsable     (loket) what was given to ask the payroll package's API with cannot be used
 ├── NoSuchCase      no case answers to this reference
 │   └── NoSuchLetter  no letter has this number
 ├── Refused         the table, the validators or a rule for text say no; carries every problem
@@ -12,7 +13,8 @@ SchakelError
 ├── CannotFire      what is due for some cases cannot be fired; it was for all others
 ├── LoketError      (loket) the payroll package's API could not be asked
 ├── CannotRender    (notifications) a letter's template fails on what it is given
-└── CannotBuild     (notifications) a letter cannot be made into a message
+├── CannotBuild     (notifications) a letter cannot be made into a message
+└── PartsFailed     (scripts) some parts of a pass failed; the others were done
 """
 
 from __future__ import annotations

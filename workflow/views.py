@@ -25,7 +25,7 @@ def view_of(
     context: Context,
     stays: Iterable[Event],
     now: datetime,
-    returned: Returned | None = None,
+    returned: Returned | None,
 ) -> View:
     """A case with what follows from it now; `stays` are the events that opened, moved, held or resumed it."""
     due = due_at(rules.definition, rules.calendar, case)

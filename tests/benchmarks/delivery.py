@@ -10,7 +10,7 @@ from aiosmtplib import SMTP
 
 from notifications.delivery import CONNECTIONS, Delivered, Delivery
 from notifications.desk import Desk
-from notifications.smtp import Server
+from notifications.smtp_url import Server
 from tests.benchmarks import employers, sink
 from tests.benchmarks.databases import Place
 from tests.benchmarks.moves import MOVED, ORIGIN, engine_on

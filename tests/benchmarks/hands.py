@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import psycopg
 
 from notifications.delivery import Delivery
-from notifications.smtp import Server
+from notifications.smtp_url import Server
 from tests.benchmarks import sink
 from tests.benchmarks.databases import Place
 from tests.benchmarks.delivery import DESK

@@ -16,7 +16,8 @@ from sink import ADDRESS, DESK, WORKER
 
 from notifications import delivery as delivering
 from notifications.delivery import Delivered, Delivery
-from notifications.smtp import Outcome, Phase, Reply, Server
+from notifications.smtp import Outcome, Phase, Reply
+from notifications.smtp_url import Server
 from workflow import Engine
 from workflow.clock import SetClock, format_time
 

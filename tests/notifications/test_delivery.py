@@ -19,7 +19,7 @@ from sink import ADDRESS, DESK, NOBODY, Sink, delivery
 
 from notifications.delivery import Delivered
 from notifications.desk import Desk
-from notifications.smtp import Server
+from notifications.smtp_url import Server
 from workflow import Database, Engine, open_database
 from workflow.clock import SetClock
 from workflow.events import Kind

@@ -29,7 +29,7 @@ import sys
 from datetime import datetime
 from notifications.delivery import Delivery
 from notifications.desk import Desk
-from notifications.smtp import Server
+from notifications.smtp_url import Server
 from states import EMPLOYER_COUPLING
 from workflow import Engine, Origin, open_database
 from workflow.clock import SetClock

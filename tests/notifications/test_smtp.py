@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 import pytest
 from hostile import ADDRESS, PASSWORD, At, Fault, Hostile, server_context, trusting
 
-from notifications.smtp import Connection, Outcome, Phase, Reply, Server, parse_smtp_url, wire_bytes
+from notifications.smtp import Connection, Outcome, Phase, Reply, wire_bytes
+from notifications.smtp_url import Server, parse_smtp_url
 from workflow.errors import UsageError
 
 T = TypeVar("T")

@@ -19,7 +19,7 @@ from employers import employer
 
 from notifications.delivery import Delivery
 from notifications.desk import Desk
-from notifications.smtp import Server
+from notifications.smtp_url import Server
 from states import EMPLOYER_COUPLING
 from workflow import Conflict, Engine, Origin, Refused, StoreError, open_database, reminders
 from workflow.errors import SchakelError

@@ -16,7 +16,7 @@ from aiosmtpd.smtp import SMTP
 
 from notifications.delivery import Delivery
 from notifications.desk import Desk
-from notifications.smtp import Server
+from notifications.smtp_url import Server
 from workflow import Engine, Origin
 
 ADDRESS = "127.0.0.1"

@@ -66,7 +66,7 @@ def test_each_case_is_told_with_what_happened_to_it(sqlite_engine: Engine, sqlit
             "title": "",
             "state": "rights_pending",
             "holder": "applicant",
-            "opened_at": datetime(2026, 4, 20, 10),  # noqa: DTZ001  (as the clocks of Amsterdam say it)
+            "opened_at": datetime(2026, 4, 20, 8, tzinfo=UTC),
             "ended_at": None,
             "erased": False,
             "events": 1,
@@ -79,8 +79,8 @@ def test_each_case_is_told_with_what_happened_to_it(sqlite_engine: Engine, sqlit
             "title": "",
             "state": "withdrawn",
             "holder": "",
-            "opened_at": datetime(2026, 4, 21, 10),  # noqa: DTZ001
-            "ended_at": datetime(2026, 4, 21, 10),  # noqa: DTZ001
+            "opened_at": datetime(2026, 4, 21, 8, tzinfo=UTC),
+            "ended_at": datetime(2026, 4, 21, 8, tzinfo=UTC),
             "erased": True,
             "events": 3,
             "entries": [(second, 1, "opened"), (second, 2, "moved"), (second, 3, "erased")],

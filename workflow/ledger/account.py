@@ -10,8 +10,8 @@ from typing import TypeAlias
 
 from workflow.clock import parse_time
 from workflow.definition import Definition
-from workflow.ledger.entries import Entry, entry_of
-from workflow.ledger.lists import local, shown_facts
+from workflow.ledger.entries import Entry, entry_of, moment
+from workflow.ledger.lists import shown_facts
 from workflow.ledger.selection import Asked, Chosen
 from workflow.ledger.verify import NoteError, read_checkpoint
 from workflow.storage.exporting import StoredCase, cases_between, events_between
@@ -34,7 +34,7 @@ class Timeline:
     state: str
     holder: str
     opened_at: datetime | None
-    """By the clocks of Amsterdam, as all moments here."""
+    """None, as the end too, when what was stored is no moment."""
     ended_at: datetime | None
     erased: bool
     events: int
@@ -109,8 +109,8 @@ def _timeline(store: Store, definition: Definition, case: StoredCase, *, reveale
         title=title,
         state=case.state,
         holder=(state.holder if state else None) or "",
-        opened_at=local(case.opened_at),
-        ended_at=local(case.ended_at),
+        opened_at=moment(case.opened_at),
+        ended_at=moment(case.ended_at),
         erased=case.erased,
         events=case.seq,
         entries=(entry_of(event, case.reference) for event in islice(stored, MOST_EVENTS)),

@@ -57,7 +57,7 @@ def entry_of(stored: StoredEvent, case: str = "") -> Entry:
     return Entry(
         case=_text(says.get("case")) or case,
         seq=stored.seq,
-        at=_moment(says.get("at")),
+        at=moment(says.get("at")),
         actor=_text(says.get("actor")),
         os_user=_text(says.get("os_user")),
         via=_text(says.get("via")),
@@ -86,7 +86,8 @@ def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _moment(value: Any) -> datetime | None:
+def moment(value: Any) -> datetime | None:
+    """The moment that a stored value says; None when it says none."""
     try:
         return parse_time(_text(value))
     except ValueError:

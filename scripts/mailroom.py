@@ -114,7 +114,7 @@ def retry_letter(session: Session, number: int) -> OutboxRow:
     with session.database.writing() as store:
         row = _readable_letter(store, number)
         again = replace(row, attempts=0 if row.state == LetterState.FAILED else row.attempts)
-        if not letters.settle(store, again, LetterState.PENDING, expected=_RETRYABLE, now=now, due_at=now):
+        if not letters.settling(store, again, LetterState.PENDING, expected=_RETRYABLE, now=now, due_at=now)():
             raise Refused(f"Letter {number} is {row.state}: only a failed or pending one can be tried again.")
         if row.case is not None:
             _, case = find_case(store, row.case)  # read after the letter was locked: whoever corrects it waits for us
@@ -141,7 +141,7 @@ def resolve_letter(session: Session, number: int, *, arrived: bool, reason: str)
         now = session.clock.now()
         state = LetterState.SENT if arrived else LetterState.PENDING
         again = replace(row, attempts=row.attempts if arrived else 0)
-        if not letters.settle(store, again, state, expected=(LetterState.UNKNOWN,), now=now, due_at=now):
+        if not letters.settling(store, again, state, expected=(LetterState.UNKNOWN,), now=now, due_at=now)():
             raise Refused(f"Letter {number} is {row.state}: only an unknown one waits for a decision.")
         if not arrived and row.case_id is not None:
             letters.readdress(store, row, engine.definition.domain, works[row.case_id].case.facts)

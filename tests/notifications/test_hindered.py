@@ -126,7 +126,7 @@ def test_a_letter_that_a_person_lets_go_again_is_tried_for_five_days_again(
             row = letters.letter_by_id(store, 1)
             assert row is not None
             again, now = replace(row, attempts=0), clock.moment
-            letters.settle(store, again, LetterState.PENDING, expected=(LetterState.FAILED,), now=now, due_at=now)
+            letters.settling(store, again, LetterState.PENDING, expected=(LetterState.FAILED,), now=now, due_at=now)()
         for _ in range(3):
             delivery(engine, sink).run_once()
             clock.moment += timedelta(hours=3)
@@ -332,6 +332,6 @@ def test_a_letter_whose_words_are_erased_while_a_person_lets_it_go_again_does_no
         (row, *_) = letters.letters_of(store)
         store.execute("UPDATE outbox SET state = 'failed', context = ''")
         again = {"expected": (LetterState.FAILED,), "now": clock.moment, "due_at": clock.moment}
-        waits = letters.settle(store, replace(row, attempts=0), LetterState.PENDING, **again)
+        waits = letters.settling(store, replace(row, attempts=0), LetterState.PENDING, **again)()
 
     assert (waits, set(states(url))) == (False, {"failed"})

@@ -81,7 +81,7 @@ def test_a_letter_that_was_refused_and_is_tried_again_names_no_day_that_passed(
     if answer.startswith("550"):
         with engine.database.writing() as store:
             row, now = letters.letters_of(store)[0], clock.moment
-            letters.settle(store, row, LetterState.PENDING, expected=(LetterState.FAILED,), now=now, due_at=now)
+            letters.settling(store, row, LetterState.PENDING, expected=(LetterState.FAILED,), now=now, due_at=now)()
 
     with Sink() as sink:
         delivery(engine, sink).run_once()

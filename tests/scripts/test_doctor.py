@@ -31,7 +31,7 @@ def settle(desk: Desk, state: LetterState) -> None:
     database = open_database(desk.environ["SCHAKEL_DATABASE_URL"])
     with database.writing() as store:
         (row, *_) = letters.letters_of(store)
-        assert letters.settle(store, row, state, expected=(LetterState.PENDING,), now=desk.clock.now())
+        assert letters.settling(store, row, state, expected=(LetterState.PENDING,), now=desk.clock.now())()
     database.dispose()
 
 

@@ -52,7 +52,7 @@ def begun(database: Database, row: OutboxRow, lease_until: datetime) -> bool:
 
 def settled(database: Database, row: OutboxRow, state: LetterState, expected: LetterState, now: datetime) -> bool:
     with database.writing() as store:
-        return letters.settle(store, row, state, expected=[expected], now=now, reason="why")
+        return letters.settling(store, row, state, expected=[expected], now=now, reason="why")()
 
 
 # -- claims ------------------------------------------------------------------------------------------------------------
@@ -233,7 +233,9 @@ def test_a_letter_that_is_put_off_is_not_finished_and_due_later(database: Databa
     row = row_of(database, number)
 
     with database.writing() as store:
-        done = letters.settle(store, row, PENDING, expected=[CLAIMED], now=now, reason="busy", due_at=now + 5 * MINUTE)
+        done = letters.settling(
+            store, row, PENDING, expected=[CLAIMED], now=now, reason="busy", due_at=now + 5 * MINUTE
+        )()
 
     after = row_of(database, number)
     assert (done, after.state, after.finished_at, after.due_at) == (True, PENDING, None, now + 5 * MINUTE)
@@ -271,9 +273,9 @@ def test_a_person_settles_without_a_token_from_either_of_two_states(database: Da
     row = row_of(database, number)
 
     with database.writing() as store:
-        done = letters.settle(
+        done = letters.settling(
             store, row, LetterState.SENT, expected=[LetterState.FAILED, LetterState.UNKNOWN], now=now, reason=None
-        )
+        )()
 
     assert (done, row_of(database, number).state) == (True, "sent")
 
@@ -404,7 +406,7 @@ def test_only_reminders_to_one_role_that_are_due_are_grouped(
         connection.execute(f"UPDATE outbox SET role = 'asr' WHERE id > {reminders[2] + 1}")
     not_due = row_of(database, reminders[2] + 1)
     with database.writing() as store:
-        letters.settle(store, not_due, PENDING, expected=[PENDING], now=now, due_at=now + MINUTE)
+        letters.settling(store, not_due, PENDING, expected=[PENDING], now=now, due_at=now + MINUTE)()
 
     with database.writing() as store:
         groups = merging.mergeable(store, now)
@@ -457,7 +459,7 @@ def test_the_newest_reminder_that_may_go_by_itself_is_one_that_was_due_by_then(
     written(database, now)
     later = row_of(database, reminders[2])
     with database.writing() as store:
-        letters.settle(store, later, PENDING, expected=[PENDING], now=now, due_at=now + MINUTE)
+        letters.settling(store, later, PENDING, expected=[PENDING], now=now, due_at=now + MINUTE)()
         found = [merging.last_number(store, now + minutes * MINUTE) for minutes in (-1, 0, 1)]
 
     assert found == [0, reminders[1], reminders[2]]

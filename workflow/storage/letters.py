@@ -150,20 +150,6 @@ def beginning(store: Store, row: OutboxRow, *, lease_until: datetime) -> Answer:
     return _answer(store, store.select(query, values))
 
 
-def settle(
-    store: Store,
-    row: OutboxRow,
-    state: LetterState,
-    *,
-    expected: Sequence[LetterState],
-    now: datetime,
-    reason: str | None = None,
-    due_at: datetime | None = None,
-) -> bool:
-    """Give a letter the state that was decided; False: it was in none of the expected states (one or two) any more."""
-    return settling(store, row, state, expected=expected, now=now, reason=reason, due_at=due_at)()
-
-
 def settling(
     store: Store,
     row: OutboxRow,
@@ -174,7 +160,10 @@ def settling(
     reason: str | None = None,
     due_at: datetime | None = None,
 ) -> Answer:
-    """As `settle`, but asks only. A letter that is to wait again is built anew: what it says of days passes."""
+    """Ask to give a letter the state that was decided; one that is to wait again is built anew, as days passed.
+
+    The answer is False when it was in none of the expected states (one or two) any more.
+    """
     states, waits = [str(one) for one in expected], state is LetterState.PENDING
     with_built = waits or LetterState.CLAIMED in expected
     query = outbox_queries.settle_and_built if with_built else outbox_queries.settle

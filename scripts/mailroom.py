@@ -32,7 +32,6 @@ NO_SENDER = "not-set@localhost.example"
 UNKNOWN = "…"
 """Stands in a letter that is only looked at for what is not known yet."""
 _DATES = ("realised_on", "first_exchange_date", "first_check_on")
-_PAGE = 1000
 _RETRYABLE = (LetterState.FAILED, LetterState.PENDING)
 
 
@@ -40,14 +39,7 @@ def find_letters(session: Session, case: str | None, state: str | None, limit: i
     """The letters that were asked for, read a page at a time. Raises NoSuchCase."""
     with session.database.reading() as store:
         case_id = find_case(store, case)[0] if case is not None else None
-        after, left = 0, limit
-        while left is None or left > 0:
-            size = _PAGE if left is None else min(_PAGE, left)
-            page = letters.letters_of(store, case_id=case_id, state=state, after=after, limit=size)
-            yield from page
-            if len(page) < size:
-                return
-            after, left = page[-1].id, None if left is None else left - size
+        yield from letters.pages_of(store, case_id=case_id, state=state, limit=limit)
 
 
 def letter_and_tries(session: Session, number: int) -> tuple[OutboxRow, list[Attempt]]:

@@ -62,7 +62,7 @@ def forecast(
 def _unsorted(
     store: Store, rules: Rules, now: datetime, until: datetime, at_home: Collection[str]
 ) -> Iterator[Expected]:
-    for row in letters.pages_of(store, LetterState.PENDING):
+    for row in letters.pages_of(store, state=LetterState.PENDING):
         if row.due_at <= until:
             leaves = row.recipient is not None or row.role in at_home
             why = "waits to be sent" if leaves else f"no address for {row.role}"

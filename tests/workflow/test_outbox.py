@@ -319,9 +319,20 @@ def test_all_letters_of_one_state_can_be_read_in_their_order(database: Database,
     settled(database, row_of(database, gone), LetterState.CANCELLED, PENDING, now)
 
     with database.reading() as store:
-        every = [row.id for row in letters.pages_of(store, PENDING)]
+        every = [row.id for row in letters.pages_of(store, state=PENDING)]
 
     assert every == numbers
+
+
+@pytest.mark.parametrize("limit", [None, 0, 3, 4, 9])
+def test_of_many_letters_no_more_are_read_than_was_asked(
+    database: Database, now: datetime, monkeypatch: pytest.MonkeyPatch, limit: int | None
+) -> None:
+    monkeypatch.setattr(letters, "_PAGE", 2)
+    numbers = [written(database, now) for _ in range(5)]
+
+    with database.reading() as store:
+        assert [row.id for row in letters.pages_of(store, limit=limit)] == numbers[:limit]
 
 
 def test_letters_are_found_by_their_state_and_counted_but_for_those_that_were_sent(

@@ -95,6 +95,7 @@ Answer = Callable[[], bool]
 ERASED = ""
 """The context of a letter whose words were erased."""
 _NO_LIMIT = 2**62
+_PAGE = 1000
 _NO_LEASE = timedelta(hours=1)
 """Longer than any lease that is given."""
 
@@ -210,7 +211,7 @@ def letters_of(
     case_id: int | None = None,
     state: str | None = None,
     after: int = 0,
-    limit: int = 1000,
+    limit: int = _PAGE,
     erased: bool = True,
 ) -> list[OutboxRow]:
     """A page of letters in the order they were written; `erased` is off where a person could do nothing with those."""
@@ -262,12 +263,14 @@ def add_letter(store: Store, letter: Letter) -> int:
     return int(next(added)["id"])
 
 
-def pages_of(store: Store, state: LetterState) -> Iterator[OutboxRow]:
-    """Every letter in a state, read a page at a time."""
-    last = 0
-    while page := letters_of(store, state=state, after=last):
+def pages_of(
+    store: Store, *, case_id: int | None = None, state: str | None = None, limit: int | None = None
+) -> Iterator[OutboxRow]:
+    """Letters in the order they were written, read a page at a time; at most so many."""
+    after, left = 0, _NO_LIMIT if limit is None else limit
+    while page := letters_of(store, case_id=case_id, state=state, after=after, limit=min(_PAGE, left)):
         yield from page
-        last = page[-1].id
+        after, left = page[-1].id, left - len(page)
 
 
 def _leases(now: datetime) -> dict[str, datetime]:

@@ -66,7 +66,7 @@ def newest_trace(store: Store) -> datetime | None:
 
 def letters_in_doubt(store: Store) -> list[OutboxRow]:
     """Letters that may have gone out after the copy was made: those that waited in it, or were on their way."""
-    return [row for state in IN_DOUBT for row in letters.pages_of(store, state)]
+    return [row for state in IN_DOUBT for row in letters.pages_of(store, state=state)]
 
 
 def doubt(store: Store, row: OutboxRow, reason: str, now: datetime) -> bool:

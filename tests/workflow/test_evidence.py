@@ -122,9 +122,7 @@ def test_an_export_reads_the_row_of_a_case_as_people_may_want_to_see_it(store: S
 
 
 @pytest.mark.parametrize("page", ALL[1:])
-def test_an_export_reads_every_leaf_by_index_and_every_checkpoint_as_it_was_signed(
-    store: Store, page: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_export_reads_every_leaf_by_index(store: Store, page: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exporting, "PAGE", page)
     expected = [
         (index, case, f"C-{case}", seq, "ff" if index == 3 else hash_of(case, seq)) for index, case, seq in LEAVES
@@ -133,7 +131,6 @@ def test_an_export_reads_every_leaf_by_index_and_every_checkpoint_as_it_was_sign
     assert tuples(exporting.all_leaves(store)) == expected
     assert tuples(filter(None, (exporting.leaf_at(store, index) for index in range(9)))) == expected
     assert exporting.leaf_at(store, 8) is None
-    assert tuples(exporting.all_checkpoints(store)) == [(text(100 - n), n, f"r{n}", f"n{n}") for n in (1, 2, 3)]
 
 
 @pytest.mark.parametrize("page", [1, 2, 1000])
@@ -163,18 +160,6 @@ def test_a_case_is_active_from_a_moment_until_just_before_another(
     assert list(exporting.active_cases(store, since, before)) == expected
 
 
-def test_a_definition_is_read_by_name_and_version(store: Store) -> None:
-    found = {
-        (name, version): exporting.definition_bytes(store, name, version)
-        for name in ("one", "two")
-        for version in ("1", "2")
-    }
-
-    expected = {("one", "1"): b"one 1", ("one", "2"): b"one 2", ("two", "1"): b"two 1", ("two", "2"): None}
-    assert found == expected
-    assert all(isinstance(canonical, bytes) for canonical in found.values() if canonical)
-
-
 def test_what_was_altered_past_the_engine_is_exported_as_it_stands(sqlite_url: str) -> None:
     """Texts where bytes belong, moments that are none, rows of a case that is gone (SQLite, which takes all that)."""
     with bare(sqlite_url) as connection:
@@ -193,8 +178,7 @@ def test_what_was_altered_past_the_engine_is_exported_as_it_stands(sqlite_url: s
         assert tuples(exporting.events_between(store, (7, 7))) == [(7, 1, "é".encode(), "g", 1)]
         assert tuples(exporting.openings_between(store, (7, 7))) == [(7, "", 1, "a", "1", b"\x01")]
         assert tuples(exporting.all_leaves(store)) == [(1, 7, "", 1, "g")]
-        assert tuples(exporting.all_checkpoints(store)) == [("soon", 1, "r", "n")]
-        assert exporting.definition_bytes(store, "one", "1") == "é".encode()
+        assert list(Evidence(store).definitions()) == [("one", "1", "d", "é")]
         assert list(Evidence(store).checkpoints()) == [("soon", 1, "r", "n")]
         assert Evidence(store).reference_of(7) == ""
     database.dispose()

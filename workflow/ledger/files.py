@@ -14,9 +14,10 @@ from workflow.ledger.archive import Archive
 from workflow.ledger.lists import local
 from workflow.ledger.proofs import TreeFile
 from workflow.ledger.selection import Chosen
-from workflow.ledger.verify import leaf_hash
+from workflow.ledger.verify import Kept, leaf_hash
 from workflow.storage import exporting
-from workflow.storage.exporting import StoredCheckpoint, StoredLeaf
+from workflow.storage.evidence import Evidence, as_bytes
+from workflow.storage.exporting import StoredLeaf
 from workflow.storage.store import Store
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]|^\.+")
@@ -80,14 +81,8 @@ def write_checkpoints(archive: Archive, store: Store, *, all_of_them: bool) -> l
     """`checkpoints.jsonl`: all, or the last of each day in Amsterdam and the last; their sizes, each once."""
     sizes = array("q")
     with archive.text("checkpoints.jsonl") as file:
-        for checkpoint in _listed(exporting.all_checkpoints(store), all_of_them=all_of_them):
-            line = {
-                "at": checkpoint.at,
-                "size": checkpoint.size,
-                "root": checkpoint.root,
-                "note": checkpoint.note,
-            }
-            file.write(f"{_json(line)}\n")
+        for checkpoint in _listed(map(Kept._make, Evidence(store).checkpoints()), all_of_them=all_of_them):
+            file.write(f"{_json(checkpoint._asdict())}\n")
             if is_size(checkpoint.size) and (not sizes or sizes[-1] != checkpoint.size):
                 sizes.append(checkpoint.size)
     return sorted(set(sizes))
@@ -115,20 +110,18 @@ def write_consistency(archive: Archive, tree: TreeFile, sizes: list[int]) -> Non
 
 def write_definitions(archive: Archive, store: Store, rules: set[tuple[str, str]]) -> None:
     """`definitions/`: the bytes of each version that judged an exported event, under a name that is safe in a zip."""
-    for name, version in sorted(rules):
-        content = exporting.definition_bytes(store, name, version)
-        if content is None:
-            continue
+    kept = {(name, version): canonical for name, version, _, canonical in Evidence(store).definitions()}
+    for name, version in sorted(rules & kept.keys()):
         safe = _UNSAFE.sub("_", f"{name}-{version}")[:100]
         same = sum(file.startswith(f"definitions/{safe}") for file in archive.files)
-        archive.add(f"definitions/{safe}{f'-{same + 1}' if same else ''}.json", content)
+        archive.add(f"definitions/{safe}{f'-{same + 1}' if same else ''}.json", as_bytes(kept[name, version]))
 
 
-def _listed(checkpoints: Iterator[StoredCheckpoint], *, all_of_them: bool) -> Iterator[StoredCheckpoint]:
+def _listed(checkpoints: Iterator[Kept], *, all_of_them: bool) -> Iterator[Kept]:
     if all_of_them:
         yield from checkpoints
         return
-    last: StoredCheckpoint | None = None
+    last: Kept | None = None
     for checkpoint in checkpoints:
         if last is not None and _day(last) != _day(checkpoint):
             yield last
@@ -137,8 +130,8 @@ def _listed(checkpoints: Iterator[StoredCheckpoint], *, all_of_them: bool) -> It
         yield last
 
 
-def _day(checkpoint: StoredCheckpoint) -> object:
-    at = local(checkpoint.at)
+def _day(checkpoint: Kept) -> object:
+    at = local(str(checkpoint.at))
     return at.date() if at else checkpoint.at
 
 

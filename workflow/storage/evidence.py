@@ -156,3 +156,8 @@ def find(store: Store, *, reference: str | None, external: str) -> int | None:
 def as_text(stored: Any) -> Any:
     """A moment as history writes it, whichever way the database gives it."""
     return format_time(stored) if isinstance(stored, datetime) else stored
+
+
+def as_bytes(stored: Any) -> bytes:
+    """The bytes of a column, also where somebody put something else in it."""
+    return bytes(stored) if isinstance(stored, bytes | memoryview) else str(stored).encode()

@@ -23,9 +23,9 @@ from sqlalchemy import (
     type_coerce,
 )
 
-from workflow.clock import format_time
+from workflow.storage.evidence import as_bytes, as_text
 from workflow.storage.store import Store
-from workflow.storage.tables import SAME_EVENT, cases, checkpoints, definitions, events, leaves, private_values
+from workflow.storage.tables import SAME_EVENT, cases, events, leaves, private_values
 
 PAGE = 1_000
 """Rows read at once."""
@@ -88,20 +88,10 @@ class StoredLeaf:
     hash: str
 
 
-@dataclass(frozen=True, slots=True)
-class StoredCheckpoint:
-    """A checkpoint; `at` is UTC text."""
-
-    at: str
-    size: int
-    root: str
-    note: str
-
-
 def events_between(store: Store, between: Range) -> Iterator[StoredEvent]:
     """The events of these cases, by case and in order."""
     for row in _by_case(store, _events, between):
-        yield StoredEvent(row["case_id"], row["seq"], _bytes(row["canonical"]), row["hash"], row["leaf"])
+        yield StoredEvent(row["case_id"], row["seq"], as_bytes(row["canonical"]), row["hash"], row["leaf"])
 
 
 def openings_between(store: Store, between: Range) -> Iterator[StoredOpening]:
@@ -110,7 +100,7 @@ def openings_between(store: Store, between: Range) -> Iterator[StoredOpening]:
     while page := list(store.select(_openings, {**after, "last": between[1], "page": PAGE})):
         for row in page:
             yield StoredOpening(
-                row["case_id"], row["case"] or "", row["seq"], row["path"], row["value"], _bytes(row["salt"])
+                row["case_id"], row["case"] or "", row["seq"], row["path"], row["value"], as_bytes(row["salt"])
             )
         after = {name: page[-1][name] for name in after}
 
@@ -130,17 +120,11 @@ def leaf_at(store: Store, index: int) -> StoredLeaf | None:
     return next((_leaf(row) for row in store.select(_leaf_at, {"index": index})), None)
 
 
-def all_checkpoints(store: Store) -> Iterator[StoredCheckpoint]:
-    """Every checkpoint, in the order they were signed."""
-    for row in _by_number(store, _checkpoints):
-        yield StoredCheckpoint(_moment(row["at"]), row["size"], row["root"], row["note"])
-
-
 def cases_between(store: Store, between: Range) -> Iterator[StoredCase]:
     """These cases, in the order they were opened."""
     moments = ("opened_at", "entered_at", "due_at", "ended_at")
     for row in _by_number(store, _cases, between):
-        told = {**row, **{name: _moment(row[name]) for name in moments}, "erased": bool(row["erased"])}
+        told = {**row, **{name: str(as_text(row[name]) or "") for name in moments}, "erased": bool(row["erased"])}
         yield StoredCase(told.pop("id"), **told)
 
 
@@ -159,12 +143,6 @@ def active_cases(store: Store, since: datetime | None, before: datetime | None) 
     while page := [row["case_id"] for row in store.read(wanted.where(events.c.case_id > last))]:
         yield from page
         last = page[-1]
-
-
-def definition_bytes(store: Store, name: str, version: str) -> bytes | None:
-    """The canonical bytes of a version of a definition; None: it is not stored."""
-    found = store.first(_definition, {"name": name, "version": version})
-    return _bytes(found["canonical"]) if found else None
 
 
 def _by_case(store: Store, query: Callable[[], Executable], between: Range) -> Iterator[dict[str, Any]]:
@@ -225,16 +203,6 @@ def _references() -> Executable:
     return _paged_by_number(select(cases.c.id, cases.c.reference), cases.c.id)
 
 
-def _checkpoints() -> Executable:
-    found = checkpoints.c
-    return _paged_by_number(select(found.id, _as_stored(found.at), found.size, found.root, found.note), found.id)
-
-
-def _definition() -> Executable:
-    named = (definitions.c.name == bindparam("name"), definitions.c.version == bindparam("version"))
-    return select(definitions.c.canonical).where(*named)
-
-
 def _paged_by_case(wanted: Select[Any], *order: Column[Any]) -> Select[Any]:
     mark = tuple_(*(bindparam(column.name, type_=column.type) for column in order))
     within = and_(tuple_(*order) > mark, order[0] <= bindparam("last"))
@@ -249,16 +217,6 @@ def _paged_by_number(wanted: Select[Any], number: Column[Any]) -> Select[Any]:
 def _as_stored(column: Column[Any]) -> ColumnElement[Any]:
     """A moment without the reading that refuses what is none."""
     return type_coerce(column, Text).label(column.name)
-
-
-def _bytes(stored: Any) -> bytes:
-    """The bytes of a column, also where somebody put something else in it."""
-    return bytes(stored) if isinstance(stored, bytes | memoryview) else str(stored).encode()
-
-
-def _moment(stored: Any) -> str:
-    """A moment as UTC text, '' for none."""
-    return format_time(stored) if isinstance(stored, datetime) else str(stored or "")
 
 
 def _leaf(row: dict[str, Any]) -> StoredLeaf:

@@ -17,10 +17,10 @@ from workflow.encoding import compact_json
 from workflow.errors import Conflict
 from workflow.history import readable
 from workflow.storage.packing import Unpacked
-from workflow.storage.queries import kept
+from workflow.storage.queries import differs, kept, older_open
 from workflow.storage.rows import case_of, stored_value
 from workflow.storage.store import Store, is_useful
-from workflow.storage.tables import case_keys, cases
+from workflow.storage.tables import cases
 
 
 def find_external(store: Store, externals: Sequence[str], *, lock: bool) -> dict[str, tuple[int, Case]]:
@@ -89,22 +89,10 @@ def _first_older() -> Executable:
     """
     rows = _wanted()
     wanted = rows.c.value
-    differs = (case_keys.c.detail != "") & (case_keys.c.detail != wanted[3].as_string())
-    first = (
-        select(cases.c.reference)
-        .join(case_keys, case_keys.c.case_id == cases.c.id)
-        .where(
-            case_keys.c.kind == wanted[1].as_string(),
-            case_keys.c.value == wanted[2].as_string(),
-            case_keys.c.case_id < cast(wanted[5].as_string(), BigInteger),
-            cases.c.ended_at.is_(None),
-            or_(wanted[4].as_string() == "any", differs),
-        )
-        .order_by(case_keys.c.case_id)
-        .limit(1)
-        .correlate(rows)
-    )
-    return select(cast(wanted[0].as_string(), BigInteger).label("position"), first.scalar_subquery().label("reference"))
+    position, kind, value, detail, any_detail, case_id = (wanted[place].as_string() for place in range(6))
+    which = or_(any_detail == "any", differs(detail))
+    first = older_open(cases, kind, value, cast(case_id, BigInteger), which).limit(1).correlate(rows)
+    return select(cast(position, BigInteger).label("position"), first.scalar_subquery().label("reference"))
 
 
 def _wanted() -> TableValuedAlias:

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Executable,
+    FromClause,
     ScalarSelect,
     Select,
     Table,
@@ -67,20 +68,9 @@ def case_by_id_if_free() -> Executable:
 
 def older_open_case() -> Executable:
     """The first older open cases that share a key; with `differing`, those whose detail is known and another."""
-    differs = and_(case_keys.c.detail != "", case_keys.c.detail != bindparam("detail"))
-    return (
-        select(cases.c.reference)
-        .join(case_keys, case_keys.c.case_id == cases.c.id)
-        .where(
-            case_keys.c.kind == bindparam("kind"),
-            case_keys.c.value == bindparam("value"),
-            case_keys.c.case_id < bindparam("case_id"),
-            cases.c.ended_at.is_(None),
-            or_(bindparam("any_detail"), differs),
-        )
-        .order_by(case_keys.c.case_id)
-        .limit(bindparam("most"))
-    )
+    wanted = or_(bindparam("any_detail"), differs(bindparam("detail")))
+    found = older_open(cases, bindparam("kind"), bindparam("value"), bindparam("case_id"), wanted)
+    return found.limit(bindparam("most"))
 
 
 def case_among_by_reference() -> Executable:
@@ -97,26 +87,33 @@ def _among(named: ColumnElement[bool]) -> Executable:
     own, older = case_keys.alias("own"), cases.alias("older")
 
     def first(*more: ColumnElement[bool]) -> ScalarSelect[str]:
-        return (
-            select(older.c.reference)
-            .join(case_keys, case_keys.c.case_id == older.c.id)
-            .where(
-                case_keys.c.kind == own.c.kind,
-                case_keys.c.value == own.c.value,
-                case_keys.c.case_id < own.c.case_id,
-                older.c.ended_at.is_(None),
-                *more,
-            )
-            .order_by(case_keys.c.case_id)
-            .limit(1)
-            .correlate(own)
-            .scalar_subquery()
-        )
+        found = older_open(older, own.c.kind, own.c.value, own.c.case_id, *more)
+        return found.limit(1).correlate(own).scalar_subquery()
 
-    differing = first(case_keys.c.detail != "", case_keys.c.detail != own.c.detail)
-    packed = Packed(own.c.kind, own.c.value, own.c.detail, first(), differing)
+    packed = Packed(own.c.kind, own.c.value, own.c.detail, first(), first(differs(own.c.detail)))
     beside = select(packed).where(own.c.case_id == cases.c.id).correlate(cases).scalar_subquery()
     return select(cases, beside.label("beside")).where(named)
+
+
+def older_open(owners: FromClause, kind: Any, value: Any, case_id: Any, *more: ColumnElement[bool]) -> Select[Any]:
+    """The references of open cases that share a key and are older than a case, the oldest first."""
+    return (
+        select(owners.c.reference)
+        .join(case_keys, case_keys.c.case_id == owners.c.id)
+        .where(
+            case_keys.c.kind == kind,
+            case_keys.c.value == value,
+            case_keys.c.case_id < case_id,
+            owners.c.ended_at.is_(None),
+            *more,
+        )
+        .order_by(case_keys.c.case_id)
+    )
+
+
+def differs(detail: Any) -> ColumnElement[bool]:
+    """Whether the detail of a key is known and another."""
+    return and_(case_keys.c.detail != "", case_keys.c.detail != detail)
 
 
 def last_case_id() -> Executable:

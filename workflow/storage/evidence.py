@@ -25,19 +25,7 @@ from workflow.storage.tables import (
 
 CHUNK = 500
 """Rows read at once: few enough to stay in the processor's cache."""
-EVENT_COLUMNS = (
-    "seq",
-    "at",
-    "actor",
-    "os_user",
-    "via",
-    "kind",
-    "trigger",
-    "from_state",
-    "to_state",
-    "definition_version",
-    "prev_hash",
-)
+EVENT_COLUMNS = tuple(one.name for one in events.c if one.name not in ("id", "case_id", "canonical", "hash"))
 """The columns of an event that repeat what its bytes say."""
 Chunks = Iterator[Sequence[tuple[Any, ...]]]
 

@@ -30,7 +30,8 @@ from workflow.clock import Clock
 from workflow.errors import StoreError
 from workflow.events import Origin
 from workflow.storage import Database, letters
-from workflow.storage.letters import LetterState, OutboxRow
+from workflow.storage.letter_states import LetterState
+from workflow.storage.letters import OutboxRow
 from workflow.storage.merging import take_outdated_apart
 from workflow.storage.shift import try_turn
 from workflow.storage.store import Store

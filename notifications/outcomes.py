@@ -11,7 +11,8 @@ from workflow.definition import Json
 from workflow.errors import SchakelError
 from workflow.events import Kind
 from workflow.storage import letters
-from workflow.storage.letters import Attempt, LetterState, OutboxRow
+from workflow.storage.letter_states import LetterState
+from workflow.storage.letters import Attempt, OutboxRow
 from workflow.storage.store import Store
 from workflow.work import Work
 

@@ -10,7 +10,8 @@ from workflow.clock import AMSTERDAM, local_day
 from workflow.encoding import compact_json
 from workflow.errors import Conflict
 from workflow.storage import Database, letters
-from workflow.storage.letters import LetterState, OutboxRow
+from workflow.storage.letter_states import LetterState
+from workflow.storage.letters import OutboxRow
 from workflow.storage.listing import Filter, drifted_cases, list_cases
 from workflow.storage.shift import take_slot, take_turn
 from workflow.storage.store import Store

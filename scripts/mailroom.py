@@ -21,7 +21,8 @@ from workflow.events import Kind
 from workflow.finding import find_case
 from workflow.returns import returns_of
 from workflow.storage import letters
-from workflow.storage.letters import Attempt, LetterState, OutboxRow
+from workflow.storage.letter_states import LetterState
+from workflow.storage.letters import Attempt, OutboxRow
 from workflow.storage.store import Store
 from workflow.text import check_text
 from workflow.views import ERASED

@@ -16,7 +16,7 @@ from workflow.definition import Definition
 from workflow.errors import SchakelError, UsageError
 from workflow.storage import counting, ledger, letters, shift
 from workflow.storage.erasing import erased_by_state
-from workflow.storage.letters import LetterState
+from workflow.storage.letter_states import LetterState
 from workflow.storage.store import Store
 
 KEPT_FOR = timedelta(minutes=1)

@@ -22,7 +22,7 @@ from workflow.history import readable
 from workflow.reminders import fire_due, kinds_at
 from workflow.schedule import Timer, timers_of
 from workflow.storage import Database, letters
-from workflow.storage.letters import LetterState
+from workflow.storage.letter_states import LetterState
 from workflow.storage.store import Store
 from workflow.work import Rules, Work
 

@@ -9,7 +9,7 @@ from workflow.encoding import compact_json, read_json
 from workflow.errors import Conflict
 from workflow.storage import erasing, merging
 from workflow.storage.erasing import Mention
-from workflow.storage.letters import LetterState
+from workflow.storage.letter_states import LetterState
 from workflow.storage.store import Store
 
 

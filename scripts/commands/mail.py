@@ -11,7 +11,8 @@ from scripts.output import Column, json_array, local, moment, print_json, table,
 from scripts.parameters import COUNT, LETTER, examples, json_option
 from scripts.wiring import Session, pass_session
 from workflow.errors import UsageError
-from workflow.storage.letters import LetterState, OutboxRow
+from workflow.storage.letter_states import LetterState
+from workflow.storage.letters import OutboxRow
 
 _COLUMNS = (
     Column("ID"),

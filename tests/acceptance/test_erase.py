@@ -27,7 +27,7 @@ from tests.scripts.desk import Desk
 from workflow import Database, Engine, Origin, Refused, open_database, reminders
 from workflow.clock import AMSTERDAM, SetClock
 from workflow.storage import letters
-from workflow.storage.letters import LetterState
+from workflow.storage.letter_states import LetterState
 
 ROOT = Path(__file__).parents[2]
 WORKER = Origin("worker", "test", "worker")

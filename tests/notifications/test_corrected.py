@@ -21,7 +21,7 @@ from workflow.answers import Answer, RulesOf
 from workflow.clock import SetClock
 from workflow.erasure import Wish, erase
 from workflow.storage import letters
-from workflow.storage.letters import LetterState
+from workflow.storage.letter_states import LetterState
 from workflow.storage.outbox_queries import CORRECTED
 
 OLD, NEW = "salaris01@example.com", "goed@example.com"

@@ -15,7 +15,7 @@ from workflow import Engine, Origin, reminders
 from workflow.clock import AMSTERDAM, SetClock
 from workflow.errors import CannotFire
 from workflow.events import Kind
-from workflow.storage.letters import LetterState
+from workflow.storage.letter_states import LetterState
 
 WORKER = Origin("worker", "test", "worker")
 APPLICANT = "salaris01@example.com"

@@ -22,7 +22,7 @@ from workflow import Database, Engine, Origin, reminders
 from workflow.clock import SetClock
 from workflow.errors import SchakelError, StoreError
 from workflow.storage import letters
-from workflow.storage.letters import LetterState
+from workflow.storage.letter_states import LetterState
 
 WORKER = Origin("worker", "test", "worker")
 MINUTE = timedelta(minutes=1)

@@ -13,7 +13,7 @@ from states.wording import written_date
 from workflow import Engine
 from workflow.clock import SetClock
 from workflow.storage import letters
-from workflow.storage.letters import LetterState
+from workflow.storage.letter_states import LetterState
 
 YEAR = [date(2028, 1, 1) + timedelta(days) for days in range(366)]
 

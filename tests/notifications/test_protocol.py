@@ -16,7 +16,8 @@ from notifications.smtp import Outcome, Phase, Reply
 from workflow import Database, Engine
 from workflow.clock import SetClock
 from workflow.storage import letters
-from workflow.storage.letters import LetterState, OutboxRow
+from workflow.storage.letter_states import LetterState
+from workflow.storage.letters import OutboxRow
 from workflow.storage.outbox_queries import letters_where
 from workflow.storage.store import Store
 from workflow.storage.tables import outbox

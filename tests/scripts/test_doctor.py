@@ -16,7 +16,7 @@ from scripts.worker import Worker
 from tests.scripts.desk import Desk
 from workflow.clock import AMSTERDAM
 from workflow.storage import letters, open_database, shift
-from workflow.storage.letters import LetterState
+from workflow.storage.letter_states import LetterState
 
 ROOT = Path(__file__).parents[2]
 

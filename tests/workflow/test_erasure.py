@@ -34,6 +34,7 @@ from workflow.erasure import Erased, Wish, allowed_from, erase
 from workflow.errors import NoSuchCase
 from workflow.storage import letters
 from workflow.storage.compacting import compact
+from workflow.storage.letter_states import LetterState
 
 OPERATOR = Origin("olga", "olga-os", "python")
 WORKER = Origin("worker", "test", "worker")
@@ -634,7 +635,7 @@ def test_a_letter_of_a_namesake_says_nothing_of_the_case_any_more(
         with engine.database.writing() as store:
             row = letters.letter_by_id(store, after["id"])
             assert row
-            assert letters.settling(store, row, letters.LetterState.PENDING, expected=[row.state], now=clock.now())()
+            assert letters.settling(store, row, LetterState.PENDING, expected=[row.state], now=clock.now())()
     with Sink() as sink:
         delivery(engine, sink).run_once()
     texts = [letter.get_body(("plain",)).get_content() for letter in sink.messages("asr@example.org")]  # type: ignore[union-attr]

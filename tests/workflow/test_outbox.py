@@ -12,7 +12,8 @@ from looking import bare, look
 from workflow import Database, Engine
 from workflow.clock import SetClock
 from workflow.storage import letters, merging
-from workflow.storage.letters import Attempt, LetterState, OutboxRow
+from workflow.storage.letter_states import LetterState
+from workflow.storage.letters import Attempt, OutboxRow
 from workflow.work import Letter
 
 PENDING, CLAIMED, SENDING = LetterState.PENDING, LetterState.CLAIMED, LetterState.SENDING

@@ -20,7 +20,7 @@ from workflow.storage import counting, erasing, ledger, listing, lookups, mergin
 from workflow.storage import store as storing
 from workflow.storage.erasing import Mention
 from workflow.storage.ledger import Entry, Gap, Head, Progress
-from workflow.storage.letters import LetterState
+from workflow.storage.letter_states import LetterState
 from workflow.storage.store import Store
 from workflow.storage.tables import (
     answers,

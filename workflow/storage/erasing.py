@@ -9,8 +9,9 @@ from typing import Any
 
 from sqlalchemy import Executable, and_, bindparam, delete, func, or_, select, update
 
-from workflow.storage.letters import ERASED, LetterState
-from workflow.storage.outbox_queries import IS_UNSENT
+from workflow.storage.letter_states import LetterState
+from workflow.storage.letters import ERASED
+from workflow.storage.outbox_queries import ENDED, FREE, IS_UNSENT, UNBUILT
 from workflow.storage.store import Store
 from workflow.storage.tables import answers, case_keys, outbox, outbox_attempts, private_values
 
@@ -93,8 +94,6 @@ def _mention(row: Mapping[str, Any]) -> Mention:
     return Mention(row["id"], row["case_id"], LetterState(row["state"]), row["context"], row["merged_into"])
 
 
-_BUILT: dict[str, None] = {"subject": None, "message": None, "sha256": None}
-_FREE: dict[str, None] = {"token": None, "lease_until": None}
 _MENTION = (outbox.c.id, outbox.c.case_id, outbox.c.state, outbox.c.context, outbox.c.merged_into)
 
 
@@ -142,7 +141,7 @@ def _delete_answers() -> Executable:
 
 
 def _blank_letter() -> Executable:
-    empty = {"recipient": None, "context": ERASED, "reason": "erased", **_BUILT}
+    empty = {"recipient": None, "context": ERASED, "reason": "erased", **UNBUILT}
     return update(outbox).where(outbox.c.id == bindparam("number")).values(**empty)
 
 
@@ -151,12 +150,12 @@ def _blank_attempts() -> Executable:
 
 
 def _cancel_letter() -> Executable:
-    ended: dict[str, Any] = {"state": str(LetterState.CANCELLED), "finished_at": bindparam("now"), "merged_into": None}
-    return update(outbox).where(outbox.c.id == bindparam("number")).values(**ended, **_FREE)
+    ended: dict[str, Any] = {**FREE, **ENDED, "merged_into": None}
+    return update(outbox).where(outbox.c.id == bindparam("number")).values(**ended)
 
 
 def _rewrite_letter() -> Executable:
-    waits: dict[str, Any] = {"state": str(LetterState.PENDING), "context": bindparam("new_context"), **_BUILT, **_FREE}
+    waits: dict[str, Any] = {**FREE, **UNBUILT, "context": bindparam("new_context")}
     return update(outbox).where(outbox.c.id == bindparam("number")).values(**waits)
 
 

@@ -1,13 +1,4 @@
-"""The outbox as rows: who may take a letter, and how a row goes from one state of the delivery protocol to the next.
-
-    pending   waits for its time, for an address, or for a server
-    claimed   a worker has it, until its lease ends; nothing has left yet
-    sending   committed before DATA; from here on the letter may have arrived
-    sent      the server took it
-    failed    the server refused it for good, or five days passed
-    unknown   nobody knows whether it arrived; a person decides
-    merged    it became part of a digest
-    cancelled it was not needed any more before it left: its case was erased or, of a reminder, moved on or went on hold
+"""The outbox as rows: who may take a letter, and how a row goes from one `LetterState` to the next.
 
 Every change names the state and the token it expects, so whoever lost its lease changes nothing.
 """
@@ -17,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import insert, select
@@ -25,23 +15,11 @@ from sqlalchemy import insert, select
 from workflow.definition import Facts
 from workflow.domain import Domain
 from workflow.storage import outbox_queries
+from workflow.storage.letter_states import LetterState
 from workflow.storage.rows import letter_row
 from workflow.storage.store import Store
 from workflow.storage.tables import outbox
 from workflow.work import Letter
-
-
-class LetterState(StrEnum):
-    """Where a letter is in the delivery protocol."""
-
-    PENDING = "pending"
-    CLAIMED = "claimed"
-    SENDING = "sending"
-    SENT = "sent"
-    FAILED = "failed"
-    UNKNOWN = "unknown"
-    MERGED = "merged"
-    CANCELLED = "cancelled"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ from typing import Any
 
 from sqlalchemy import Executable, and_, bindparam, func, literal, or_, select, text, update
 
+from workflow.schedule import TimerKind
+from workflow.storage.letter_states import LetterState
 from workflow.storage.letters import OutboxRow
 from workflow.storage.outbox_queries import ENDED, IS_PENDING, IS_UNSENT, letters_where
 from workflow.storage.store import Store
@@ -81,7 +83,7 @@ def _reminders_of_reader() -> Executable:
 def _merge() -> Executable:
     """A letter that waits becomes part of another one."""
     waiting = and_(outbox.c.id == bindparam("number"), IS_PENDING)
-    values = {"state": "merged", "merged_into": bindparam("whole"), "finished_at": bindparam("now")}
+    values = {"state": str(LetterState.MERGED), "merged_into": bindparam("whole"), "finished_at": bindparam("now")}
     return update(outbox).where(waiting).values(**values, reason=bindparam("why"))
 
 
@@ -114,7 +116,8 @@ def _end_parts() -> Executable:
 def _free_parts() -> Executable:
     """What became part of a letter waits again."""
     mine = outbox.c.merged_into == bindparam("whole")
-    return update(outbox).where(mine).values(state="pending", merged_into=None, finished_at=None, reason=None)
+    waits = {"state": str(LetterState.PENDING), "merged_into": None, "finished_at": None, "reason": None}
+    return update(outbox).where(mine).values(**waits)
 
 
 def _end_letter() -> Executable:
@@ -125,6 +128,6 @@ def _end_letter() -> Executable:
 
 def _is_over(reminder: Any) -> Any:
     """Whether the case of a reminder left the state it reminded in, or is on hold."""
-    held = select(timers.c.case_id).where(timers.c.case_id == cases.c.id, timers.c.kind == "hold").exists()
+    held = select(timers.c.case_id).where(timers.c.case_id == cases.c.id, timers.c.kind == str(TimerKind.HOLD)).exists()
     mine = select(cases.c.id).where(cases.c.id == reminder.c.case_id)
     return mine.where(or_(cases.c.entered_at >= reminder.c.created_at, held)).exists()

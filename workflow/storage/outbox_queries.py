@@ -20,6 +20,7 @@ from sqlalchemy import (
     update,
 )
 
+from workflow.storage.letter_states import LetterState
 from workflow.storage.tables import MERGEABLE, cases, outbox, outbox_attempts
 
 _BUILT = ("message_id", "subject", "message", "sha256")
@@ -32,13 +33,19 @@ IS_HOMELESS = and_(IS_PENDING, outbox.c.recipient.is_(None))
 """Letters that wait for an address."""
 IS_UNSENT = text("outbox.state <> 'sent'")
 """Letters that were not simply sent: few, and with an index of their own."""
-_FREE = {"state": "pending", "token": None, "lease_until": None}
-ENDED = {"state": "cancelled", "finished_at": bindparam("now")}
+FREE = {"state": str(LetterState.PENDING), "token": None, "lease_until": None}
+"""Of a letter that waits, and that nobody holds."""
+ENDED = {"state": str(LetterState.CANCELLED), "finished_at": bindparam("now")}
 """Of a letter that is not to be sent."""
 UNBUILT = {"subject": None, "message": None, "sha256": None}
 """Of a letter that is to be built anew; its Message-ID stays, so that later letters of its case still follow it."""
 CORRECTED = "; its address was corrected since"
 """What is added to why a letter failed, or waits for its next try."""
+
+
+def _is(letter: Any, *states: LetterState) -> Any:
+    """Whether a letter is in one of these states."""
+    return or_(*(letter.c.state == str(state) for state in states))
 
 
 def letters_where(*where: Any) -> Select[Any]:
@@ -82,9 +89,9 @@ def readdress_case() -> Executable:
     A claim on one is void, since whoever has it would send it to the old one. One that became part of another letter
     may be taken out of it again.
     """
-    unsent = or_(*(outbox.c.state == state for state in ("pending", "claimed", "failed", "merged")))
+    unsent = _is(outbox, LetterState.PENDING, LetterState.CLAIMED, LetterState.FAILED, LetterState.MERGED)
     mine = and_(outbox.c.case_id == bindparam("case"), outbox.c.role == bindparam("to_role"))
-    freed = {**_FREE, "state": case((outbox.c.state == "claimed", "pending"), else_=outbox.c.state)}
+    freed = {**FREE, "state": case((_is(outbox, LetterState.CLAIMED), FREE["state"]), else_=outbox.c.state)}
     return _readdress(and_(mine, unsent, outbox.c.recipient.is_distinct_from(bindparam("address"))), **freed)
 
 
@@ -102,7 +109,7 @@ def _readdress(which: Any, **more: Any) -> Executable:
 
 def end_reminders() -> Executable:
     """The reminders of a case that have not left, which nobody needs any more; a claim on one is void."""
-    unsent = or_(outbox.c.state == "pending", outbox.c.state == "claimed")
+    unsent = _is(outbox, LetterState.PENDING, LetterState.CLAIMED)
     mine = and_(outbox.c.case_id == bindparam("case_id"), outbox.c.is_reminder, unsent)
     return update(outbox).where(mine).values(**ENDED, reason=bindparam("why"), token=None, lease_until=None)
 
@@ -117,7 +124,7 @@ def claim() -> Executable:
         .limit(bindparam("limit"))
         .with_for_update(skip_locked=True)
     )
-    held = {"state": "claimed", "token": bindparam("held_token"), "lease_until": bindparam("until")}
+    held = {"state": str(LetterState.CLAIMED), "token": bindparam("held_token"), "lease_until": bindparam("until")}
     return update(outbox).where(outbox.c.id.in_(due)).values(**held)
 
 
@@ -129,13 +136,13 @@ def claimed_by() -> Executable:
 def release() -> Executable:
     """Back to pending, from the claim of somebody who is done. Who holds one of these now ends its claim as well."""
     mine = and_(_IS_CLAIMED, outbox.c.token == bindparam("held_token"))
-    return update(outbox).where(_if_free(mine)).values(**_FREE).returning(outbox.c.id)
+    return update(outbox).where(_if_free(mine)).values(**FREE).returning(outbox.c.id)
 
 
 def release_expired() -> Executable:
     """Back to pending, from claims whose lease has ended."""
     expired = and_(_IS_CLAIMED, _has_ended())
-    return update(outbox).where(_if_free(expired)).values(**_FREE)
+    return update(outbox).where(_if_free(expired)).values(**FREE)
 
 
 def expired_sending() -> Executable:
@@ -178,8 +185,8 @@ def begin_sending_if_free() -> Executable:
     """
     free = select(cases.c.id).where(cases.c.id == outbox.c.case_id).with_for_update(read=True, skip_locked=True)
     before = outbox.alias("before")
-    waits = and_(before.c.state == "pending", before.c.recipient.is_not(None), before.c.is_reminder.is_(False))
-    elsewhere = and_(before.c.state == "claimed", before.c.token != bindparam("held_token"))
+    waits = and_(_is(before, LetterState.PENDING), before.c.recipient.is_not(None), before.c.is_reminder.is_(False))
+    elsewhere = and_(_is(before, LetterState.CLAIMED), before.c.token != bindparam("held_token"))
     overtaken = select(before.c.id).where(
         before.c.case_id == outbox.c.case_id,
         before.c.id < outbox.c.id,
@@ -190,12 +197,12 @@ def begin_sending_if_free() -> Executable:
 
 
 def _begin_sending(*where: Any) -> Executable:
-    held = and_(outbox.c.token == bindparam("held_token"), outbox.c.state == "claimed")
+    held = and_(outbox.c.token == bindparam("held_token"), _is(outbox, LetterState.CLAIMED))
     values: dict[str, Any] = {name: bindparam(name) for name in ("lease_until", *_BUILT)}
     return (
         update(outbox)
         .where(outbox.c.id == bindparam("number"), held, *where)
-        .values(state="sending", **values)
+        .values(state=str(LetterState.SENDING), **values)
         .returning(outbox.c.id)
     )
 

@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 
 from workflow.events import Kind
+from workflow.schedule import TimerKind
 from workflow.storage.packing import Packed
 from workflow.storage.tables import answers, case_keys, cases, definitions, events, outbox, private_values, timers
 
@@ -211,7 +212,7 @@ def due_cases() -> Executable:
 def rung_that_is_due() -> Executable:
     """A case with a rung that waits to be fired."""
     due = and_(timers.c.due_at > bindparam("since"), timers.c.due_at <= bindparam("now"))
-    return select(timers.c.case_id).where(due, timers.c.kind == "rung").limit(1)
+    return select(timers.c.case_id).where(due, timers.c.kind == str(TimerKind.RUNG)).limit(1)
 
 
 def cases_due_by() -> Executable:

@@ -11,7 +11,8 @@ from sqlalchemy import Executable, and_, bindparam, exists, insert, or_, select,
 from workflow.answers import Case
 from workflow.schedule import TimerKind
 from workflow.storage import letters, rows
-from workflow.storage.letters import LetterState, OutboxRow
+from workflow.storage.letter_states import LetterState
+from workflow.storage.letters import OutboxRow
 from workflow.storage.store import ALWAYS, Store
 from workflow.storage.tables import cases, checkpoints, outbox, restores, timers, workers
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import count
 from operator import itemgetter
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import Boolean, Executable
 from sqlalchemy.engine import Dialect
@@ -20,24 +20,6 @@ from sqlalchemy.sql.elements import ClauseElement
 Convert = Callable[[Any], Any]
 Row = Mapping[str, Any]
 _BATCH = 1000
-
-
-class Cursor(Protocol):
-    """What both drivers' cursors can do."""
-
-    rowcount: int
-
-    def execute(self, sql: str, parameters: Any = ..., /) -> Any:
-        """Run one statement."""
-
-    def executemany(self, sql: str, parameters: Any, /) -> Any:
-        """Run one statement for many rows."""
-
-    def fetchall(self) -> Sequence[Sequence[Any]]:
-        """All rows that are left."""
-
-    def fetchmany(self, size: int = ..., /) -> Sequence[Sequence[Any]]:
-        """The next rows."""
 
 
 class Statement:
@@ -75,7 +57,7 @@ class Statement:
             bound[place] = convert(bound[place])
         return bound
 
-    def run_many(self, cursor: Cursor, rows: Iterable[Row]) -> None:
+    def run_many(self, cursor: Any, rows: Iterable[Row]) -> None:
         """Execute for every row at once."""
         bound = [self.bind(row) for row in rows]
         if len(bound) == 1:
@@ -83,7 +65,7 @@ class Statement:
         elif bound:
             cursor.executemany(self.sql, bound)
 
-    def rows(self, cursor: Cursor) -> Iterator[dict[str, Any]]:
+    def rows(self, cursor: Any) -> Iterator[dict[str, Any]]:
         """The rows of a select that was run, read a batch at a time."""
         while fetched := cursor.fetchmany(_BATCH):
             yield from map(self.row, fetched)

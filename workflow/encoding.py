@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import orjson
@@ -21,3 +22,21 @@ def sorted_json(value: Any) -> bytes:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except orjson.JSONEncodeError as error:
         raise ValueError(str(error)) from None
+
+
+def lenient_json(stored: Any, otherwise: Any = None) -> Any:
+    """The value that a column says which somebody may have altered; `otherwise` when it says none."""
+    try:
+        return json.loads(stored)
+    except (TypeError, ValueError, RecursionError):
+        return otherwise
+
+
+def as_mapping(value: Any) -> dict[str, Any]:
+    """The value if it is an object; of anything else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_list(value: Any) -> list[Any]:
+    """The value if it is an array; of anything else an empty one."""
+    return value if isinstance(value, list) else []

@@ -10,6 +10,7 @@ from typing import Any
 from workflow.answers import Case
 from workflow.clock import local_day
 from workflow.definition import Definition, Facts, Json
+from workflow.encoding import as_list, as_mapping
 from workflow.errors import HistoryBroken
 from workflow.events import COUNTS_AS_VERSION, Event, Kind
 
@@ -57,7 +58,7 @@ def evolve(definition: Definition, case: Case | None, event: Event, values: Valu
 
 def changed_facts(event: Event, values: Values) -> dict[str, dict[str, Json]]:
     """What an event set, sheet by sheet; a field that was erased since is left out."""
-    changes = {sheet: dict(_mapping(fields)) for sheet, fields in _mapping(event.body.get("facts")).items()}
+    changes = {sheet: dict(as_mapping(fields)) for sheet, fields in as_mapping(event.body.get("facts")).items()}
     for path, value in values.items():
         sheet, dot, name = path.partition(".")
         if dot:
@@ -103,7 +104,7 @@ def _take_facts(definition: Definition, case: Case, event: Event, values: Values
     state = definition.by_name.get(case.state)  # None: a state of another version, or a forged one
     anchors = [rung.anchor for rung in state.ladder] if state else []
     rung = next((index for index, anchor in enumerate(anchors) if anchor in touched), case.rung)
-    told = {**case.told, **_mapping(event.body.get("told"))}
+    told = {**case.told, **as_mapping(event.body.get("told"))}
     facts = merge(case.facts, changes) if changes else case.facts
     return {"facts": facts, "accepted": accepted, "told": told, "rung": min(rung, case.rung)}
 
@@ -112,8 +113,8 @@ def _move(definition: Definition, event: Event, standing: Mapping[str, tuple[str
     accepted = dict(standing)
     listed = event.body.get("accepted")
     for item in listed if isinstance(listed, list) else ():
-        entry = _mapping(item)
-        accepted[str(entry["code"])] = tuple(str(path) for path in _list(entry["about"]))
+        entry = as_mapping(item)
+        accepted[str(entry["code"])] = tuple(str(path) for path in as_list(entry["about"]))
     target = definition.by_name.get(event.target)
     ended = event.at if target and target.final else None
     return {
@@ -136,11 +137,3 @@ def _hold(case: Case, event: Event) -> dict[str, Any]:
 
 def _cut(holds: tuple[tuple[date, date], ...], day: date) -> tuple[tuple[date, date], ...]:
     return tuple((first, min(end, day)) for first, end in holds if first < min(end, day))
-
-
-def _mapping(value: Json | None) -> dict[str, Json]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: Json) -> list[Json]:
-    return value if isinstance(value, list) else []

@@ -147,7 +147,7 @@ def test_leaves_of_the_chosen_cases_stand_by_index_and_all_go_into_the_tree(
 ) -> None:
     put(sqlite_url, "UPDATE leaves SET hash = 'é' WHERE id = 1")
     rows = look(sqlite_url, "SELECT l.*, c.reference FROM leaves l JOIN cases c ON c.id = l.case_id ORDER BY l.id")
-    entries = [b"\xc3\xa9" if row["id"] == 1 else bytes.fromhex(row["hash"]) for row in rows]
+    entries = [b"" if row["id"] == 1 else bytes.fromhex(row["hash"]) for row in rows]
 
     with TreeFile(tmp_path) as tree:
         _, found = written(engine, tmp_path, lambda archive, store: files.write_leaves(archive, store, SOME, tree, 5))

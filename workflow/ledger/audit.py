@@ -6,14 +6,13 @@ alone, which is fast; then what each event says, held against the rules of then 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
 from workflow.definition import Definition
-from workflow.encoding import read_json
+from workflow.encoding import as_mapping, lenient_json, read_json
 from workflow.finding import find_case
 from workflow.ledger.retelling import Retelling
 from workflow.ledger.verify import Chain, Checkpoint, Kept, Ledger, Report, Tree, VerifierKey, Waiting, later_than
@@ -91,7 +90,7 @@ def _check_ledger(found: Evidence, report: Report, key: VerifierKey | None, held
         try:
             entries = list(map(bytes.fromhex, hashes))
         except (TypeError, ValueError):
-            entries = list(map(_entry, hashes))
+            entries = list(map(evidence.leaf_entry, hashes))
         ledger.grow(entries)
     ledger.end()
     _check_sequencer(found, report, ledger)
@@ -121,14 +120,6 @@ def _tell_gaps(report: Report, expected: int, numbers: Sequence[int]) -> None:
         if number != expected:
             report.add("LEAF_GAP", f"Leaf {number} comes where leaf {expected} is expected.")
         expected = number + 1
-
-
-def _entry(stored: Any) -> bytes:
-    """A leaf's entry; of what is no hash some bytes that give no right root."""
-    try:
-        return bytes.fromhex(stored)
-    except (TypeError, ValueError):
-        return b""
 
 
 def _check_chains(found: Evidence, report: Report, step: Step) -> int:
@@ -168,10 +159,7 @@ def _look_closely(row: Sequence[Any], chain: Chain, waiting: Waiting, report: Re
 
 def _when(canonical: Any) -> str:
     """When an event says it happened; '~', which is later than any time, when it cannot be read."""
-    try:
-        return str(json.loads(canonical)["at"])
-    except (TypeError, ValueError, KeyError, RecursionError):
-        return "~"
+    return str(as_mapping(lenient_json(canonical)).get("at", "~"))
 
 
 def _check_times(found: Evidence, report: Report) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from workflow.clock import parse_time
+from workflow.encoding import as_list, as_mapping, lenient_json
 from workflow.storage.exporting import StoredEvent
 
 UNREADABLE = "unreadable"
@@ -45,15 +44,11 @@ class Entry:
 
 def entry_of(stored: StoredEvent, case: str = "") -> Entry:
     """The entry that stored bytes say; `case` is what to call it when they say nothing."""
-    try:
-        said = json.loads(stored.canonical)
-    except (ValueError, RecursionError):
-        said = None
-    says = _mapping(said)
-    body = _mapping(says.get("body"))
-    rules = _mapping(says.get("definition"))
-    facts = _mapping(body.get("facts"))
-    fields = {f"{sheet}.{name}" for sheet, values in facts.items() for name in _mapping(values)}
+    says = as_mapping(lenient_json(stored.canonical))
+    body = as_mapping(says.get("body"))
+    rules = as_mapping(says.get("definition"))
+    facts = as_mapping(body.get("facts"))
+    fields = {f"{sheet}.{name}" for sheet, values in facts.items() for name in as_mapping(values)}
     return Entry(
         case=_text(says.get("case")) or case,
         seq=stored.seq,
@@ -65,10 +60,10 @@ def entry_of(stored: StoredEvent, case: str = "") -> Entry:
         trigger=_text(says.get("trigger")),
         source=_text(says.get("from")),
         target=_text(says.get("to")),
-        fields=tuple(sorted(fields | set(_mapping(says.get("commitments"))))),
+        fields=tuple(sorted(fields | set(as_mapping(says.get("commitments"))))),
         codes=_codes(body.get("problems")),
         accepted=_codes(body.get("accepted")),
-        letters=tuple(map(_text, _list(body.get("letters")))),
+        letters=tuple(map(_text, as_list(body.get("letters")))),
         details=tuple((name, _text(value)) for name, value in body.items() if name not in _LISTED and _text(value)),
         rules=(_text(rules.get("name")), _text(rules.get("version"))),
         hash=_text(stored.hash),
@@ -77,7 +72,7 @@ def entry_of(stored: StoredEvent, case: str = "") -> Entry:
 
 
 def _codes(value: Any) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_text(_mapping(item).get("code")) for item in _list(value)))
+    return tuple(dict.fromkeys(_text(as_mapping(item).get("code")) for item in as_list(value)))
 
 
 def _text(value: Any) -> str:
@@ -92,11 +87,3 @@ def moment(value: Any) -> datetime | None:
         return parse_time(_text(value))
     except ValueError:
         return None
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []

@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from workflow.encoding import lenient_json
 from workflow.ledger.archive import Archive
 from workflow.ledger.lists import local
 from workflow.ledger.proofs import TreeFile
 from workflow.ledger.selection import Chosen
 from workflow.ledger.verify import Kept, leaf_hash
 from workflow.storage import exporting
-from workflow.storage.evidence import Evidence, as_bytes
+from workflow.storage.evidence import Evidence, as_bytes, leaf_entry
 from workflow.storage.exporting import StoredLeaf
 from workflow.storage.store import Store
 
@@ -57,7 +58,7 @@ def write_openings(archive: Archive, store: Store, chosen: Chosen) -> None:
                 "case": opening.case,
                 "seq": opening.seq,
                 "path": opening.path,
-                "value": _loaded(opening.value),
+                "value": lenient_json(opening.value, opening.value),
                 "salt": opening.salt.hex(),
             }
             try:
@@ -71,7 +72,7 @@ def write_leaves(archive: Archive, store: Store, chosen: Chosen, tree: TreeFile,
     with archive.text("leaves.jsonl") as file:
         for leaf in exporting.all_leaves(store):
             if tree.size < size:
-                tree.append(leaf_hash(_entry(leaf.hash)))
+                tree.append(leaf_hash(leaf_entry(leaf.hash)))
             if leaf.case_id in chosen:
                 line = {"leaf": leaf.index, "case": leaf.case, "seq": leaf.seq, "hash": leaf.hash}
                 file.write(f"{_json(line)}\n")
@@ -146,21 +147,6 @@ def _drawn(store: Store, tree: TreeFile) -> Iterator[StoredLeaf]:
 def is_size(stored: Any) -> bool:
     """Whether this can be how many leaves there are; SQLite keeps anything anywhere."""
     return type(stored) is int and 0 <= stored < 2**63
-
-
-def _entry(stored: Any) -> bytes:
-    """The 32 bytes of a leaf; of something else whatever it is, since only the root has to show it."""
-    try:
-        return bytes.fromhex(stored)
-    except (TypeError, ValueError):
-        return str(stored).encode("utf-8", "backslashreplace")
-
-
-def _loaded(text: Any) -> Any:
-    try:
-        return json.loads(text)
-    except (TypeError, ValueError, RecursionError):
-        return text
 
 
 def _json(value: Any) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from workflow.clock import AMSTERDAM, parse_time
 from workflow.definition import Definition, Facts, Json
 from workflow.domain import Domain
+from workflow.encoding import as_mapping, lenient_json
 from workflow.ledger.entries import Entry
 from workflow.ledger.spreadsheets import Value
 from workflow.storage.exporting import StoredCase
@@ -61,7 +60,7 @@ def case_titles(domain: Domain) -> tuple[str, ...]:
 
 def case_row(definition: Definition, case: StoredCase, *, revealed: bool) -> Row:
     """A case as it is stored; times are Amsterdam's. A row that was altered gives what can still be read."""
-    domain, progress = definition.domain, _mapping(case.progress)
+    domain, progress = definition.domain, as_mapping(lenient_json(case.progress))
     state = definition.by_name.get(case.state)
     facts = shown_facts(domain, case.facts, revealed=revealed)
     accepted = progress.get("accepted")
@@ -109,7 +108,7 @@ def event_row(entry: Entry) -> Row:
 
 def shown_facts(domain: Domain, stored: str, *, revealed: bool) -> Facts:
     """The facts of a stored row, masked; also what a mask leaves readable, unless the export reveals it anyway."""
-    facts = {sheet: fields for sheet, fields in _mapping(stored).items() if isinstance(fields, dict)}
+    facts = {sheet: fields for sheet, fields in as_mapping(lenient_json(stored)).items() if isinstance(fields, dict)}
     masked = domain.mask(facts, outside=not revealed)
     if revealed:
         return masked
@@ -147,11 +146,3 @@ def _is_bare(domain: Domain, path: str, shown: Json, value: Json) -> bool:
 
 def _naive(at: datetime | None) -> datetime | None:
     return at.astimezone(AMSTERDAM).replace(tzinfo=None) if at else None
-
-
-def _mapping(stored: str) -> Mapping[str, Any]:
-    try:
-        value = json.loads(stored)
-    except (ValueError, TypeError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from workflow.answers import Case
 from workflow.definition import Definition, Json
+from workflow.encoding import lenient_json
 from workflow.events import event_from
 from workflow.history import FORGED, evolve
 from workflow.ledger.rulebook import Rulebook
@@ -193,11 +193,4 @@ class _Openings:
 
 def opening_of(path: Any, value: Any, salt: Any) -> Opening:
     """The opening that a row holds, whatever stands in it."""
-    return Opening(str(path), _parsed(value), salt if isinstance(salt, bytes) else b"")
-
-
-def _parsed(value: Any) -> Any:
-    try:
-        return json.loads(value)
-    except (TypeError, ValueError, RecursionError):
-        return UNREADABLE
+    return Opening(str(path), lenient_json(value, UNREADABLE), salt if isinstance(salt, bytes) else b"")

@@ -149,3 +149,11 @@ def as_text(stored: Any) -> Any:
 def as_bytes(stored: Any) -> bytes:
     """The bytes of a column, also where somebody put something else in it."""
     return bytes(stored) if isinstance(stored, bytes | memoryview) else str(stored).encode()
+
+
+def leaf_entry(stored: Any) -> bytes:
+    """The 32 bytes that a leaf's hash says; of what is no hash some bytes that give no right root."""
+    try:
+        return bytes.fromhex(stored)
+    except (TypeError, ValueError):
+        return b""

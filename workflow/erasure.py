@@ -93,7 +93,7 @@ def allowed_from(ended_at: datetime, years: int) -> datetime:
 
 def _check_wish(wish: Wish) -> None:
     check_text("reason", wish.reason)
-    check_text("ground", wish.ground, lines=1)
+    check_text("ground", wish.ground, one_line=True)
     if wish.ground is not None and not wish.ground.strip():
         raise UsageError("The ground is empty; name the legal ground, or leave it out.")
 

@@ -13,15 +13,15 @@ MAX_BYTES = 2000
 """Of what cases are found by: an index of PostgreSQL takes 2,704 bytes."""
 
 
-def check_text(field: str, text: str | None, *, lines: int | None = None) -> None:
-    """Raises UsageError naming the field: too long, control characters, or more lines than it may have."""
+def check_text(field: str, text: str | None, *, one_line: bool = False) -> None:
+    """Raises UsageError naming the field: too long, control characters, or on several lines where it must be on one."""
     if text is None:
         return
     if len(text) > MAX_LENGTH:
         raise UsageError(f"{field} is {len(text)} characters long; at most {MAX_LENGTH} are kept.")
     if text.isprintable():
         return
-    allowed = "\t" if lines == 1 else "\t\n\r"
+    allowed = "\t" if one_line else "\t\n\r"
     for position, character in enumerate(text, 1):
         if unicodedata.category(character) in ("Cc", "Cs") and character not in allowed:
             raise UsageError(f"{field} holds a control character (U+{ord(character):04X}) at position {position}.")
@@ -29,7 +29,7 @@ def check_text(field: str, text: str | None, *, lines: int | None = None) -> Non
 
 def check_name(field: str, text: str | None) -> None:
     """What something is found by. Raises UsageError naming the field: as `check_text`, or too many bytes."""
-    check_text(field, text, lines=1)
+    check_text(field, text, one_line=True)
     if text is not None and (size := len(text.encode())) > MAX_BYTES:
         raise UsageError(f"{field} is {size} bytes long; at most {MAX_BYTES} are kept. Give a shorter one.")
 

@@ -31,11 +31,11 @@ def test_a_character_that_could_play_tricks_is_refused_with_its_number_and_place
 
 
 def test_what_must_stand_on_one_line_may_hold_a_tab_and_no_other_line() -> None:
-    check_text("key", "a\tb", lines=1)
+    check_text("key", "a\tb", one_line=True)
 
     for text in ("a\nb", "a\rb"):
         with pytest.raises(UsageError, match="position 2"):
-            check_text("key", text, lines=1)
+            check_text("key", text, one_line=True)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Executable, bindparam, func, insert, select, update
 
@@ -59,13 +60,12 @@ class Head:
 def take_progress(store: Store) -> Progress | None:
     """How far the sequencer came, held until the transaction ends; None: another sequencer is at work."""
     row = store.first(_progress_locked, {})
-    return _progress(row["size"], row["last_event"], row["skipped"], row["peaks"]) if row else None
+    return _progress(row) if row else None
 
 
 def read_progress(store: Store) -> Progress:
     """How far the sequencer came."""
-    row = next(store.select(_progress_row, {}))
-    return _progress(row["size"], row["last_event"], row["skipped"], row["peaks"])
+    return _progress(next(store.select(_progress_row, {})))
 
 
 def save_progress(store: Store, progress: Progress) -> None:
@@ -125,9 +125,9 @@ def waiting(store: Store) -> int:
     return int(row["count"])
 
 
-def _progress(size: int, last_event: int, skipped: str, peaks: str) -> Progress:
-    gaps = tuple(Gap(*numbers) for numbers in read_json(skipped))
-    return Progress(size, last_event, gaps, tuple(read_json(peaks)))
+def _progress(row: dict[str, Any]) -> Progress:
+    gaps = tuple(Gap(*numbers) for numbers in read_json(row["skipped"]))
+    return Progress(row["size"], row["last_event"], gaps, tuple(read_json(row["peaks"])))
 
 
 def _progress_row() -> Executable:

@@ -104,7 +104,7 @@ class Session:
     def change(self, core: Executable, returning: Any = None) -> bool:
         """Run an insert or update that is built anew each time; with `returning`, whether it touched a row."""
         if returning is None:
-            statement = Statement(core, self._dialect)
+            statement = self.statement(core)
             self.execute(statement.sql, statement.bind({}))
             return True
         return any(True for _ in self.read(core.returning(returning)))  # type: ignore[attr-defined]

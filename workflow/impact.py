@@ -18,12 +18,11 @@ from functools import cached_property
 from workflow.answers import Case, Stuck
 from workflow.clock import local_day
 from workflow.definition import Context, Facts, Move, Problem, Severity
-from workflow.digest import digest_of
 from workflow.events import Event, Kind
 from workflow.history import evolve, readable
 from workflow.judgement import judge
 from workflow.ledger.rulebook import Rulebook
-from workflow.ledger.verify import Report, Says, canonical_json
+from workflow.ledger.verify import Says
 from workflow.storage.evidence import Evidence
 from workflow.storage.listing import live_pages
 from workflow.storage.store import Store
@@ -105,8 +104,7 @@ class _Survey:
     @cached_property
     def _tables(self) -> dict[tuple[str, str, str], Says]:
         """Every table that was kept as it was, by what the events that it judged record of it."""
-        rulebook = Rulebook(list(Evidence(self.store).definitions()), Report(), self.rules.definition)
-        return {(*name, digest_of(canonical_json(form))): form for name, form in rulebook.forms.items()}
+        return Rulebook(Evidence(self.store).definitions(), self.rules.definition).tables
 
     def _last_judgement(self, number: int) -> _LastJudgement | None:
         """The last move forward in a case's history; None: nothing was ever judged."""

@@ -14,7 +14,6 @@ from workflow.finding import find_case
 from workflow.history import Values, evolve, readable
 from workflow.ledger.intact import is_intact
 from workflow.ledger.rulebook import Rulebook
-from workflow.ledger.verify import Report
 from workflow.storage.evidence import Evidence
 from workflow.storage.store import Store
 from workflow.verdicts import rulings_now, rulings_then
@@ -30,7 +29,7 @@ def replay(
     Raises NoSuchCase; UsageError: there was no such event yet, or the case did not exist then; HistoryBroken.
     """
     case_id, stored = find_case(store, case)
-    rulebook = Rulebook(list(Evidence(store).definitions()), Report(), rules.definition)
+    rulebook = Rulebook(Evidence(store).definitions(), rules.definition)
     with readable(stored.reference):
         told = list(store.history(case_id))
         whole = _fold(rulebook, told)

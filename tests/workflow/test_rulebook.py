@@ -31,7 +31,7 @@ DIGEST = digest_of(FORM)
 
 def book(*kept: tuple[Any, Any, Any, Any]) -> tuple[Rulebook, list[Finding]]:
     report = Report()
-    return Rulebook(kept, report, EMPLOYER_COUPLING), report.findings
+    return Rulebook(kept, EMPLOYER_COUPLING, report), report.findings
 
 
 def judged_by(definition: bytes) -> Says:
@@ -50,6 +50,7 @@ def test_an_event_is_replayed_by_the_rules_it_was_judged_by() -> None:
 
     assert found == []
     assert rulebook.forms == {("older", "1"): json.loads(FORM)}
+    assert rulebook.tables == {("older", "1", DIGEST): json.loads(FORM)}
     assert (definition.name, definition.version, definition.initial) == ("older", "1", "registered")
     assert definition.states == tuple(replace(state, means="") for state in OLDER.states)
     assert definition.domain is EMPLOYER_COUPLING.domain

@@ -21,7 +21,7 @@ class Retelling:
 
     def __init__(self, found: Evidence, report: Report, definition: Definition) -> None:
         self._found, self._report = found, report
-        self._rulebook = Rulebook(found.definitions(), report, definition)
+        self._rulebook = Rulebook(found.definitions(), definition, report)
         self._history = History(report, Legality(self._rulebook.forms))
         self._openings = _Openings(found, report)
         self._cases = found.cases()

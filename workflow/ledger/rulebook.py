@@ -14,15 +14,18 @@ from workflow.ledger.verify import Report, Says, canonical_json, parse_json
 
 
 class Rulebook:
-    """What is kept of every version; `forms` by name and version. Whatever is wrong with them is a finding."""
+    """What is kept of every version; whatever is wrong with them is a finding of the report, if there is one."""
 
-    def __init__(self, kept: Iterable[tuple[Any, Any, Any, Any]], report: Report, running: Definition) -> None:
+    def __init__(self, kept: Iterable[tuple[Any, ...]], running: Definition, report: Report | None = None) -> None:
         self.forms: dict[tuple[str, str], Mapping[str, Any]] = {}
+        """By name and version."""
+        self.tables: dict[tuple[str, str, str], Mapping[str, Any]] = {}
+        """The same, by what the events that they judged record: also the digest."""
         self._running = running
         self._by_digest = {digest_of(canonical_form(running)): running}
         for name, version, digest, canonical in kept:
             fault = self._take(name, version, digest, canonical)
-            if fault:
+            if fault and report:
                 report.add("DEFINITION_DIFFERS", f"Version '{version}' of '{name}' that is kept here {fault}.")
 
     def definition_of(self, says: Says) -> Definition:
@@ -38,7 +41,7 @@ class Rulebook:
                 return "is not in canonical form"
             if (form["name"], form["version"]) != (name, version):
                 return "calls itself something else"
-            self.forms[name, version] = form
+            self.forms[name, version] = self.tables[name, version, found] = form
             self._by_digest.setdefault(found, _as_recorded(self._running, form))
         except FORGED:
             return "cannot be read"

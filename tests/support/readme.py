@@ -7,7 +7,8 @@ from pathlib import Path
 
 from scripts.cli import COMMANDS
 from states import EMPLOYER_COUPLING
-from workflow.diagram import mermaid, moves_table
+from workflow.definition import Definition, LetterTo
+from workflow.diagram import mermaid
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 
@@ -28,6 +29,19 @@ def _commands() -> str:
 
 def _workflow() -> str:
     return f"```mermaid\n{mermaid(EMPLOYER_COUPLING)}```\n\n{moves_table(EMPLOYER_COUPLING)}"
+
+
+def moves_table(definition: Definition) -> str:
+    """The table of moves in Markdown."""
+    lines = ["| trigger | from | to | letters |", "|---|---|---|---|"]
+    for move in definition.moves:
+        sources = ", ".join(f"`{source}`" for source in move.sources)
+        lines.append(f"| `{move.trigger}` | {sources} | `{move.target}` | {_letters(move.letters)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _letters(letters: tuple[LetterTo, ...]) -> str:
+    return "; ".join(f"{to.letter} → {to.role}" for to in letters) or "–"
 
 
 if __name__ == "__main__":

@@ -10,10 +10,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from readme import moves_table
 
 from states import EMPLOYER_COUPLING
 from workflow.definition import Context, Definition, Facts, LetterTo, Move, Notice, Problem, Rung, State
-from workflow.diagram import moves_table
 from workflow.digest import canonical_form, digest_of
 from workflow.soundness import check
 

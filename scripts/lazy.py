@@ -38,6 +38,7 @@ class LazyGroup(click.Group):
             return None
         command = getattr(import_module(f"scripts.commands.{entry.module}"), entry.attribute)
         assert isinstance(command, click.Command)
+        command.short_help = entry.short
         return command
 
     def resolve_command(

@@ -26,7 +26,6 @@ COMMANDS: Mapping[str, Entry] = {
     cls=LazyGroup,
     entries=COMMANDS,
     no_args_is_help=False,
-    short_help="Prove, export or erase history.",
     epilog=examples("schakel audit verify", "schakel audit export proof.zip", "schakel audit checkpoint > head.txt"),
 )
 def audit() -> None:

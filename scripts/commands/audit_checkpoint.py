@@ -11,8 +11,7 @@ from workflow.errors import UsageError
 
 
 @click.command(
-    short_help="Print the signed head of the ledger, to be kept elsewhere.",
-    epilog=examples("schakel audit checkpoint > checkpoint.txt", "schakel audit verify --against checkpoint.txt"),
+    epilog=examples("schakel audit checkpoint > checkpoint.txt", "schakel audit verify --against checkpoint.txt")
 )
 @json_option
 @pass_session
@@ -42,10 +41,7 @@ def checkpoint(session: Session) -> None:
         click.echo(head.note, nl=False)
 
 
-@click.command(
-    short_help="Print the key by which others check our checkpoints.",
-    epilog=examples("schakel audit key", 'python verify.py proof.zip --key "$(schakel audit key)"'),
-)
+@click.command(epilog=examples("schakel audit key", 'python verify.py proof.zip --key "$(schakel audit key)"'))
 @json_option
 @pass_session
 def key(session: Session) -> None:

@@ -12,7 +12,6 @@ from scripts.wiring import Session, pass_session
 
 
 @click.command(
-    short_help="Erase the personal data of a case that has ended.",
     epilog=examples(
         'schakel audit erase E06 --reason "Retention term passed"',
         'schakel audit erase E06 --reason "Request of 3 May" --ground "GDPR art. 17"',

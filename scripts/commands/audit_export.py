@@ -23,7 +23,6 @@ if TYPE_CHECKING:  # heavy, and not needed for the help
 
 
 @click.command(
-    short_help="Write a file that an auditor can check without us.",
     epilog=examples(
         "schakel audit export proof.zip",
         "schakel audit export proof.zip --case E06 --case E07",

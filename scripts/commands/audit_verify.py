@@ -24,7 +24,6 @@ _INDENT = "  "
 
 
 @click.command(
-    short_help="Prove that nobody altered the history.",
     epilog=examples(
         "schakel audit verify",
         "schakel audit verify --against checkpoint.txt",

@@ -20,9 +20,7 @@ _COLUMNS = (
 )
 
 
-@click.command(
-    short_help="Do one pass of everything, for cron.", epilog=examples("schakel tick", "schakel tick --json")
-)
+@click.command(epilog=examples("schakel tick", "schakel tick --json"))
 @json_option
 @pass_session
 def tick(session: Session) -> None:
@@ -61,10 +59,7 @@ def tick(session: Session) -> None:
     click.get_current_context().exit(code)
 
 
-@click.command(
-    short_help="Run in the background until stopped.",
-    epilog=examples("schakel worker", "schakel worker --metrics-port 9464"),
-)
+@click.command(epilog=examples("schakel worker", "schakel worker --metrics-port 9464"))
 @click.option("--name", metavar="NAME", help="How doctor calls this worker (else host and process).")
 @click.option("--metrics-port", metavar="PORT", type=click.IntRange(1, 65535), help="Answer Prometheus on this port.")
 @click.option("--metrics-address", metavar="ADDRESS", help="And on this address (else 127.0.0.1: this machine only).")
@@ -93,10 +88,7 @@ def worker(session: Session, name: str | None, metrics_port: int | None, metrics
         print_json({"worker": work.name, "started_at": moment(began), "stopped_at": moment(ended)})
 
 
-@click.command(
-    short_help="Say which letters will go out, to whom and why.",
-    epilog=examples("schakel forecast --days 30", "schakel forecast --days 5 --json"),
-)
+@click.command(epilog=examples("schakel forecast --days 30", "schakel forecast --days 5 --json"))
 @click.option("--days", metavar="N", type=click.IntRange(1, 366), default=30, show_default=True, help="How far ahead.")
 @json_option
 @pass_session

@@ -27,10 +27,7 @@ _COLUMNS = (
 )
 
 
-@click.command(
-    short_help="Show one case: who has the ball, what is missing.",
-    epilog=examples("schakel show K-7QDM-4XTR", "schakel show E06 --json"),
-)
+@click.command(epilog=examples("schakel show K-7QDM-4XTR", "schakel show E06 --json"))
 @case_argument
 @click.option("--reveal", is_flag=True, help="Show personal values in full.")
 @json_option
@@ -51,11 +48,7 @@ def show(session: Session, case: str, reveal: bool) -> None:
         click.echo(line)
 
 
-@click.command(
-    "list",
-    short_help="List cases, by state, holder or name.",
-    epilog=examples("schakel list --holder asr --overdue", "schakel list --search dennen"),
-)
+@click.command("list", epilog=examples("schakel list --holder asr --overdue", "schakel list --search dennen"))
 @click.option("--state", metavar="STATE", help="Only cases in this state.")
 @click.option("--holder", metavar="HOLDER", help="Only cases where this party has the ball.")
 @click.option("--overdue", is_flag=True, help="Only cases whose first reminder is due.")

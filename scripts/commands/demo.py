@@ -120,7 +120,7 @@ class Stage:
                 click.secho(command, dim=True)
 
 
-@click.command(short_help="See it work on made-up employers.", epilog=examples("schakel demo"))
+@click.command(epilog=examples("schakel demo"))
 @json_option
 @click.pass_context
 def demo(ctx: click.Context) -> None:

@@ -31,10 +31,7 @@ class Finding:
     todo: str = ""
 
 
-@click.command(
-    short_help="Check that everything is in order.",
-    epilog=examples("schakel doctor", "schakel doctor --json", "schakel doctor --after-restore"),
-)
+@click.command(epilog=examples("schakel doctor", "schakel doctor --json", "schakel doctor --after-restore"))
 @click.option(
     "--after-restore",
     is_flag=True,

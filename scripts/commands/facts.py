@@ -20,7 +20,6 @@ from workflow.errors import UsageError
 
 @click.command(
     "open",
-    short_help="Open a case from JSON.",
     epilog=examples(
         "schakel open case.json",
         """echo '{"external_reference": "E77"}' | schakel open -""",
@@ -48,7 +47,6 @@ def open_case(session: Session, file: str) -> None:
 
 
 @click.command(
-    short_help="Add or correct facts of a case.",
     epilog=examples(
         "schakel record K-7QDM-4XTR registration email=salaris@example.com",
         "schakel record E06 policy --file policy.json",

@@ -21,10 +21,7 @@ from workflow.events import is_chained
 _INDENT = " " * 7
 
 
-@click.command(
-    short_help="Show what happened to a case, oldest first.",
-    epilog=examples("schakel history K-7QDM-4XTR", "schakel history E06 --full"),
-)
+@click.command(epilog=examples("schakel history K-7QDM-4XTR", "schakel history E06 --full"))
 @case_argument
 @click.option("--full", is_flag=True, help="Show every first value too, and the hash of each event.")
 @json_option
@@ -53,7 +50,6 @@ def history(session: Session, case: str, full: bool) -> None:
 
 
 @click.command(
-    short_help="Fold a case from its history, up to any moment.",
     epilog=examples(
         "schakel replay E06",
         "schakel replay E06 --at 2026-12-04",

@@ -46,7 +46,6 @@ _ENDINGS = {
 
 @click.command(
     "import",
-    short_help="Import employers from a CSV or Excel file.",
     epilog=examples(
         "schakel import employers.csv --dry-run",
         "schakel import employers.csv --advance",

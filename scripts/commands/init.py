@@ -66,10 +66,7 @@ SETTINGS_TEXT = """\
 """
 
 
-@click.command(
-    short_help="Make the database, signing key and settings file.",
-    epilog=examples("schakel init", "SCHAKEL_DATABASE_URL=postgresql://me@host/schakel schakel init"),
-)
+@click.command(epilog=examples("schakel init", "SCHAKEL_DATABASE_URL=postgresql://me@host/schakel schakel init"))
 @json_option
 @pass_session
 def init(session: Session) -> None:

@@ -22,7 +22,7 @@ from workflow.errors import SchakelError
 from workflow.storage.listing import Filter, list_cases
 
 
-@click.group(short_help="Check step 1 with Loket.nl itself.", epilog=examples("schakel loket check E07"))
+@click.group(epilog=examples("schakel loket check E07"))
 def loket() -> None:
     """Read what Loket.nl itself says of a coupling's employer, user and rights. Nothing is ever changed there."""
 

@@ -26,8 +26,7 @@ _COLUMNS = (
 
 
 @click.group(
-    short_help="Look at letters, send or settle them.",
-    epilog=examples("schakel mail list --state failed", "schakel mail show 12", "schakel mail preview invitation"),
+    epilog=examples("schakel mail list --state failed", "schakel mail show 12", "schakel mail preview invitation")
 )
 def mail() -> None:
     """Letters: what waits, what was sent, what failed, and what only a person can decide."""

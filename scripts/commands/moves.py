@@ -13,10 +13,7 @@ from scripts.wiring import Session, pass_session
 from workflow.answers import Moved, Verdict, Why
 
 
-@click.command(
-    short_help="Say what each move still needs.",
-    epilog=examples("schakel why K-7QDM-4XTR", "schakel why E06 register --json"),
-)
+@click.command(epilog=examples("schakel why K-7QDM-4XTR", "schakel why E06 register --json"))
 @case_argument
 @click.argument("trigger", required=False)
 @json_option
@@ -42,7 +39,6 @@ def why(session: Session, case: str, trigger: str | None) -> None:
 
 
 @click.command(
-    short_help="Make a move.",
     epilog=examples(
         "schakel advance K-7QDM-4XTR",
         "schakel advance E02 register --accept NAME_DUPLICATE",

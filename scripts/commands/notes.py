@@ -12,10 +12,7 @@ from scripts.wiring import Session, pass_session
 from workflow.answers import Case
 
 
-@click.command(
-    short_help="Add a note to the history.",
-    epilog=examples('schakel note K-7QDM-4XTR "Called; they send the form this week."'),
-)
+@click.command(epilog=examples('schakel note K-7QDM-4XTR "Called; they send the form this week."'))
 @case_argument
 @click.argument("text")
 @json_option
@@ -30,10 +27,7 @@ def note(session: Session, case: str, text: str) -> None:
         click.echo(f"{marks().yes} {event.case} noted, {local(event.at)}")
 
 
-@click.command(
-    short_help="Stop the clock: we wait for a third party.",
-    epilog=examples('schakel hold E06 --until 2026-12-14 --reason "Accountant is away"'),
-)
+@click.command(epilog=examples('schakel hold E06 --until 2026-12-14 --reason "Accountant is away"'))
 @case_argument
 @click.option("--until", metavar="DATE", type=Day(), required=True, help="The hold ends at 00:00 of this day.")
 @click.option("--reason", metavar="TEXT", required=True, help="Why we wait.")
@@ -47,7 +41,7 @@ def hold(session: Session, case: str, until: date, reason: str) -> None:
     _answer(session, held, f"on hold until {until}")
 
 
-@click.command(short_help="Let the clock run again.", epilog=examples("schakel resume E06"))
+@click.command(epilog=examples("schakel resume E06"))
 @case_argument
 @json_option
 @actor_option

@@ -19,11 +19,7 @@ Causes = Counter[tuple[str, ...]]
 """How many cases are stuck on the same things: codes, or what the table lacks."""
 
 
-@click.group(
-    no_args_is_help=False,
-    short_help="Show, check or draw the table of moves.",
-    epilog=examples("schakel workflow show", "schakel workflow impact"),
-)
+@click.group(no_args_is_help=False, epilog=examples("schakel workflow show", "schakel workflow impact"))
 def workflow() -> None:
     """Show, check or draw the workflow that every case follows, or see what a change of its rules would do."""
 

@@ -178,14 +178,13 @@ def test_doctor_warns_of_an_open_key_a_wrong_variable_and_a_late_clock(bare_desk
     assert {"settings", "signing key", "clock"} <= warned
 
 
-def test_the_help_lists_what_each_command_says_of_itself() -> None:
+def test_each_command_is_called_what_the_help_calls_it_and_gives_examples() -> None:
     context = cli.make_context("schakel", [])
 
-    for name, entry in COMMANDS.items():
+    for name in COMMANDS:
         command = cli.get_command(context, name)
         assert command is not None
         assert command.name == name
-        assert command.get_short_help_str(80) == entry.short
         assert "Examples:" in (command.epilog or ""), name
 
 

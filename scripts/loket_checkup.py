@@ -10,14 +10,15 @@ from loket.credentials import check_place, read_credentials
 from loket.errors import LoketError
 from loket.poll import failed_on
 from loket.wire import checked_url
+from scripts.ledger_checkup import Found
 from scripts.loket_check import manners_of, set_up
 from scripts.wiring import Session
 from workflow.clock import local_day
 from workflow.errors import UsageError
 
 
-def examine(session: Session) -> Iterator[tuple[str, str, str]]:
-    """Result ('ok', 'warn' or 'fail'), what was found, and what to do; no token is used up."""
+def examine(session: Session) -> Iterator[Found]:
+    """Whether it is set up rightly, and answers; no token is used up."""
     try:
         api_url, token_url, credentials = set_up(session)
         checked_url("SCHAKEL_LOKET_TOKEN_URL", token_url)
@@ -42,7 +43,7 @@ def examine(session: Session) -> Iterator[tuple[str, str, str]]:
         yield "ok", f"{url} answers; credentials in {credentials}; the morning's round is {round_is}.", ""
 
 
-def _passed_by(session: Session) -> Iterator[tuple[str, str, str]]:
+def _passed_by(session: Session) -> Iterator[Found]:
     with session.database.reading() as store:
         count = len(failed_on(store, local_day(session.clock.now())))
     if count:

@@ -6,15 +6,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from scripts.exits import FAILED
+from scripts.exits import FAILED, words_of
 from scripts.output import local, marks, print_json, wrapped
 from scripts.parameters import examples, json_option
 from scripts.wiring import Session, pass_session
 from workflow.clock import AMSTERDAM, local_day
 from workflow.errors import SchakelError, StoreError, UsageError
+
+if TYPE_CHECKING:  # heavy, and not needed for the help
+    from scripts.ledger_checkup import Found
 
 _LATE = timedelta(hours=1)
 _LONGEST_LOG = 128 * 2**20
@@ -74,24 +78,27 @@ def doctor(session: Session, after_restore: bool, again: bool, release: bool) ->
 
 def _examine(session: Session) -> Iterator[Finding]:
     """Every finding; a check that ends in an error is one, unless that is the database's, which was told already."""
-    checks: tuple[tuple[str, Callable[[Session], Iterator[Finding]]], ...] = (
+    from scripts.ledger_checkup import examine_key, examine_ledger
+
+    checks: tuple[tuple[str, Callable[[Session], Iterator[Found]]], ...] = (
         ("actor", _actor),
         ("settings", _settings),
         ("database", _database),
         ("clock", _clock),
-        ("signing key", _signing_key),
+        ("signing key", examine_key),
         ("mail", _mail),
         ("worker", _worker),
         ("restore", _restore),
         ("loket", _loket),
-        ("ledger", _ledger),
+        ("ledger", examine_ledger),
     )
     unusable = ""
     for name, check in checks:
         try:
-            yield from check(session)
+            for found in check(session):
+                yield Finding(name, *found)
         except (SchakelError, OSError) as error:
-            said = f"{error.filename}: {error.strerror}." if isinstance(error, OSError) else str(error)
+            said = words_of(error)
             if unusable and (isinstance(error, StoreError) or said == unusable):
                 continue
             yield Finding(name, "fail", said)
@@ -101,25 +108,25 @@ def _examine(session: Session) -> Iterator[Finding]:
                 unusable = said
 
 
-def _actor(session: Session) -> Iterator[Finding]:
-    yield Finding("actor", "ok", f"You act as '{session.actor}'.")
+def _actor(session: Session) -> Iterator[Found]:
+    yield "ok", f"You act as '{session.actor}'.", ""
 
 
-def _settings(session: Session) -> Iterator[Finding]:
+def _settings(session: Session) -> Iterator[Found]:
     from scripts.settings import Settings, settings_file, unknown_variables
     from workflow.errors import nearest
 
     path = settings_file(session.environ)
     language = session.settings.language
     where = str(path) if path.exists() else "no file: the defaults and the environment"
-    yield Finding("settings", "ok", f"{where}; problem messages in '{language}'.")
+    yield "ok", f"{where}; problem messages in '{language}'.", ""
     for name in unknown_variables(session.environ):
         known = [f"SCHAKEL_{field.upper()}" for field in Settings.model_fields]
         message = f"{name} is set, but no setting is called so.{nearest(name, known)}"
-        yield Finding("settings", "warn", message, f"unset {name}")
+        yield "warn", message, f"unset {name}"
 
 
-def _database(session: Session) -> Iterator[Finding]:
+def _database(session: Session) -> Iterator[Found]:
     from scripts.ledger_checkup import examine_mode
     from workflow.storage.database import shown_url
     from workflow.storage.tables import HEAD
@@ -127,69 +134,61 @@ def _database(session: Session) -> Iterator[Finding]:
     database = session.database
     kind = database.url.get_backend_name()
     pragmas = "; its pragmas took" if kind == "sqlite" else ""
-    yield Finding("database", "ok", f"{kind}: {shown_url(database.url)}, migration {HEAD}{pragmas}.")
+    yield "ok", f"{kind}: {shown_url(database.url)}, migration {HEAD}{pragmas}.", ""
     try:
         database.try_writing()
     except SchakelError as error:
         todo = "let the account that runs Schakel write it; one that only audits need not"
-        yield Finding("database", "fail", f"It cannot be written: {error}", todo)
+        yield "fail", f"It cannot be written: {error}", todo
     if kind == "sqlite":
         path = Path(str(database.url.database))
-        for result, message, todo in examine_mode(path):
-            yield Finding("database", result, message, todo)
+        yield from examine_mode(path)
         yield from _log_that_grows(path)
 
 
-def _log_that_grows(path: Path) -> Iterator[Finding]:
+def _log_that_grows(path: Path) -> Iterator[Found]:
     """A warning when SQLite cannot empty its write-ahead log, because somebody reads what was before it."""
     log = path.with_name(path.name + "-wal")
     size = log.stat().st_size if log.exists() else 0
     if size > _LONGEST_LOG:
         message = f"{log} has grown to {size // 1_000_000} MB: a program has been reading the database for long."
-        yield Finding("database", "warn", message, f"find it (lsof {path}) and end it; the log then shrinks by itself")
+        yield "warn", message, f"find it (lsof {path}) and end it; the log then shrinks by itself"
 
 
-def _clock(session: Session) -> Iterator[Finding]:
+def _clock(session: Session) -> Iterator[Found]:
     now = session.clock.now()
     summer = datetime.combine(date(now.year, 7, 1), time(12), AMSTERDAM).utcoffset()
     winter = datetime.combine(date(now.year, 1, 1), time(12), AMSTERDAM).utcoffset()
     if summer == winter:
-        yield Finding("clock", "fail", "The time zone data knows no summer time in Amsterdam.", "install tzdata anew")
+        yield "fail", "The time zone data knows no summer time in Amsterdam.", "install tzdata anew"
     with session.database.reading() as store:
         last = store.last_event_at()
     if last is not None and now < last:
         message = f"The clock says {local(now)}, but the last event was at {local(last)}."
-        yield Finding("clock", "warn", message, "set the clock right before anything else is done")
+        yield "warn", message, "set the clock right before anything else is done"
     else:
-        yield Finding("clock", "ok", f"{local(now)} in Amsterdam.")
+        yield "ok", f"{local(now)} in Amsterdam.", ""
 
 
-def _signing_key(session: Session) -> Iterator[Finding]:
-    from scripts.ledger_checkup import examine_key
-
-    for result, message, todo in examine_key(session):
-        yield Finding("signing key", result, message, todo)
-
-
-def _mail(session: Session) -> Iterator[Finding]:
+def _mail(session: Session) -> Iterator[Found]:
     from scripts.passes import mail_server
 
     settings = session.settings
     try:
         if mail_server(settings) is None:
             todo = "set smtp_url in schakel.toml, or SCHAKEL_SMTP_URL"
-            yield Finding("mail", "warn", "There is no mail server: letters wait.", todo)
+            yield "warn", "There is no mail server: letters wait.", todo
     except UsageError as error:
-        yield Finding("mail", "fail", str(error), "set it right in schakel.toml")
+        yield "fail", str(error), "set it right in schakel.toml"
     names = ("mail_from", "mail_asr", "mail_keylane", "mail_operations")
     empty = [name for name in names if not getattr(settings, name)]
     if empty:
         message = f"No address for {', '.join(empty)}: those letters wait."
-        yield Finding("mail", "warn", message, "set them in schakel.toml")
+        yield "warn", message, "set them in schakel.toml"
     yield from _letters(session)
 
 
-def _letters(session: Session) -> Iterator[Finding]:
+def _letters(session: Session) -> Iterator[Found]:
     from scripts.passes import desk_of
     from workflow.storage import letters
     from workflow.storage.erasing import erased_by_state
@@ -198,23 +197,23 @@ def _letters(session: Session) -> Iterator[Finding]:
         counts, erased = letters.count_unsent(store), erased_by_state(store)
         homeless = letters.count_homeless(store)
     said = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
-    yield Finding("mail", "ok", f"Letters besides those that were sent: {said}." if said else "No letter waits.")
+    yield "ok", f"Letters besides those that were sent: {said}." if said else "No letter waits.", ""
     if failed := counts.get("failed", 0) - erased.get("failed", 0):
         todo = "schakel mail list --state failed, mend the cause, then schakel mail retry ID"
-        yield Finding("mail", "warn", f"{failed} of them failed for good.", todo)
+        yield "warn", f"{failed} of them failed for good.", todo
     if unknown := counts.get("unknown", 0) - erased.get("unknown", 0):
         message = f"{unknown} of them may or may not have arrived, and wait for your decision."
         todo = "schakel mail list --state unknown, ask the reader, then schakel mail resolve ID --sent|--resend"
-        yield Finding("mail", "warn", message, todo)
+        yield "warn", message, todo
     for role, count in sorted(homeless.items()):
         if role in desk_of(session.settings).addresses:
-            yield Finding("mail", "ok", f"{count} of them get the address of {role} at the next pass.")
+            yield "ok", f"{count} of them get the address of {role} at the next pass.", ""
             continue
         todo = "schakel record CASE registration email=…" if role == "applicant" else f"set mail_{role} in schakel.toml"
-        yield Finding("mail", "warn", f"{count} of them wait for an address of {role}.", todo)
+        yield "warn", f"{count} of them wait for an address of {role}.", todo
 
 
-def _restore(session: Session) -> Iterator[Finding]:
+def _restore(session: Session) -> Iterator[Found]:
     from workflow.storage.restores import open_restore
 
     with session.database.reading() as store:
@@ -222,10 +221,10 @@ def _restore(session: Session) -> Iterator[Finding]:
     if restore is not None:
         message = f"A copy was restored; reminders that were due by {local(restore.at)} are held."
         todo = "schakel doctor --after-restore lists them, schakel doctor --release lets them go"
-        yield Finding("restore", "warn", message, todo)
+        yield "warn", message, todo
 
 
-def _worker(session: Session) -> Iterator[Finding]:
+def _worker(session: Session) -> Iterator[Found]:
     from workflow.storage import shift
     from workflow.storage.restores import held_until
 
@@ -238,31 +237,23 @@ def _worker(session: Session) -> Iterator[Finding]:
     ways = "letters and reminders only go out by schakel worker or schakel tick"
     if alive:
         names = ", ".join(beat.name for beat in alive)
-        yield Finding("worker", "ok", f"{names}, last seen {local(alive[0].seen_at)}.")
+        yield "ok", f"{names}, last seen {local(alive[0].seen_at)}.", ""
     elif not beats:
-        yield Finding("worker", "warn", f"No worker was ever seen: {ways}.", "schakel worker, or cron with tick")
+        yield "warn", f"No worker was ever seen: {ways}.", "schakel worker, or cron with tick"
     elif beats[0].stopped_at is not None:
         message = f"No worker runs; {beats[0].name} was stopped at {local(beats[0].stopped_at)}: {ways}."
-        yield Finding("worker", "warn", message, "schakel worker")
+        yield "warn", message, "schakel worker"
     else:
         message = f"{beats[0].name} did not stop, but was last seen {local(beats[0].seen_at)}: {ways}."
-        yield Finding("worker", "warn", message, "see why it is gone, then schakel worker")
+        yield "warn", message, "see why it is gone, then schakel worker"
     if late:
         message = "Reminders are due for more than an hour, and did not go out."
-        yield Finding("worker", "warn", message, "schakel tick sends them now; see that a worker runs")
+        yield "warn", message, "schakel tick sends them now; see that a worker runs"
 
 
-def _ledger(session: Session) -> Iterator[Finding]:
-    from scripts.ledger_checkup import examine_ledger
-
-    for result, message, todo in examine_ledger(session):
-        yield Finding("ledger", result, message, todo)
-
-
-def _loket(session: Session) -> Iterator[Finding]:
+def _loket(session: Session) -> Iterator[Found]:
     from scripts.loket_checkup import examine
 
     settings = session.settings
     if settings.loket_api_url or settings.loket_token_url or settings.loket_credentials or settings.loket_poll:
-        for result, message, todo in examine(session):
-            yield Finding("loket", result, message, todo)
+        yield from examine(session)

@@ -18,8 +18,7 @@ from scripts.wiring import Session
 from workflow.definition import LetterTo
 from workflow.errors import NoSuchLetter, Refused, UsageError, check_known
 from workflow.events import Kind
-from workflow.finding import find_case
-from workflow.returns import returns_of
+from workflow.finding import find_case, find_case_seen
 from workflow.storage import letters
 from workflow.storage.letter_states import LetterState
 from workflow.storage.letters import Attempt, OutboxRow
@@ -86,13 +85,11 @@ def _context_of(session: Session, letter: str, case: str, language: str) -> dict
     readers = [to.role for to in engine.definition.letters() if to.letter == letter]
     if not readers:
         raise UsageError(f"The letter '{letter}' is not about one case: leave CASE out to see it with made-up ones.")
+    now = session.clock.now()
     role = next((role for role in readers if language in languages[role]), readers[0])
     with session.database.reading() as store:
-        case_id, found = find_case(store, case)
-        keys = engine.definition.domain.keys(found.facts)
-        (others,) = store.older_open_cases([(case_id, keys)])
-        (returned,) = returns_of(store, engine.definition, [(case_id, found)])
-    work = Work(engine.rules, session.origin(), session.clock.now(), case_id, found, others)
+        seen, case_id, found, returned = find_case_seen(store, engine.rules, case, now)
+    work = Work(engine.rules, session.origin(), now, case_id, found, seen.others)
     if letter in {rung.letter for state in engine.definition.states for rung in state.ladder}:
         work.returned = returned
     event = work.append(Kind.NOTED, {})

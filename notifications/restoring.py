@@ -67,15 +67,6 @@ def after_restore(
     return Recorder(database, rules, origin, clock).run_now(act, wanted), Waiting()
 
 
-def release(database: Database, now: datetime) -> Restore | None:
-    """Let the held reminders go at the next pass; what was open, None when nothing was."""
-    with database.writing() as store:
-        known = restores.open_restore(store)
-        if known is not None:
-            restores.release(store, now)
-    return known
-
-
 def _waiting(store: Store, restore: Restore, now: datetime) -> Waiting:
     """What waits here was written since, or let go again by a person, unless this is a copy: then it may have left."""
     counts = letters.count_unsent(store)

@@ -66,14 +66,15 @@ def _tell_people(session: Session, restore: Restore) -> None:
 
 def release(session: Session) -> None:
     """`doctor --release`."""
-    from notifications.restoring import release as let_go
-    from workflow.storage.restores import open_restore
+    from workflow.storage import restores
 
     engine = session.engine
     with engine.database.reading() as store:
-        known = open_restore(store)
+        known = restores.open_restore(store)
     count = sum(1 for _ in _held(session, known)) if known else 0
-    let_go(engine.database, engine.clock.now())
+    if known:
+        with engine.database.writing() as store:
+            restores.release(store, engine.clock.now())
     if session.json:
         print_json({"released": known is not None, "reminders": count})
     elif known is None:
@@ -98,7 +99,7 @@ def _warn(restore: Restore, waiting: Waiting) -> None:
 
 
 def _tell_json(session: Session, restore: Restore, waiting: Waiting) -> None:
-    head = {"restored_at": moment(restore.at), "copied_at": moment(restore.copied_at) if restore.copied_at else None}
+    head = {"restored_at": moment(restore.at), "copied_at": moment(restore.copied_at)}
     names = ("due_at", "case", "letter", "role", "state")
     held = [dict(zip(names, row, strict=True)) for row in _held(session, restore)]
     since = {"letters": waiting.letters, "reminders": waiting.reminders}

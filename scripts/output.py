@@ -12,19 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import zip_longest
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import click
 
+from scripts.wiring import Session
 from workflow.clock import AMSTERDAM, format_time
 
 GAP = "  "
-
-
-class Answering(Protocol):
-    """Whatever remembers that part of a JSON answer is out already."""
-
-    answered: bool
 
 
 class Marks(NamedTuple):
@@ -56,7 +51,7 @@ def print_json(document: object) -> None:
 
 
 @contextmanager
-def json_array(session: Answering, before: str = "", after: str = "") -> Iterator[Callable[[object], None]]:
+def json_array(session: Session, before: str = "", after: str = "") -> Iterator[Callable[[object], None]]:
     """Print an array item by item, so that a long one needs no memory; yields the function that prints the next item.
 
     `before` and `after` make it part of a document: '{"count": 3, "items": ' and '}'.

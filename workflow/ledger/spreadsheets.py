@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from itertools import chain, count, islice
-from typing import IO, Any, Protocol, TypeAlias
+from typing import IO, Any, TypeAlias
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from openpyxl import Workbook
@@ -32,13 +32,6 @@ _STARTS_A_FORMULA = frozenset("=+-@＝＋－＠")
 """The wide ones too: a spreadsheet set to Japanese takes them for the same."""
 _CONTROLS = frozenset("\t\r\n")
 _CSV_MOMENT = "%Y-%m-%d %H:%M:%S"
-
-
-class Appending(Protocol):
-    """A sheet to which rows are appended."""
-
-    def append(self, row: Any) -> None:
-        """Add a row."""
 
 
 def harmless(text: str) -> str:
@@ -111,7 +104,7 @@ def _leave(sheet: Any) -> None:
     sheet._writer.close()
 
 
-def _append(sheet: Appending, rows: Iterator[Sequence[Value]]) -> int:
+def _append(sheet: Any, rows: Iterator[Sequence[Value]]) -> int:
     written = 0
     for written, row in enumerate(rows, 1):  # noqa: B007  (the last number is the answer)
         sheet.append([_cell(sheet, value) for value in row])

@@ -71,10 +71,6 @@ class Renderer:
         self._compiled: dict[tuple[str, str], _Compiled] = {}
         self._plain, self._safe = _environment(autoescape=False), _environment(autoescape=True)
 
-    def templates(self) -> frozenset[tuple[str, str]]:
-        """Every letter that can be rendered, with its language."""
-        return self._known
-
     def render(self, letter: str, language: str, context: Mapping[str, Any]) -> Rendered:
         """Put a letter into words. Raises CannotRender with one sentence that says why not."""
         try:

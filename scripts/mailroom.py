@@ -11,7 +11,7 @@ from dataclasses import replace
 from notifications.building import Builder
 from notifications.outcomes import tell_cases
 from notifications.recorder import Recorder
-from notifications.rendering import Rendered, Renderer
+from notifications.rendering import Rendered, Renderer, templates
 from notifications.samples import sample_context
 from scripts.passes import desk_of
 from scripts.wiring import Session
@@ -69,10 +69,11 @@ def readable(row: OutboxRow) -> str:
 def render_preview(session: Session, letter: str, case: str | None, language: str) -> Rendered:
     """A letter rendered with a case's facts, or with made-up ones. Raises UsageError, NoSuchCase."""
     renderer = Renderer(desk_of(session.settings))
-    known = dict(renderer.templates())
-    check_known("letter", letter, known)
-    if (letter, language) not in renderer.templates():
-        language = known[letter]
+    known = templates()
+    languages = dict(known)
+    check_known("letter", letter, languages)
+    if (letter, language) not in known:
+        language = languages[letter]
     if case is None:
         return renderer.render(letter, language, sample_context(letter, language))
     return renderer.render(letter, language, _context_of(session, letter, case, language))

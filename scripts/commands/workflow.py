@@ -65,11 +65,10 @@ def show(session: Session) -> None:
 @pass_session
 def check(session: Session) -> None:
     """Prove the workflow sound: every state reachable, none a dead end, every letter and code in every language."""
-    from notifications.desk import Desk
-    from notifications.rendering import Renderer
+    from notifications.rendering import templates
     from workflow.soundness import check as faults_of
 
-    faults = faults_of(session.definition, Renderer(Desk("")).templates())
+    faults = faults_of(session.definition, templates())
     if session.json:
         print_json({"ok": not faults, "faults": list(faults)})
     elif faults:

@@ -24,17 +24,6 @@ from workflow.errors import SchakelError
 from workflow.ledger.sequencer import wrong_key
 from workflow.storage import ledger, shift
 
-# job             wakes every … seconds
-INTERVALS = (
-    ("heartbeat", 30),
-    ("ledger",     2),
-    ("timers",    20),
-    ("overview",  60),
-    ("delivery",  10),
-    ("loket",     60),
-)  # fmt: skip
-
-
 _LOOKS_UP = 0.5
 """Seconds between two looks whether it was asked to stop."""
 
@@ -54,13 +43,13 @@ class Worker:
         self._delivery = self._passes.delivery
         self._poller = self._passes.poller
         self._asked_to_stop: SimpleQueue[int] = SimpleQueue()
-        self._jobs: dict[str, Callable[[], Any]] = {
-            "timers": self._passes.fire,
-            "overview": self._passes.look_over,
-            "delivery": self._passes.deliver,
-            "ledger": self._passes.seal,
-            "loket": self._passes.poll,
-            "heartbeat": self._beat,
+        self._jobs: dict[str, tuple[int, Callable[[], Any]]] = {  # each wakes every so many seconds
+            "heartbeat": (30, self._beat),
+            "ledger": (2, self._passes.seal),
+            "timers": (20, self._passes.fire),
+            "overview": (60, self._passes.look_over),
+            "delivery": (10, self._passes.deliver),
+            "loket": (60, self._passes.poll),
         }
 
     def run(self) -> tuple[datetime, datetime]:
@@ -83,7 +72,7 @@ class Worker:
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )
         scheduler.start()
-        for name, seconds in INTERVALS:  # at once, one after another; meanwhile those before it go on
+        for name, (seconds, _) in self._jobs.items():  # at once, one after another; meanwhile those before it go on
             if self._asked_to_stop.empty():
                 self._guarded(name)
             scheduler.add_job(self._guarded, "interval", seconds=seconds, args=[name], id=name)
@@ -115,7 +104,8 @@ class Worker:
     def _guarded(self, name: str) -> None:
         """Run one pass; what goes wrong is logged without values, and tried again at the next wake-up."""
         try:
-            done = self._jobs[name]()
+            _, job = self._jobs[name]
+            done = job()
         except SchakelError as error:
             self._log.error("pass failed", job=name, error=type(error).__name__, message=str(error))
         except Exception as error:  # noqa: BLE001  (a pass that fails must not end the worker)

@@ -23,7 +23,7 @@ Found = tuple[str, str, str]
 def examine_key(session: Session) -> Iterator[Found]:
     """Whether the signing key is there, can be read by us alone, and is the one that signed the ledger."""
     path, last = session.settings.signing_key, _last_checkpoint(session)
-    signers = _signers(last)
+    signers = signers_said(last)
     try:
         signer = read_signer(path)
     except FileNotFoundError:
@@ -46,7 +46,7 @@ def examine_key(session: Session) -> Iterator[Found]:
 
 def missing_key(session: Session) -> tuple[str, str, bool]:
     """What to say of a signing key that is not there, what to do, and whether the ledger was signed by one."""
-    signers = _signers(_last_checkpoint(session))
+    signers = signers_said(_last_checkpoint(session))
     return *_missing(session.settings.signing_key, signers), bool(signers)
 
 
@@ -57,7 +57,8 @@ def _missing(path: Path, signers: str) -> tuple[str, str]:
     return said, "put that key back from its copy; no other one may sign"
 
 
-def _signers(last: Head | None) -> str:
+def signers_said(last: Head | None) -> str:
+    """The keys that signed a checkpoint, each as NAME+ID; '' when there is none."""
     return ", ".join(signers_of(last.note)) or "a key that cannot be read" if last else ""
 
 
@@ -93,7 +94,12 @@ def _examine_copy(path: Path | None) -> Iterator[Found]:
     else:
         return
     todo = "let the account that runs Schakel write there: each pass appends the newest checkpoint to that file"
-    yield "fail", f"SCHAKEL_CHECKPOINT_FILE {path} cannot be written: {said}.", todo
+    yield "fail", unwritten_copy(path, said), todo
+
+
+def unwritten_copy(path: Path, why: str) -> str:
+    """That the file of checkpoints cannot be written, and why."""
+    return f"SCHAKEL_CHECKPOINT_FILE {path} cannot be written: {why}."
 
 
 def examine_mode(path: Path) -> Iterator[Found]:

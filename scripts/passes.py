@@ -13,6 +13,7 @@ from notifications.delivery import Delivered, Delivery
 from notifications.desk import Desk
 from notifications.smtp_url import Server, parse_smtp_url
 from scripts.exits import PartsFailed, words_of
+from scripts.ledger_checkup import unwritten_copy
 from scripts.passwords import read_password
 from scripts.settings import Settings
 from scripts.wiring import Session
@@ -108,7 +109,7 @@ class Passes:
             try:
                 keep_copy(path, head.note) if head else None
             except OSError as error:
-                fault = f"SCHAKEL_CHECKPOINT_FILE {path} cannot be written: {error.strerror}."
+                fault = unwritten_copy(path, str(error.strerror))
         return Sealed(done.leaves, done.checkpoints, fault)
 
     @cached_property

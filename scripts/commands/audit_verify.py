@@ -84,13 +84,15 @@ def _key(session: Session, given: str | None) -> VerifierKey | None:
 
 
 def _lines(report: Report, key: VerifierKey | None, held: int) -> Iterator[str]:
+    from workflow.ledger.signing import short_name
+
     signs = marks()
     yield f"Read      {report.events:,} events of {report.cases:,} cases"
     yield f"Ledger    {report.leaves:,} leaves, {report.checkpoints:,} checkpoints"
     if report.last is not None:
         yield f"Last      {report.last.size:,} leaves, signed {plain(report.last.at)}"
     if key is not None:
-        yield f"Key       {key.name}+{key.key_id.hex()}"
+        yield f"Key       {short_name(key)}"
     if held:
         yield f"Held      {held:,} checkpoint{'s' * (held != 1)} kept elsewhere"
     if report.cut_off:

@@ -137,16 +137,15 @@ def _make_key(path: Path, url: str) -> tuple[bool, str | None, str | None]:
 
 def _signers(url: str) -> str:
     """The keys that signed the last checkpoint of a database; empty when it has none."""
-    from workflow.ledger.signing import signers_of
+    from scripts.ledger_checkup import signers_said
     from workflow.storage import ledger, open_database
 
     database = open_database(url)
     try:
         with database.reading() as store:
-            last = ledger.last_checkpoint(store)
+            return signers_said(ledger.last_checkpoint(store))
     finally:
         database.dispose()
-    return (", ".join(signers_of(last.note)) or "a key that cannot be read") if last else ""
 
 
 def _key_name() -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from workflow.errors import UsageError
-from workflow.ledger.verify import ED25519, NoteError, VerifierKey, checkpoint_text, read_checkpoint
+from workflow.ledger.verify import ED25519, NoteError, Signature, VerifierKey, checkpoint_text, read_checkpoint
 from workflow.private_file import make_private
 
 _PREFIX = "PRIVATE+KEY"
@@ -30,15 +30,15 @@ class Signer:
         return f"{text.decode()}\n— {self.key.name} {signature}\n"
 
 
-def short_name(key: VerifierKey) -> str:
-    """The name and the number of a key, by which people tell it from another: NAME+ID."""
+def short_name(key: VerifierKey | Signature) -> str:
+    """The name and the number of a key, or of a signature by it, by which people tell it from another: NAME+ID."""
     return f"{key.name}+{key.key_id.hex()}"
 
 
 def signers_of(note: str) -> tuple[str, ...]:
     """The keys that a checkpoint says it was signed by, each as NAME+ID; none of one that cannot be read."""
     try:
-        return tuple(f"{line.name}+{line.key_id.hex()}" for line in read_checkpoint(note).signatures)
+        return tuple(short_name(line) for line in read_checkpoint(note).signatures)
     except NoteError:
         return ()
 

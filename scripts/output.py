@@ -85,6 +85,11 @@ def local(at: datetime) -> str:
     return here.isoformat(" ", "minutes")[: None if occurs_twice else 16]
 
 
+def counted(number: int, word: str) -> str:
+    """'1 case', '2 cases'."""
+    return f"{number} {word}{'s' * (number != 1)}"
+
+
 def terminal_width() -> int:
     """COLUMNS, else the terminal's own width, else 80; never so narrow that nothing fits."""
     return max(shutil.get_terminal_size((80, 24)).columns, 40)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from scripts.exits import CONFLICT
-from scripts.output import Column, local, marks, moment, print_json, table, wrapped
+from scripts.output import Column, counted, local, marks, moment, print_json, table, wrapped
 from scripts.wiring import Session
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def release(session: Session) -> None:
 def _warn(restore: Restore, waiting: Waiting) -> None:
     """On standard error: what waits, and the two things that it can be."""
     count = waiting.letters
-    letters = f"{count} letter{'s' * (count != 1)} wait{'s' * (count == 1)}" if count else ""
+    letters = f"{counted(count, 'letter')} wait{'s' * (count == 1)}" if count else ""
     found = " and ".join(filter(None, (letters, "reminders fell due since" * waiting.reminders)))
     said = f"The restore of {local(restore.at)} is open, {found}, and nothing was doubted or held anew."
     again = "If another copy was put back since, these may have gone out: before any worker or tick runs, run "

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scripts.output import marks, moment, print_json, wrapped
+from scripts.output import counted, marks, moment, print_json, wrapped
 from scripts.parameters import COUNT, Day, actor_option, examples, json_option
 from scripts.reading import read_held
 from scripts.wiring import Session, pass_session
@@ -104,7 +104,7 @@ def _document(done: Exported) -> dict[str, object]:
 
 
 def _tell(done: Exported, seed: str | None) -> None:
-    said = f"{_count(done.cases, 'case')}, {_count(done.events, 'event')}" + (f", seed {seed}" if seed else "")
+    said = f"{counted(done.cases, 'case')}, {counted(done.events, 'event')}" + (f", seed {seed}" if seed else "")
     click.echo(f"{marks().yes} {done.file}: {said}")
     click.echo(f"SHA-256     {done.sha256}")
     if done.checkpoint:
@@ -112,17 +112,13 @@ def _tell(done: Exported, seed: str | None) -> None:
     if not done.cases:
         click.echo("No case matches, so the file holds proofs of nothing.", err=True)
     if done.waiting:
-        said = f"{_count(done.waiting, 'event')} not in the ledger yet; schakel tick, or the worker, puts them there."
+        said = f"{counted(done.waiting, 'event')} not in the ledger yet; schakel tick, or the worker, puts them there."
         click.echo(wrapped(said, "  ", first=""), err=True)
     if done.checkpoint is None:
         click.echo(
             wrapped("Nothing in it is signed yet: run schakel audit checkpoint first.", "  ", first=""), err=True
         )
     click.echo(f"Next: python verify.py {done.file} --key KEY", err=True)
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'s' * (number != 1)}"
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import click
 
 from scripts.exits import DONE, FAILED
-from scripts.output import Column, json_array, local, moment, print_json, table, wrapped
+from scripts.output import Column, counted, json_array, local, moment, print_json, table, wrapped
 from scripts.parameters import examples, json_option
 from scripts.wiring import Session, pass_session
 
@@ -112,4 +112,4 @@ def forecast(session: Session, days: int) -> None:
         return
     for line in table(_COLUMNS, rows):
         click.echo(line)
-    click.echo(wrapped(f"{len(rows)} letter{'s' * (len(rows) != 1)}, if nothing changes until then.", ""))
+    click.echo(wrapped(f"{counted(len(rows), 'letter')}, if nothing changes until then.", ""))

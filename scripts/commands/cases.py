@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import click
 
-from scripts.output import Column, json_array, local, marks, moment, plain, print_json, table, wrapped
+from scripts.output import Column, counted, json_array, local, marks, moment, plain, print_json, table, wrapped
 from scripts.parameters import COUNT, case_argument, examples, json_option
 from scripts.problems import problem_documents, problem_lines
 from scripts.steps import returned_document, returned_lines
@@ -75,8 +75,7 @@ def list_cases(
     for line in table(_COLUMNS, map(_row, summaries)):
         click.echo(line)
     late = sum(summary.overdue for summary in summaries)
-    count = len(summaries)
-    click.echo(f"{count} case{'s' * (count != 1)}" + (f", {late} overdue ({marks().warning})" if late else ""))
+    click.echo(counted(len(summaries), "case") + (f", {late} overdue ({marks().warning})" if late else ""))
 
 
 def _document(view: View, facts: Facts, problems: list[dict[str, str]]) -> dict[str, object]:
@@ -133,11 +132,11 @@ def _lines(
 def _ball(view: View) -> Iterator[str]:
     case = view.case
     if view.holder:
-        days = _days(view.ball.get(view.holder, 0))
+        days = counted(view.ball.get(view.holder, 0), "working day")
         yield f"Ball     {view.holder}, {days}, in this state since {local(case.entered_at)}"
     else:
         yield f"Ball     nobody: it ended {local(case.entered_at)}"
-    others = [f"{holder} {_days(days)}" for holder, days in view.ball.items() if holder != view.holder]
+    others = [f"{holder} {counted(days, 'working day')}" for holder, days in view.ball.items() if holder != view.holder]
     if others:
         yield f"Earlier  {', '.join(others)}"
     if view.on_hold:
@@ -172,7 +171,3 @@ def _document_of(summary: Summary) -> dict[str, object]:
         "overdue": summary.overdue,
         "days": summary.ball_days,
     }
-
-
-def _days(count: int) -> str:
-    return f"{count} working day{'s' * (count != 1)}"

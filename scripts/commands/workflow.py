@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import click
 
 from scripts.exits import REFUSED, UNVERIFIED
-from scripts.output import Column, json_array, marks, plain, print_json, table, wrapped
+from scripts.output import Column, counted, json_array, marks, plain, print_json, table, wrapped
 from scripts.parameters import examples, json_option
 from scripts.problems import problem_documents
 from scripts.wiring import Session, pass_session
@@ -74,7 +74,7 @@ def check(session: Session) -> None:
     elif faults:
         for fault in faults:
             click.echo(wrapped(fault, "  ", first=f"{marks().no} "))
-        click.echo(f"{len(faults)} fault{'s' * (len(faults) != 1)}: {session.definition.name} is not sound.")
+        click.echo(f"{counted(len(faults), 'fault')}: {session.definition.name} is not sound.")
     else:
         click.echo(f"{marks().yes} {session.definition.name}, version {session.definition.version}, is sound.")
     if faults:
@@ -146,7 +146,7 @@ def _print_table(session: Session, found: Iterable[Stuck]) -> Causes:
 
 
 def _print_sum(session: Session, counts: Causes, total: int) -> None:
-    live = f"{total} live case{'s' * (total != 1)}"
+    live = counted(total, "live case")
     rules = f"the rules of {session.definition.name}, version {session.definition.version}"
     if not counts:
         said = f"None of {live} would be stuck" if total else "There are no live cases, so none would be stuck"

@@ -86,7 +86,7 @@ def show_letter(session: Session, number: int, raw: bool) -> None:
         print_json({**_document(row), "reason": row.reason, "sha256": row.sha256, "tries": said, "text": text})
         return
     about = f", case {row.case}" if row.case else ""
-    to = "erased" if row.is_erased else _waits(session, row) or masked(row.recipient)
+    to = "erased" if row.is_erased else _waits(session, row) or _masked(row.recipient) or "no address"
     click.echo(f"Letter {row.id}: {row.letter} to {row.role} ({to}){about}")
     click.echo(f"State    {row.state}{f' ({row.reason})' if row.reason else ''}, written {local(row.created_at)}")
     for one in tries:
@@ -158,14 +158,6 @@ def resolve(session: Session, number: int, sent: bool, resend: bool, reason: str
     _tell(session, resolve_letter(session, number, arrived=sent, reason=reason))
 
 
-def masked(address: str | None) -> str:
-    """An address as lists may show it."""
-    if not address:
-        return "no address"
-    name, _, domain = address.rpartition("@")
-    return f"{name[:1]}•••@{domain}"
-
-
 def _tell(session: Session, row: OutboxRow) -> None:
     if session.json:
         print_json(_document(row))
@@ -181,12 +173,19 @@ def _document(row: OutboxRow) -> dict[str, object]:
         "case": row.case,
         "letter": row.letter,
         "role": row.role,
-        "recipient": masked(row.recipient) if row.recipient else None,
+        "recipient": _masked(row.recipient),
         "state": row.state,
         "subject": row.subject,
         "attempts": row.attempts,
         "created_at": moment(row.created_at),
     }
+
+
+def _masked(address: str | None) -> object:
+    """An address as lists may show it."""
+    from states.masking import mask_email
+
+    return mask_email(address)
 
 
 def _waits(session: Session, row: OutboxRow) -> str:
@@ -205,7 +204,7 @@ def _row(row: OutboxRow, waits: str) -> tuple[str, ...]:
         str(row.id),
         row.case or "–",
         row.letter,
-        masked(row.recipient) if row.recipient else row.role,
+        str(_masked(row.recipient) or row.role),
         row.state,
         str(row.attempts),
         said,

@@ -347,4 +347,4 @@ def test_mail_show_tells_that_the_address_was_corrected(engine: Engine, desk: De
 
     shown = desk.run("mail show 1").output
     assert CORRECTED.removeprefix("; ") in " ".join(shown.split())
-    assert "(g•••@example.com)" in shown
+    assert "(g•••••@example.com)" in shown

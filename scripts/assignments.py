@@ -48,6 +48,5 @@ def _only_sheet(name: str, definition: Definition) -> str:
     if places:
         options = " or ".join(f"{place}.{name}=…" for place in places)
         raise UsageError(f"The field '{name}' is in more than one sheet: write {options}")
-    everything = [f"{sheet}.{other}" for sheet, fields in sheets.items() for other in fields]
-    near = nearest(name, {other.partition(".")[2] for other in everything})
+    near = nearest(name, {other for fields in sheets.values() for other in fields})
     raise UsageError(f"There is no field '{name}'.{near}")

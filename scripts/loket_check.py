@@ -20,6 +20,7 @@ from scripts.problems import problem_documents
 from scripts.wiring import Session
 from states.names import UserStatus
 from states.observing import Sight, conceal, observe, question
+from states.seal import SALT_DIGITS
 from workflow.answers import Case, Recorded
 from workflow.clock import local_day
 from workflow.definition import Context, Facts, Json, Problem
@@ -30,7 +31,6 @@ from workflow.observing import observe as record_observation
 
 _TRIES = 3
 """How often a case that changes while it is being checked is checked again."""
-_SALT_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,14 +173,14 @@ def _sight(found: Reading) -> Sight:
 
 def _observation(checks: tuple[Check, ...], found: Reading, drift: tuple[str, ...]) -> Observation:
     """What the event says of the check; the evidence itself is a personal value."""
-    kept = evidence(found, partial(conceal, salt=_salt), token_hex(_SALT_BYTES))
+    kept = evidence(found, partial(conceal, salt=_salt), _salt())
     results: dict[str, Json] = {check.precondition.value: check.result.value for check in checks}
     said: dict[str, Json] = {"checks": results, "drift": [*drift], "evidence_sha256": digest(kept)}
     return Observation({"observation": said}, {"evidence": kept})
 
 
 def _salt() -> str:
-    return token_hex(_SALT_BYTES)
+    return token_hex(SALT_DIGITS // 2)
 
 
 def _without(problems: tuple[Problem, ...], others: tuple[Problem, ...]) -> list[str]:

@@ -24,7 +24,8 @@ _COLUMNS = (
 @json_option
 @pass_session
 def tick(session: Session) -> None:
-    """Fire what is due, write the daily overview in its hour, send what waits; then say what was done and stop.
+    """Fire what is due, write the daily overview in its hour, send what waits, seal new events in the ledger, and check
+    cases with Loket.nl where that is on; then say what was done and stop.
 
     Exit 1 when the file of checkpoints cannot be written, or the key of a signed ledger is gone; all else is done then.
     """
@@ -66,7 +67,8 @@ def tick(session: Session) -> None:
 @json_option
 @pass_session
 def worker(session: Session, name: str | None, metrics_port: int | None, metrics_address: str | None) -> None:
-    """Fire reminders, write the overview and send letters until SIGTERM or Ctrl-C; the letter in hand is finished.
+    """Fire reminders, write the overview, send letters, seal new events in the ledger, and check cases with Loket.nl
+    where that is on, until SIGTERM or Ctrl-C; the letter in hand is finished.
 
     Logs one JSON object a line on standard error; --json also answers when it began and stopped, once it has stopped.
     Any number of workers may run at once; give each that is to be watched a --metrics-port of its own, where

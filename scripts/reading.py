@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 from workflow.errors import UsageError
+from workflow.events import LARGEST
 
 if TYPE_CHECKING:  # heavy, and only some commands need it
     from workflow.ledger.verify import Notes
@@ -20,7 +21,6 @@ MOST_BYTES = 10_000_000
 MOST_HELD = 1_000_000_000
 """Bytes of checkpoints: a busy ledger signs some 5 MB of them a day."""
 MOST_LEVELS = 50
-_LARGEST = 2**53
 _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
 
 
@@ -130,8 +130,8 @@ def _object(pairs: list[tuple[str, Given]]) -> dict[str, Given]:
 
 
 def _integer(text: str) -> int:
-    number = int(text) if len(text) < 20 else _LARGEST + 1
-    if abs(number) > _LARGEST:
+    number = int(text) if len(text) < 20 else LARGEST + 1
+    if abs(number) > LARGEST:
         raise UsageError(f"the number {text[:20]}… is too large; write a long number as text, in quotes.")
     return number
 

@@ -5,6 +5,7 @@ import pytest
 
 from scripts.reading import MOST_BYTES, MOST_LEVELS, parse_json, read_json, read_object
 from workflow import UsageError
+from workflow.events import LARGEST
 
 
 @pytest.mark.parametrize(
@@ -15,7 +16,8 @@ from workflow import UsageError
         (b'{"a": Infinity}', "Infinity"),
         (b'{"a": 1.5}', "no whole number"),
         (b'{"a": 1e3}', "no whole number"),
-        (b'{"a": 9007199254740993}', "too large"),
+        (b'{"a": 9007199254740992}', "too large"),
+        (b'{"a": -9007199254740992}', "too large"),
         (b'{"a": ' + b"9" * 5000 + b"}", "too large"),
         (b'{"a": "\\ud800"}', "half a character"),
         (b"[" * 10_000 + b"]" * 10_000, f"more than {MOST_LEVELS} levels"),
@@ -31,6 +33,11 @@ def test_unfit_json_is_refused_with_one_clear_message(content: bytes, says: str)
         parse_json(content, "case.json")
 
     assert str(refused.value).startswith("case.json")
+
+
+@pytest.mark.parametrize("number", [LARGEST, -LARGEST])
+def test_the_largest_number_that_history_keeps_is_read(number: int) -> None:
+    assert parse_json(b'{"a": %d}' % number, "x") == {"a": number}
 
 
 def test_brackets_inside_text_are_no_levels() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from types import MappingProxyType
 
+from states.forms import shown
 from states.identity import names_sole_trader
 from states.masking import mask_wage_tax_number
 from states.names import Field, Frequency, Language, LetterName, Role, RungName, StateName
@@ -162,14 +163,20 @@ def _registered(occasion: Occasion) -> dict[str, Json]:
     periods = [label(option, language) for option in _PERIODS if option in ticked]
     number = mask_wage_tax_number(held(facts, Field.WAGE_TAX_NUMBER))
     return {
-        "framework_contract": hide_numbers(held_text(facts, Field.FRAMEWORK_CONTRACT)),
+        "framework_contract": _code(facts, Field.FRAMEWORK_CONTRACT),
         "wage_tax_number_masked": number or "",
         "period_label": ", ".join(periods),
         "thirteenth_month_label": "" if answer is None else label("yes" if answer else "no", language),
         "dga_count": len(held_rows(facts, Field.DGAS) or ()),
         "policy_count": len(held_rows(facts, Field.POLICIES) or ()),
-        "keylane_reference": hide_numbers(held_text(facts, Field.KEYLANE_REFERENCE)),
+        "keylane_reference": _code(facts, Field.KEYLANE_REFERENCE),
     }
+
+
+def _code(facts: Facts, field: Field) -> Json:
+    """A number as people may see it; '' when it is not known."""
+    text = held_text(facts, field)
+    return shown(field.value, text) if text else ""
 
 
 def _dates(occasion: Occasion) -> dict[str, Json]:

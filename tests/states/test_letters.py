@@ -114,6 +114,17 @@ def test_no_letter_holds_a_bsn_a_wage_tax_number_a_dga_or_a_sole_traders_name(oc
 
 
 @pytest.mark.parametrize("pair", LETTERS, ids=named)
+@pytest.mark.parametrize("misplaced", ["Jan de Vries", "jan.devries@example.nl", "06-12345678"])
+def test_no_letter_holds_what_does_not_belong_in_its_field(occasion, pair, misplaced):
+    fields = {"registration__framework_contract_number": misplaced, "handover__keylane_reference": misplaced}
+    context = DOMAIN.letter_context(occasion(*pair, **fields))
+
+    subject, body = render(context)
+
+    assert misplaced not in json.dumps(context, ensure_ascii=False) + subject + body
+
+
+@pytest.mark.parametrize("pair", LETTERS, ids=named)
 def test_only_keylanes_handover_holds_the_applicants_address(occasion, pair):
     body = json.dumps(DOMAIN.letter_context(occasion(*pair)))
 

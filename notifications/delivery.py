@@ -23,6 +23,7 @@ from notifications.building import Builder, CannotBuild
 from notifications.desk import Desk
 from notifications.digest import Merged, merge_reminders
 from notifications.outcomes import CLAIM_LEASE, LOST, SENDING_LEASE, cannot_record, settle_letter
+from notifications.queue import Queue
 from notifications.recorder import Act, Recorder
 from notifications.smtp import Connection, Outcome, Phase, Reply
 from notifications.smtp_url import Server
@@ -32,15 +33,13 @@ from workflow.events import Origin
 from workflow.storage import Database, letters
 from workflow.storage.letter_states import LetterState
 from workflow.storage.letters import OutboxRow
-from workflow.storage.merging import take_outdated_apart
+from workflow.storage.merging import end_reminders
 from workflow.storage.shift import try_turn
 from workflow.storage.store import Store
 from workflow.work import Rules, Work
 
 CONNECTIONS = 10
 BATCH = 200
-Queued: TypeAlias = tuple[OutboxRow, list[int]]
-"""A letter, and the cases it is about."""
 Recorded: TypeAlias = "tuple[OutboxRow, asyncio.Future[LetterState | None]] | None"
 """A letter whose outcome is on its way into the database; None: there is none."""
 
@@ -77,6 +76,7 @@ class Delivery:
         self._server = server
         self._connections = connections
         self._builder = Builder(desk)
+        self._in_facts = rules.definition.domain.in_facts
         self._recorder = Recorder(database, rules, origin, clock)
         self._stopping = False
         self._has_given_up = False
@@ -87,8 +87,6 @@ class Delivery:
         self._tokens: list[str] = []
         self._held: set[int] = set()
         """Cases whose letters were put aside."""
-        self._in_hand: set[int] = set()
-        """Cases of which a connection has a letter."""
         self._in_use: set[Connection] = set()
         """Those that are open, or being opened."""
 
@@ -119,7 +117,7 @@ class Delivery:
     def _put_in_order(self, store: Store, now: datetime) -> Merged:
         """What one worker does at a time: another passes by, and leaves new reminders to the one that is at it."""
         letters.release_expired(store, now)
-        take_outdated_apart(store, now)
+        end_reminders(store, now, self._in_facts)
         for role, address in self._desk.addresses.items():
             letters.fill_addresses(store, role, address)
         return merge_reminders(store, now)
@@ -161,7 +159,7 @@ class Delivery:
 
     async def _send(self, batch: list[OutboxRow], server: Server) -> None:
         """Over several connections; when one fails, the others finish the letter in hand before that is told."""
-        queue = [(row, self._cases_of(row)) for row in reversed(batch)]
+        queue = Queue([(row, self._cases_of(row)) for row in batch], lambda: self._may_go_on)
         hands = [self._work_off(queue, Connection(server)) for _ in range(min(self._connections, len(batch)))]
         try:
             ended = await asyncio.gather(*hands, return_exceptions=True)
@@ -170,27 +168,26 @@ class Delivery:
         for error in filter(None, ended):
             raise error
 
-    async def _work_off(self, queue: list[Queued], connection: Connection) -> None:
+    async def _work_off(self, queue: Queue, connection: Connection) -> None:
         """Send letters over one connection until none is left for it, or the server cannot be reached."""
         self._in_use.add(connection)
         recorded: Recorded = None
         try:
-            while queue and self._may_go_on:
+            while queue:
                 refusal = None if connection.is_open else await connection.open()
                 if refusal is not None:
                     self._in_use.discard(connection)
                     if self._in_use:
                         break  # the server takes no more connections at once: those that it took go on
                     self._has_given_up = True
-                letter = self._take(queue)
+                letter = await queue.take()
                 if letter is None:
-                    break  # while this one was opening, the others took the last, or have its case in hand
+                    break  # while this one was opening, the others took the last
                 row, cases = letter
-                self._in_hand.update(cases)
                 try:
                     recorded = await self._send_one(connection, row, cases, recorded, refusal)
                 finally:
-                    self._in_hand.difference_update(cases)
+                    queue.put_down(cases)
             await self._count_in(recorded)
         except Exception:
             self._has_given_up = True
@@ -198,13 +195,6 @@ class Delivery:
         finally:
             self._in_use.discard(connection)
             await connection.close()
-
-    def _take(self, queue: list[Queued]) -> Queued | None:
-        """The first letter of which no other connection has the case in hand; None: there is none."""
-        for place in range(len(queue) - 1, -1, -1):
-            if self._in_hand.isdisjoint(queue[place][1]):
-                return queue.pop(place)
-        return None
 
     async def _send_one(
         self, connection: Connection, row: OutboxRow, cases: list[int], before: Recorded, refusal: Reply | None

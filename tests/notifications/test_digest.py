@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 from employers import bring, employer
 from looking import bare, look
-from sink import Sink, delivery
+from sink import DESK, Sink, delivery
 
 from workflow import Engine, Origin, reminders
 from workflow.clock import AMSTERDAM, SetClock
+from workflow.erasure import Wish, erase
 from workflow.errors import CannotFire
 from workflow.events import Kind
+from workflow.storage import letters
 from workflow.storage.letter_states import LetterState
 
 WORKER = Origin("worker", "test", "worker")
@@ -382,11 +385,12 @@ def test_a_digest_that_waits_is_written_anew_without_the_case_that(
     (old, *_) = outbox(url, "letter = 'reminder_digest'")
     assert (old["state"], old["reason"]) == (
         "cancelled",
-        "taken apart: one of its cases moved on or has another address",
+        "taken apart: one of its cases moved on, went on hold or has another address",
     )
     assert {(row["state"], row["merged_into"]) for row in outbox(url, f"merged_into = {old['id']}")} == set()
     ended = outbox(url, "state = 'cancelled' AND case_id IS NOT NULL")
-    expected = [] if how == "has another address" else ["its case moved on or went on hold before it was sent"]
+    how_ended = {"moves on": ["moved on"], "goes on hold": ["gone on hold"], "has another address": []}
+    expected = [f"its case had {what} before it was sent" for what in how_ended[how]]
     assert [row["reason"] for row in ended] == expected
     assert {kinds(engine, one)[-1] for one in staying} == {"letter_sent"}
 
@@ -408,3 +412,85 @@ def test_a_digest_that_waits_for_another_reason_stays_as_it_is(engine: Engine, c
 
     assert (early, len(sink.messages(APPLICANT))) == (0, 1)
     assert [row["state"] for row in outbox(url, "letter = 'reminder_digest'")] == ["sent"]
+
+
+def test_a_digest_in_hand_does_not_begin_once_one_of_its_cases_moved_on(
+    engine: Engine, clock: SetClock, url: str
+) -> None:
+    case, other = preparing(engine), preparing(engine)
+    clock.moment = MORNING
+    fire(engine)
+    delivery(engine, None).run_once()
+    lease = clock.now() + timedelta(minutes=5)
+    with engine.database.writing() as store:
+        (digest,) = letters.claim(store, now=clock.now(), lease_until=lease, token="mine", limit=9)
+    clock.moment += timedelta(minutes=1)
+    engine.advance(case, "withdraw", reason="Stopt ermee", letters=False)
+
+    with engine.database.writing() as store:
+        begun = letters.beginning(store, digest, lease_until=lease)()
+        letters.release(store, "mine")
+    with Sink() as sink:
+        delivery(engine, sink).run_once()
+
+    (letter,) = sink.messages(APPLICANT)
+    text = letter.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    assert (begun, case in text, other in text) == (False, False, True)
+
+
+def test_erasing_a_case_of_a_digest_frees_no_reminder_of_one_that_moved_on(
+    engine: Engine, clock: SetClock, url: str
+) -> None:
+    erased, moved, staying = [preparing(engine) for _ in range(3)]
+    clock.moment = MORNING
+    fire(engine)
+    delivery(engine, None).run_once()
+    clock.moment += timedelta(minutes=1)
+    for case in (erased, moved):
+        engine.advance(case, "withdraw", reason="Stopt ermee", letters=False)
+    erase(engine.database, engine.rules, clock.now(), WORKER, erased, Wish("verzoek", "Art. 17 AVG", 7))
+
+    with Sink() as sink:
+        delivery(engine, sink).run_once()
+
+    (letter,) = sink.messages(APPLICANT)
+    text = letter.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    assert (moved in text, staying in text) == (False, True)
+
+
+def test_a_digest_to_a_role_whose_address_is_a_setting_stays_one_when_that_changes(
+    engine: Engine, clock: SetClock, url: str
+) -> None:
+    for _ in range(2):
+        bring(engine, "registered")
+    with Sink() as sink:
+        delivery(engine, sink).run_once()
+    clock.moment = datetime(2026, 4, 24, 9, 30, tzinfo=AMSTERDAM).astimezone(UTC)
+    fire(engine)
+    here, there = (replace(DESK, addresses={"asr": f"{name}@example.org"}) for name in ("asr", "ander"))
+
+    with Sink(answers={"asr@example.org": "451 later"}) as sink:
+        for desk in (here, there, here, there):
+            delivery(engine, sink, desk=desk).run_once()
+            clock.moment += timedelta(seconds=2)
+        early = sink.tries("asr@example.org"), len(sink.messages("ander@example.org"))
+        clock.moment += timedelta(minutes=5)
+        delivery(engine, sink, desk=there).run_once()
+
+    assert early == (1, 0)  # it waits its five minutes
+    assert len(sink.messages("ander@example.org")) == 1
+    assert [row["state"] for row in outbox(url, "letter = 'reminder_digest'")] == ["sent"]
+
+
+def test_a_reminder_that_was_told_in_a_digest_keeps_the_address_it_went_to(
+    engine: Engine, clock: SetClock, url: str
+) -> None:
+    case, _ = preparing(engine), preparing(engine)
+    clock.moment = MORNING
+    fire(engine)
+    with Sink() as sink:
+        delivery(engine, sink).run_once()
+
+    engine.record(case, {"registration": {"email": "nieuw@example.com"}}, letters=False)
+
+    assert {row["recipient"] for row in outbox(url, "state = 'merged'")} == {APPLICANT}

@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -157,6 +157,38 @@ def test_letters_of_one_case_leave_in_their_order_however_many_connections(engin
 
 
 # -- the database ----------------------------------------------------------------------------------------------------
+
+
+class _Crowd(Sink):
+    """Remembers how many letters were on their way at once; the first, about many cases, takes longest."""
+
+    now = most = 0
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        await asyncio.sleep(0.01 if self.letters else 0.1)
+        self.now -= 1
+        return await super().handle_DATA(server, session, envelope)
+
+
+def test_a_letter_about_many_cases_keeps_connections_only_as_long_as_it_is_on_its_way(
+    engine: Engine, clock: SetClock, url: str
+) -> None:
+    given = employer("loket_user", "registration")
+    given["registration"]["wage_tax_number"] = None
+    cases = [engine.open_case(given, letters=False).case.reference for _ in range(12)]
+    clock.moment = datetime(2026, 4, 28, 7, tzinfo=UTC)
+    reminders.run_once(engine.database, engine.rules, clock.now(), WORKER)
+    delivery(engine, None).run_once()
+    for case in cases:
+        engine.record(case, {"loket_user": {"rights": ["Raadplegen HRM"]}})
+
+    with _Crowd() as sink:
+        done = delivery(engine, sink, connections=4).run_once()
+
+    assert (done.sent, done.pending) == (13, 0)
+    assert sink.most > 1
 
 
 class _Cutting(Sink):

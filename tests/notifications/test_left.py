@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -34,7 +35,7 @@ def hold(engine: Engine, case: str) -> object:
     return engine.hold(case, date(2026, 6, 1), "wacht op derde")
 
 
-LEFT, HELD = "its case had left registered before it was sent", "its case had gone on hold before it was sent"
+LEFT, HELD = "its case had moved on before it was sent", "its case had gone on hold before it was sent"
 LEAVES = [pytest.param(enrich, LEFT), pytest.param(send_back, LEFT), pytest.param(hold, HELD)]
 
 
@@ -46,6 +47,11 @@ def reminded(engine: Engine, clock: SetClock) -> str:
     clock.moment = REMINDED
     reminders.run_once(engine.database, engine.rules, clock.now(), WORKER)
     return case
+
+
+def a_pass(engine: Engine) -> None:
+    """What a worker does besides sending."""
+    delivery(engine, None).run_once()
 
 
 def reminder(url: str) -> dict[str, Any]:
@@ -64,6 +70,7 @@ def test_a_reminder_that_waits_is_ended_when_its_case_moves_on_or_goes_on_hold(
             delivery(engine, sink).run_once()
 
     leave(engine, case)
+    a_pass(engine)
 
     row = reminder(url)
     assert (row["state"], row["reason"], row["attempts"]) == ("cancelled", why, int(bool(answer)))
@@ -89,6 +96,8 @@ def test_a_worker_that_had_claimed_it_cannot_begin_to_send_it(
 
     with engine.database.writing() as store:
         begun = letters.beginning(store, row, lease_until=lease)()
+        letters.release(store, "mine")
+    a_pass(engine)
     ended = reminder(url)
     assert (begun, ended["state"], ended["reason"], ended["token"]) == (False, "cancelled", why, None)
 
@@ -102,6 +111,7 @@ def test_one_that_is_on_its_way_or_over_or_in_doubt_stays_so(
         store.execute(f"UPDATE outbox SET state = '{state}' WHERE is_reminder")
 
     enrich(engine, case)
+    a_pass(engine)
 
     assert reminder(url)["state"] == state
 
@@ -114,6 +124,7 @@ def test_no_other_letter_is_ended_nor_a_reminder_of_another_case(engine: Engine,
     enrich(engine, case)
     engine.note(other, "gebeld")
     engine.record(other, {"registration": {"contact_name": "Iemand anders"}})
+    a_pass(engine)
 
     joined = "SELECT c.reference, o.letter FROM outbox o JOIN cases c ON c.id = o.case_id"
     ended = look(url, f"{joined} WHERE o.state <> 'pending'")
@@ -134,4 +145,48 @@ def test_a_reminder_that_waited_for_an_address_does_not_go_out_once_the_case_has
         delivery(engine, sink).run_once()
 
     assert [message["Subject"][:10] for message in sink.messages("goed@example.com")] == ["We hebben "]
-    assert reminder(url)["reason"] == "its case had left rights_pending before it was sent"
+    assert reminder(url)["reason"] == LEFT
+
+
+class Meanwhile(Sink):
+    """Puts the reminder to a.s.r. off, after something was done while it was on its way."""
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        super().__init__()
+        self.act = act
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        await asyncio.to_thread(self.act)
+        await super().handle_DATA(server, session, envelope)
+        return "451 later"
+
+
+@pytest.mark.parametrize(("leave", "why"), LEAVES)
+def test_one_that_was_put_off_while_its_case_moved_on_is_not_tried_again(
+    engine: Engine, clock: SetClock, url: str, leave: Leave, why: str
+) -> None:
+    case = reminded(engine, clock)
+    with Meanwhile(lambda: leave(engine, case)) as sink:
+        delivery(engine, sink).run_once()
+    clock.moment += timedelta(hours=1)
+
+    with Sink() as sink:
+        delivery(engine, sink).run_once()
+
+    assert not any("Herinnering" in message["Subject"] for message in sink.messages())
+    assert (reminder(url)["state"], reminder(url)["reason"]) == ("cancelled", why)
+
+
+def test_the_check_after_a_first_exchange_is_not_sent_when_that_was_postponed(
+    engine: Engine, clock: SetClock, url: str
+) -> None:
+    case = bring(engine, "confirmed")
+    clock.moment = datetime(2026, 12, 14, 9, 30, tzinfo=UTC)
+    reminders.run_once(engine.database, engine.rules, clock.now(), WORKER)
+    engine.record(case, {"realisation": {"first_exchange_date": "2027-02-01"}})
+
+    with Sink() as sink:
+        delivery(engine, sink).run_once()
+
+    assert (reminder(url)["letter"], reminder(url)["state"]) == ("first_exchange_check", "cancelled")
+    assert not any("Controleer" in message["Subject"] for message in sink.messages())

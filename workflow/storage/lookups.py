@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Executable, Select, bindparam, cast, column, or_, select
-from sqlalchemy.sql.selectable import TableValuedAlias
+from sqlalchemy import BigInteger, Executable, Select, cast, or_, select
 
 from workflow.answers import Case
 from workflow.definition import Key, Other
 from workflow.encoding import compact_json
 from workflow.errors import Conflict
 from workflow.history import readable
-from workflow.storage.packing import Unpacked
+from workflow.storage.packing import unpacked
 from workflow.storage.queries import differs, kept, older_open
 from workflow.storage.rows import case_of, stored_value
 from workflow.storage.store import Store, is_useful
@@ -79,7 +78,7 @@ def _references() -> Executable:
 
 
 def _of_external(found: Select[Any]) -> Select[Any]:
-    return found.where(cases.c.external_reference.in_(select(_wanted().c.value[0].as_string())))
+    return found.where(cases.c.external_reference.in_(select(unpacked("wanted").c.value[0].as_string())))
 
 
 def _first_older() -> Executable:
@@ -87,13 +86,9 @@ def _first_older() -> Executable:
 
     `wanted` is a JSON array of [position, kind, value, detail, any detail will do, number of the case].
     """
-    rows = _wanted()
+    rows = unpacked("wanted")
     wanted = rows.c.value
     position, kind, value, detail, any_detail, case_id = (wanted[place].as_string() for place in range(6))
     which = or_(any_detail == "any", differs(detail))
     first = older_open(cases, kind, value, cast(case_id, BigInteger), which).limit(1).correlate(rows)
     return select(cast(position, BigInteger).label("position"), first.scalar_subquery().label("reference"))
-
-
-def _wanted() -> TableValuedAlias:
-    return Unpacked(bindparam("wanted")).table_valued(column("value", JSON), name="wanted")

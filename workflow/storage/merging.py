@@ -1,19 +1,20 @@
-"""Reminders that can become one letter: who would get several, and the letters that are part of another."""
+"""Reminders that can become one letter, the letters that are part of another, and what nobody needs any more."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Executable, and_, bindparam, func, literal, or_, select, text, update
+from sqlalchemy import Executable, and_, bindparam, case, func, literal, or_, select, text, update
 
+from workflow.encoding import compact_json
 from workflow.schedule import TimerKind
 from workflow.storage.letter_states import LetterState
 from workflow.storage.letters import OutboxRow
-from workflow.storage.outbox_queries import ENDED, IS_PENDING, IS_UNSENT, letters_where
+from workflow.storage.outbox_queries import ENDED, IS_PENDING, IS_UNSENT, if_free, is_over, letters_where
+from workflow.storage.packing import unpacked
 from workflow.storage.store import Store
-from workflow.storage.tables import MERGEABLE, cases, outbox, timers
+from workflow.storage.tables import MERGEABLE, outbox, timers
 
 
 def mergeable(store: Store, until: datetime) -> list[list[OutboxRow]]:
@@ -38,17 +39,19 @@ def merge_into(store: Store, rows: Iterable[OutboxRow], letter_id: int, now: dat
     store.run_many(_merge, [{"number": row.id, **said} for row in rows])
 
 
-def take_outdated_apart(store: Store, now: datetime) -> None:
-    """End what waits about several cases once one of them moved on, went on hold or has another address.
+def end_reminders(store: Store, now: datetime, in_facts: Iterable[str]) -> None:
+    """End the reminders that wait and nobody needs any more; also those that became part of a letter that waits.
 
-    The reminders of the others wait again, to be merged anew. It stays as it is while somebody holds a part of it.
+    Such a letter is taken apart, as is one of which a part has another address since, where cases hold those
+    (`in_facts`): the reminders of its other cases wait again, to be merged anew.
     """
-    for digest in list(store.select(_outdated_digests, {})):
-        named = {"whole": digest["id"], "number": digest["id"], "now": now}
-        if len(list(store.select(_parts_if_free, named))) == digest["parts"]:
-            store.run(_end_parts, named)
+    roles = {"roles": compact_json([[role] for role in in_facts])}
+    for digest in list(store.select(_outdated_digests, roles)):
+        named = {"whole": digest["id"], "now": now}
+        if len(list(store.select(_parts_if_free, named))) == digest["parts"]:  # else somebody holds one
             take_apart(store, digest["id"])
-            store.run(_end_letter, {**named, "why": "taken apart: one of its cases moved on or has another address"})
+            store.run(_end_digest, named)
+    store.run(_end_reminders, {"now": now})
 
 
 def take_apart(store: Store, letter_id: int) -> None:
@@ -90,8 +93,10 @@ def _merge() -> Executable:
 def _outdated_digests() -> Executable:
     """Letters that wait of which a part would not be sent any more, or not there; and how many parts each has."""
     parts, others = outbox.alias("parts"), outbox.alias("others")
-    elsewhere = parts.c.recipient.is_distinct_from(outbox.c.recipient)
-    outdated = select(parts.c.id).where(parts.c.merged_into == outbox.c.id, or_(elsewhere, _is_over(parts)))
+    mine = parts.c.merged_into == outbox.c.id
+    of_facts = parts.c.role.in_(select(unpacked("roles").c.value[0].as_string()))
+    elsewhere = and_(of_facts, parts.c.recipient.is_distinct_from(outbox.c.recipient))
+    outdated = select(parts.c.id).where(mine, or_(elsewhere, is_over(parts)))
     count = select(func.count()).select_from(others).where(others.c.merged_into == outbox.c.id).scalar_subquery()
     return (
         select(outbox.c.id, count.label("parts"))
@@ -106,13 +111,6 @@ def _parts_if_free() -> Executable:
     return select(outbox.c.id).where(mine).with_for_update(skip_locked=True)
 
 
-def _end_parts() -> Executable:
-    """Of a letter those parts that nobody needs any more."""
-    mine = and_(outbox.c.merged_into == bindparam("whole"), _is_over(outbox))
-    why = literal("its case moved on or went on hold before it was sent")
-    return update(outbox).where(mine).values(**ENDED, reason=why, merged_into=None)
-
-
 def _free_parts() -> Executable:
     """What became part of a letter waits again."""
     mine = outbox.c.merged_into == bindparam("whole")
@@ -120,14 +118,16 @@ def _free_parts() -> Executable:
     return update(outbox).where(mine).values(**waits)
 
 
-def _end_letter() -> Executable:
-    """A letter that waits is not to be sent."""
-    mine = and_(outbox.c.id == bindparam("number"), IS_PENDING)
-    return update(outbox).where(mine).values(**ENDED, reason=bindparam("why"))
+def _end_digest() -> Executable:
+    """A letter that was taken apart."""
+    mine = and_(outbox.c.id == bindparam("whole"), IS_PENDING)
+    why = literal("taken apart: one of its cases moved on, went on hold or has another address")
+    return update(outbox).where(mine).values(**ENDED, reason=why)
 
 
-def _is_over(reminder: Any) -> Any:
-    """Whether the case of a reminder left the state it reminded in, or is on hold."""
-    held = select(timers.c.case_id).where(timers.c.case_id == cases.c.id, timers.c.kind == str(TimerKind.HOLD)).exists()
-    mine = select(cases.c.id).where(cases.c.id == reminder.c.case_id)
-    return mine.where(or_(cases.c.entered_at >= reminder.c.created_at, held)).exists()
+def _end_reminders() -> Executable:
+    """Reminders that wait and are over; passing by what somebody holds."""
+    held = select(timers.c.case_id).where(timers.c.case_id == outbox.c.case_id, timers.c.kind == str(TimerKind.HOLD))
+    cause = case((held.exists(), literal("gone on hold")), else_=literal("moved on"))
+    why = literal("its case had ").concat(cause).concat(literal(" before it was sent"))
+    return update(outbox).where(if_free(and_(IS_PENDING, IS_UNSENT, is_over(outbox)))).values(**ENDED, reason=why)

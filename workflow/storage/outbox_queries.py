@@ -20,8 +20,9 @@ from sqlalchemy import (
     update,
 )
 
+from workflow.schedule import TimerKind
 from workflow.storage.letter_states import LetterState
-from workflow.storage.tables import MERGEABLE, cases, outbox, outbox_attempts
+from workflow.storage.tables import MERGEABLE, cases, outbox, outbox_attempts, timers
 
 _BUILT = ("message_id", "subject", "message", "sha256")
 # written out as in the index itself, so that SQLite too sees that a partial index fits
@@ -72,7 +73,7 @@ def _leased_where(*where: Any) -> Select[Any]:
     return letters_where(*where).order_by(None).order_by(text("+outbox.id"))
 
 
-def _if_free(which: Any) -> Any:
+def if_free(which: Any) -> Any:
     """Of these letters those that nobody holds: a worker passes by what another one, or a command, is busy with."""
     return outbox.c.id.in_(select(outbox.c.id).where(which).with_for_update(skip_locked=True))
 
@@ -80,7 +81,7 @@ def _if_free(which: Any) -> Any:
 def fill_addresses() -> Executable:
     """The address of a role, for the letters to it that wait, whether for an address or with another one."""
     waiting = and_(IS_PENDING, IS_UNSENT, outbox.c.role == bindparam("to_role"))
-    return _readdress(_if_free(and_(waiting, outbox.c.recipient.is_distinct_from(bindparam("address")))))
+    return _readdress(if_free(and_(waiting, outbox.c.recipient.is_distinct_from(bindparam("address")))))
 
 
 def readdress_case() -> Executable:
@@ -89,7 +90,10 @@ def readdress_case() -> Executable:
     A claim on one is void, since whoever has it would send it to the old one. One that became part of another letter
     may be taken out of it again.
     """
-    unsent = _is(outbox, LetterState.PENDING, LetterState.CLAIMED, LetterState.FAILED, LetterState.MERGED)
+    states = (LetterState.PENDING, LetterState.CLAIMED, LetterState.FAILED)
+    whole = outbox.alias("whole")
+    part = select(whole.c.id).where(whole.c.id == outbox.c.merged_into, _is(whole, *states)).exists()
+    unsent = or_(_is(outbox, *states), and_(_is(outbox, LetterState.MERGED), part))
     mine = and_(outbox.c.case_id == bindparam("case"), outbox.c.role == bindparam("to_role"))
     freed = {**FREE, "state": case((_is(outbox, LetterState.CLAIMED), FREE["state"]), else_=outbox.c.state)}
     return _readdress(and_(mine, unsent, outbox.c.recipient.is_distinct_from(bindparam("address"))), **freed)
@@ -105,13 +109,6 @@ def _readdress(which: Any, **more: Any) -> Executable:
     added = literal(CORRECTED)
     said = func.replace(outbox.c.reason, added, "").concat(added)
     return update(outbox).where(which).values(recipient=bindparam("address"), reason=said, **UNBUILT, **more)
-
-
-def end_reminders() -> Executable:
-    """The reminders of a case that have not left, which nobody needs any more; a claim on one is void."""
-    unsent = _is(outbox, LetterState.PENDING, LetterState.CLAIMED)
-    mine = and_(outbox.c.case_id == bindparam("case_id"), outbox.c.is_reminder, unsent)
-    return update(outbox).where(mine).values(**ENDED, reason=bindparam("why"), token=None, lease_until=None)
 
 
 def claim() -> Executable:
@@ -136,13 +133,13 @@ def claimed_by() -> Executable:
 def release() -> Executable:
     """Back to pending, from the claim of somebody who is done. Who holds one of these now ends its claim as well."""
     mine = and_(_IS_CLAIMED, outbox.c.token == bindparam("held_token"))
-    return update(outbox).where(_if_free(mine)).values(**FREE).returning(outbox.c.id)
+    return update(outbox).where(if_free(mine)).values(**FREE).returning(outbox.c.id)
 
 
 def release_expired() -> Executable:
     """Back to pending, from claims whose lease has ended."""
     expired = and_(_IS_CLAIMED, _has_ended())
-    return update(outbox).where(_if_free(expired)).values(**FREE)
+    return update(outbox).where(if_free(expired)).values(**FREE)
 
 
 def expired_sending() -> Executable:
@@ -172,7 +169,10 @@ def count_homeless() -> Executable:
 
 
 def begin_sending() -> Executable:
-    """From claimed to sending, with the bytes that will go out, for whoever still holds the claim."""
+    """From claimed to sending, with the bytes that will go out, for whoever still holds the claim.
+
+    Not of a reminder that nobody needs any more, nor of what holds such a one.
+    """
     return _begin_sending()
 
 
@@ -196,12 +196,27 @@ def begin_sending_if_free() -> Executable:
     return _begin_sending(or_(outbox.c.case_id.is_(None), and_(free.exists(), ~overtaken.exists())))
 
 
+def is_over(reminder: Any) -> Any:
+    """Whether nobody needs a reminder any more: its case left the state, is on hold, or its rung is yet to be climbed.
+
+    The first timer of a state stands there as long as no rung was climbed in it, or since all are to be climbed anew.
+    """
+    hold = timers.c.kind == str(TimerKind.HOLD)
+    first = and_(timers.c.kind == str(TimerKind.RUNG), timers.c.rung == 0)
+    stands = select(timers.c.case_id).where(timers.c.case_id == reminder.c.case_id, or_(hold, first)).exists()
+    left = select(cases.c.id).where(cases.c.id == reminder.c.case_id, cases.c.entered_at >= reminder.c.created_at)
+    return and_(reminder.c.is_reminder, or_(stands, left.exists()))
+
+
 def _begin_sending(*where: Any) -> Executable:
+    parts = outbox.alias("parts")
+    is_outdated = select(parts.c.id).where(parts.c.merged_into == outbox.c.id, is_over(parts)).exists()
+    is_wanted = and_(~is_over(outbox), or_(outbox.c.case_id.is_not(None), ~is_outdated))
     held = and_(outbox.c.token == bindparam("held_token"), _is(outbox, LetterState.CLAIMED))
     values: dict[str, Any] = {name: bindparam(name) for name in ("lease_until", *_BUILT)}
     return (
         update(outbox)
-        .where(outbox.c.id == bindparam("number"), held, *where)
+        .where(outbox.c.id == bindparam("number"), held, is_wanted, *where)
         .values(state=str(LetterState.SENDING), **values)
         .returning(outbox.c.id)
     )

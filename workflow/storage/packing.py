@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from sqlalchemy import Text
+from sqlalchemy import JSON, Text, bindparam, column
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.selectable import TableValuedAlias
 
 
 class Packed(FunctionElement[str]):
@@ -33,6 +34,11 @@ class Unpacked(FunctionElement[Any]):
     forms: ClassVar[Mapping[str, str]] = MappingProxyType(
         {"sqlite": "json_each({})", "postgresql": "json_array_elements(CAST({} AS json))"}
     )
+
+
+def unpacked(parameter: str) -> TableValuedAlias:
+    """The elements of the JSON array that a parameter is, in a column `value`."""
+    return Unpacked(bindparam(parameter)).table_valued(column("value", JSON), name=parameter)
 
 
 @compiles(Packed)

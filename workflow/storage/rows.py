@@ -141,20 +141,6 @@ def letter_row(case_id: int | None, letter: Letter, due: datetime) -> Row:
     }
 
 
-def ended_reminders(work: Work) -> Iterator[Row]:
-    """Why the reminders of the case that still wait are not to be sent: its state was left, or it went on hold.
-
-    None can wait while no rung of the state was fired, so a case that moves on in time pays nothing for it.
-    """
-    before, case = work.before, work.case
-    if before is None or not before.rung:
-        return
-    if case.state != before.state:
-        yield {"case_id": work.case_id, "why": f"its case had left {before.state} before it was sent", "now": work.now}
-    elif case.held_until is not None and before.held_until is None:
-        yield {"case_id": work.case_id, "why": "its case had gone on hold before it was sent", "now": work.now}
-
-
 def timer_rows(work: Work) -> Iterator[Row]:
     """The rows of the timers the case must have."""
     for timer in timers_of(work.rules.definition, work.rules.calendar, work.case):

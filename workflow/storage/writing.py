@@ -37,7 +37,6 @@ def _write(session: Session, live: Sequence[Work]) -> None:
         (queries.update_case_not_facts, [rows.row_of(work) for work in moved]),
         (queries.insert_event, [row for work in live for row in rows.event_rows(work)]),
         (queries.insert_private, [row for work in live for row in rows.private_rows(work)]),
-        (outbox_queries.end_reminders, [row for work in live for row in rows.ended_reminders(work)]),
         (queries.insert_letter, [row for work in live for row in rows.letter_rows(work)]),
         (queries.delete_timer, [row for ended, _ in timers for row in ended]),
         (queries.put_timer, [row for _, put in timers for row in put]),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from workflow.encoding import compact_json, read_json
+from workflow.encoding import as_mapping, compact_json, lenient_json, read_json
 from workflow.storage import letters, merging
 from workflow.storage.letters import OutboxRow
 from workflow.storage.restores import held_until
@@ -44,7 +44,11 @@ def merge_reminders(store: Store, now: datetime) -> Merged:
 
 
 def _merge(store: Store, rows: Sequence[OutboxRow], now: datetime) -> int:
-    """A letter in each language, since what each case misses is in the case's own; how many became part of another."""
+    """A letter in each language, since what each case misses is in the case's own; how many became part of another.
+
+    One that was altered so that it cannot be read is left out: it fails by itself, when it is built.
+    """
+    rows = [row for row in rows if as_mapping(lenient_json(row.context))]
     latest = {row.case_id: row for row in rows}
     alike = [
         [row for row in latest.values() if row.language == language]

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from workflow.clock import AMSTERDAM, local_day
 from workflow.commands import refuse
 from workflow.definition import Json
-from workflow.errors import Refused, StoreError, UsageError
+from workflow.errors import Overtaken, Refused, StoreError, UsageError
 from workflow.events import Event, Kind, Origin
 from workflow.finding import find_case
 from workflow.history import Values
@@ -61,6 +62,17 @@ def erase(database: Database, rules: Rules, now: datetime, origin: Origin, case:
     repeating the command does only that.
     """
     _check_wish(wish)
+    act = partial(_erase_now, database, rules, now, origin, case, wish)
+    try:
+        done = act()
+    except Overtaken:  # a worker that had letters of other cases which name this one in hand was first
+        done = act()
+    _clean(database, done.case)
+    return done
+
+
+def _erase_now(database: Database, rules: Rules, now: datetime, origin: Origin, case: str, wish: Wish) -> Erased:
+    """Do it in one transaction; a refusal is written too, then raised."""
     refused: Refused | None = None
     with database.writing() as store:
         take_turn(store)  # before the case: a worker that has the turn may have to wait for the case
@@ -75,7 +87,6 @@ def erase(database: Database, rules: Rules, now: datetime, origin: Origin, case:
     if refused is not None:
         raise refused
     assert done is not None
-    _clean(database, done.case)
     return done
 
 

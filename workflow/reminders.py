@@ -12,7 +12,7 @@ from workflow.answers import Case
 from workflow.calendar import REMINDER_HOUR, WorkingDays
 from workflow.clock import AMSTERDAM
 from workflow.definition import Json, Key, LetterTo, Rung
-from workflow.errors import CannotFire, Conflict
+from workflow.errors import CannotFire, Conflict, HistoryBroken
 from workflow.events import Event, Kind, Origin
 from workflow.returns import returns_of
 from workflow.schedule import Timer, TimerKind, timers_of
@@ -62,7 +62,7 @@ def run_once(database: Database, rules: Rules, now: datetime, origin: Origin) ->
                 since = held_until(store)
                 found = store.due_cases(now, kinds, size, since=since, after=after)
                 fired = _fire_all(store, rules, partial(Work, rules, origin, now), found, since, faults)
-        except Conflict as error:
+        except (Conflict, HistoryBroken) as error:
             if not found:
                 raise
             if size > 1:  # the row of one of them was altered: from here on each goes by itself

@@ -494,3 +494,19 @@ def test_a_reminder_that_was_told_in_a_digest_keeps_the_address_it_went_to(
     engine.record(case, {"registration": {"email": "nieuw@example.com"}}, letters=False)
 
     assert {row["recipient"] for row in outbox(url, "state = 'merged'")} == {APPLICANT}
+
+
+def test_a_reminder_that_cannot_be_read_keeps_none_of_the_others(engine: Engine, clock: SetClock, url: str) -> None:
+    odd, *cases = [preparing(engine) for _ in range(3)]
+    clock.moment = MORNING
+    fire(engine)
+    with bare(url) as connection:
+        connection.execute("UPDATE outbox SET context = '{' WHERE case_id = 1")
+
+    with Sink() as sink:
+        done = delivery(engine, sink).run_once()
+
+    assert (done.sent, done.failed, done.merged) == (1, 1, 2)
+    (letter,) = sink.messages(APPLICANT)
+    text = letter.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    assert [case in text for case in (odd, *cases)] == [False, True, True]

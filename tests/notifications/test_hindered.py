@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 from employers import bring, employer
-from looking import bare, look
+from looking import bare, largest, look
 from sink import AnyPort, Sink, delivery
 
 from notifications import recorder as recorder_module
@@ -367,3 +367,20 @@ def test_a_letter_whose_words_are_erased_while_a_person_lets_it_go_again_does_no
         waits = letters.settling(store, replace(row, attempts=0), LetterState.PENDING, **again)()
 
     assert (waits, set(states(url))) == (False, {"failed"})
+
+
+def test_a_letter_whose_case_holds_a_number_beyond_all_bounds_keeps_no_other(
+    engine: Engine, clock: SetClock, url: str
+) -> None:
+    odd, good = bring(engine, "rights_pending"), bring(engine, "rights_pending")
+    with bare(url) as connection:
+        connection.execute(largest(url, f"UPDATE cases SET seq = LARGEST WHERE reference = '{odd}'"))
+
+    with Sink() as sink:
+        for _ in range(2):
+            with pytest.raises(SchakelError, match=odd):
+                delivery(engine, sink).run_once()
+            clock.moment += timedelta(minutes=16)
+
+    assert engine.history(good)[-1].event.kind == "letter_sent"
+    assert len(sink.letters) <= 2

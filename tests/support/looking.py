@@ -62,3 +62,8 @@ def traces(where: Any, reference: str) -> Mapping[str, object]:
         for table in OF_A_CASE
     }
     return {"cases": kept, **rows}
+
+
+def largest(url: str, sql: str) -> str:
+    """The same SQL, with for LARGEST the largest integer that a column of this database holds."""
+    return sql.replace("LARGEST", str(2**63 - 1 if url.startswith("sqlite") else 2**31 - 1))

@@ -31,7 +31,8 @@ from workflow import Conflict, Database, Engine, Origin, Refused, StoreError, Us
 from workflow.answers import Row
 from workflow.clock import AMSTERDAM, SetClock
 from workflow.erasure import Erased, Wish, allowed_from, erase
-from workflow.errors import NoSuchCase
+from workflow.errors import NoSuchCase, Overtaken
+from workflow.events import Kind
 from workflow.storage import letters
 from workflow.storage.compacting import compact
 from workflow.storage.letter_states import LetterState
@@ -260,6 +261,22 @@ def test_what_cannot_be_a_text_is_a_usage_error_that_writes_nothing(
         wipe(sqlite_engine, "E99", EARLY)
 
     assert everything(sqlite_url) == before
+
+
+def test_a_worker_that_met_it_crosswise_costs_a_second_try(engine: Engine, url: str) -> None:
+    case, met = withdrawn(engine), []
+
+    def failpoint(sql: str) -> None:
+        if sql.startswith("DELETE FROM private_values") and not met:
+            met.append(sql)
+            raise Overtaken("Another command was writing the same cases at that moment.")
+
+    engine.database.failpoint = failpoint
+    done = wipe(engine, case)
+
+    assert len(met) == 1
+    assert [step.event.kind for step in engine.history(case)].count(Kind.ERASED) == 1
+    assert (done.repeated, count(url, "private_values")) == (False, 0)
 
 
 def test_what_was_erased_is_not_erased_twice(engine: Engine, url: str) -> None:
@@ -789,8 +806,8 @@ def test_what_is_being_gathered_for_several_cases_does_not_bring_a_value_back(
     case, _ = two_reminded(engine, clock)
     name = str(engine.case(case).case.facts["registration"]["company_name"])
     engine.advance(case, "withdraw", reason="op verzoek", letters=gather == "overview")
-    with engine.database.writing() as store:  # one that still waits, as the check of a first exchange could
-        store.execute("UPDATE outbox SET state = 'pending' WHERE state = 'cancelled' AND is_reminder")
+    with engine.database.writing() as store:  # written after the case ended, as the check of a first exchange is
+        store.execute("UPDATE outbox SET created_at = created_at + interval '1 month' WHERE is_reminder")
     clock.moment = MORNING if gather == "digest" else MORNING.replace(day=28, hour=6, minute=10)
     has_read, erased = threading.Event(), threading.Event()
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from employers import bring, employer
-from looking import bare, look
+from looking import bare, largest, look
 
 from workflow import Database, Engine, Origin, open_database, reminders
 from workflow.clock import AMSTERDAM, SetClock
@@ -511,6 +511,7 @@ SPOILT = {
     "no progress": ("progress = '{}'", "KeyError"),
     "no facts": ("facts = '[]'", "TypeError"),
     "a history that is longer": ("seq = seq - 1", "Overtaken"),
+    "a number that no next one fits": ("seq = LARGEST", "HistoryBroken"),
 }
 
 
@@ -520,7 +521,7 @@ def test_a_case_that_cannot_be_fired_takes_no_other_with_it_and_is_named(
 ) -> None:
     odd, good = bring(engine, "registered"), [bring(engine, "rights_pending") for _ in range(3)]
     with bare(url) as connection:
-        connection.execute(f"UPDATE cases SET {spoilt} WHERE reference = '{odd}'")
+        connection.execute(f"UPDATE cases SET {largest(url, spoilt)} WHERE reference = '{odd}'")
     clock.moment += timedelta(days=8, minutes=1)
 
     with pytest.raises(CannotFire, match=f"^{odd} \\({kind}\\): ") as raised:

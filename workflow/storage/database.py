@@ -276,7 +276,7 @@ def _explained(url: URL, dialect: Dialect) -> Iterator[None]:
         yield
     except SchakelError:
         raise
-    except (SQLAlchemyError, dialect.loaded_dbapi.Error, OSError) as error:
+    except (SQLAlchemyError, dialect.loaded_dbapi.Error, OSError, OverflowError) as error:
         cause = error.orig if isinstance(error, IntegrityError) else error
         raise explain(cause or error, shown_url(url)) from error
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 
-from workflow.errors import Overtaken, SchakelError, StoreError
+from workflow.errors import HistoryBroken, Overtaken, SchakelError, StoreError
 
 _DUPLICATE = "23505"
 """PostgreSQL's code: its words are in the server's own language."""
 _MOST = 300
 """Characters of a driver's own words; they hold no password."""
+_OUT_OF_RANGE = "22003"
 _CROSSED = {"40P01", "40001"}
 """Two writers of many rows met crosswise and this one was ended; or the server asks for more isolation than we do."""
 _NO_ANSWER = "does not answer: is the server running, and are host and port right?"
@@ -87,6 +88,9 @@ def explain(error: BaseException, database: str) -> SchakelError:
         return Overtaken(f"Somebody else wrote the same a moment ago; look again and decide anew. ({said[:120]})")
     if getattr(error, "sqlstate", None) in _CROSSED:
         return Overtaken("Another command was writing the same cases at that moment; nothing was written. Repeat it.")
+    if isinstance(error, OverflowError) or getattr(error, "sqlstate", None) == _OUT_OF_RANGE:
+        said = "A number in the row of a case is beyond all bounds: somebody altered it."
+        return HistoryBroken(f"{said} To see where, run: schakel audit verify")
     return StoreError(f"The database {database} {_meaning(said)}")
 
 

@@ -205,6 +205,18 @@ def test_a_first_exchange_that_has_been_is_not_told_as_one_to_come(occasion, rol
     assert ("Op 4 december 2026 hebben we voor het eerst" in render(context)[1]) is been
 
 
+def test_keylane_is_not_asked_again_for_a_reference_that_is_known(occasion):
+    to = LetterTo("keylane_handover", "keylane")
+    unknown = occasion(to, "nl", handover__keylane_reference=None)
+    known = occasion(to, "nl", handover__keylane_reference="KL-77")._replace(earlier=1)
+
+    first, again = (render(DOMAIN.letter_context(told))[1] for told in (unknown, known))
+
+    assert ("Stuur ons jullie kenmerk" in first, "vorige overdracht" in first) == (True, False)
+    assert ("Stuur ons jullie kenmerk" in again, "vorige overdracht" in again) == (False, True)
+    assert "Jullie kenmerk: KL-77" in again
+
+
 def test_a_long_name_is_cut_in_the_subject_only(occasion):
     name = "Coöperatieve Vereniging tot Instandhouding van Fictieve Testbedrijven"
 

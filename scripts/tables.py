@@ -1,7 +1,7 @@
 """Reads an import file row by row, CSV or Excel, into texts by column; a row that cannot be read says why.
 
 A CSV is read twice: once to find its encoding, its separator and every reference that stands in it twice, once to hand
-out the rows. So nothing is written before the file as a whole was found readable, and memory stays flat.
+out the rows. So nothing is written before the file as a whole was found readable, and memory holds its references only.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from scripts.records import ERRORS, FAILED, NUMERIC, find_encoding, find_separat
 from workflow.errors import UsageError
 
 MOST_BYTES = 100_000_000
+_MOST_LINES = 3
+"""So many lines are named of a reference that stands in a file more than once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,27 @@ class Line:
     fault: str | None = None
 
 
+@dataclass(slots=True)
+class Repeated:
+    """Where a reference stands that stands in a file more than once; of ten thousand lines nobody reads more."""
+
+    lines: list[int]
+    """The first of them."""
+    more: int = 0
+
+    def add(self, number: int) -> None:
+        """One more line it stands on."""
+        if len(self.lines) < _MOST_LINES:
+            self.lines.append(number)
+        else:
+            self.more += 1
+
+    def said(self) -> str:
+        """'2 and 4', '2, 4 and 6', '2, 4, 6 and 17 more'."""
+        named = [*map(str, self.lines), *([f"{self.more} more"] if self.more else [])]
+        return f"{', '.join(named[:-1])} and {named[-1]}"
+
+
 @dataclass(frozen=True)
 class Sheet:
     """A file that was looked through: how to read it, and what stood out."""
@@ -53,8 +76,8 @@ class Sheet:
     """Columns that mean nothing to us, as they are written."""
     count: int
     """How many rows there are below the header."""
-    twice: dict[str, tuple[int, ...]]
-    """References that stand in the file more than once, with their lines."""
+    twice: dict[str, Repeated]
+    """References that stand in the file more than once, and where."""
     encoding: str = ""
     separator: str = ""
 
@@ -93,9 +116,8 @@ class Sheet:
             )
         if not identity:
             return f"Line {number} has no {self.columns.identity}."
-        if lines := self.twice.get(identity):
-            said = " and ".join(map(str, lines))
-            return f"{self.columns.identity} '{identity}' stands on lines {said}; keep one of them."
+        if repeated := self.twice.get(identity):
+            return f"{self.columns.identity} '{identity}' stands on lines {repeated.said()}; keep one of them."
         for name, cell in raw.items():
             if name in self.columns.textual and cell.startswith(NUMERIC):
                 return (
@@ -142,15 +164,16 @@ def _survey(
     header = tuple(header_name(_text(title)) for title in titles)
     _check_header(path, header, columns)
     place = header.index(columns.identity)
-    seen: dict[str, tuple[int, ...]] = {}
+    seen: dict[str, int] = {}
+    twice: dict[str, Repeated] = {}
     count = 0
     for number, cells in records:
         count += 1
-        if place < len(cells) and (identity := _text(cells[place])):
-            seen[identity] = (*seen.get(identity, ()), number)
+        identity = _text(cells[place]) if place < len(cells) else ""
+        if identity and (first_on := seen.setdefault(identity, number)) != number:
+            twice.setdefault(identity, Repeated([first_on])).add(number)
     if not count:
         raise UsageError(f"{path} has a header but no rows.")
-    twice = {identity: lines for identity, lines in seen.items() if len(lines) > 1}
     unknown = tuple(_text(title) for title, name in zip(titles, header, strict=True) if _is_unknown(name, columns))
     return Sheet(path, columns, header, unknown, count, twice, encoding, separator)
 

@@ -100,17 +100,25 @@ class Batch:
     """External reference → the case as a dry run left it."""
     _imagined_numbers: Iterator[int] = field(default_factory=partial(count, _DRY))
 
-    def run(self, rows: Iterable[Row]) -> Iterator[RowResult]:
-        """A result per row, in order, as each transaction is committed."""
-        chunk: dict[str, Row] = {}
+    def run(self, rows: Iterable[Row | RowResult]) -> Iterator[RowResult]:
+        """A result per row, in order, as each transaction is committed; one that is a result already is passed on."""
+        chunk: list[Row | RowResult] = []
+        names: set[str] = set()
         for row in rows:
-            named = row.external_reference.strip()
-            if len(chunk) == SIZE or named in chunk:
-                yield from self._chunk(tuple(chunk.values()))
-                chunk = {}
-            chunk[named] = row
-        if chunk:
-            yield from self._chunk(tuple(chunk.values()))
+            named = row.external_reference.strip() if isinstance(row, Row) else None
+            if len(chunk) == SIZE or named in names:
+                yield from self._answer(chunk)
+                chunk, names = [], set()
+            chunk.append(row)
+            if named is not None:
+                names.add(named)
+        yield from self._answer(chunk)
+
+    def _answer(self, chunk: Sequence[Row | RowResult]) -> Iterator[RowResult]:
+        rows = [row for row in chunk if isinstance(row, Row)]
+        results = iter(self._chunk(rows) if rows else ())
+        for row in chunk:
+            yield next(results) if isinstance(row, Row) else row
 
     def _chunk(self, rows: Sequence[Row], *, again: bool = True) -> list[RowResult]:
         """The results of rows that share a transaction; one by one when another writer or one of them hinders that."""

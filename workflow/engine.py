@@ -168,7 +168,7 @@ class Engine:
 
     def import_rows(
         self,
-        rows: Iterable[Row],
+        rows: Iterable[Row | RowResult],
         *,
         advance: bool = False,
         accept_warnings: bool = False,
@@ -178,7 +178,8 @@ class Engine:
     ) -> Iterator[RowResult]:
         """Open or update a case per row, many rows a transaction; one result a row, in order.
 
-        A row that cannot be processed is an 'error' result and takes no other row with it.
+        A row that cannot be processed is an 'error' result and takes no other row with it. What its reader found wrong
+        comes as such a result already, and is passed on in its place.
         """
         batch = Batch(
             self.database,

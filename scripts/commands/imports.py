@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import re
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
@@ -72,9 +72,8 @@ def import_file(
     sheet = look_through(file, EMPLOYERS)
     for name in sheet.unknown:
         click.echo(wrapped(f"Column '{name}' means nothing here and is skipped.", "  ", first=""), err=True)
-    faults: deque[RowResult] = deque()
     results = session.engine.import_rows(
-        _rows(sheet, faults),
+        _rows(sheet),
         advance=advance,
         accept_warnings=accept_warnings,
         dry_run=dry_run,
@@ -83,7 +82,7 @@ def import_file(
     )
     session.in_parts = True
     with _program_at_rest(), progress("importing", sheet.count, session, scrolls=True) as step:
-        counts = _answer(session, _in_order(results, faults), step)
+        counts = _answer(session, map(_by_column, results), step)
     if not session.json:
         _print_summary(counts, dry_run=dry_run, accepted=accept_warnings)
     if counts["error"]:
@@ -100,8 +99,8 @@ def _program_at_rest() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _rows(sheet: Sheet, faults: deque[RowResult]) -> Iterator[Row]:
-    """The rows that can be processed; the others go to `faults` with what is wrong."""
+def _rows(sheet: Sheet) -> Iterator[Row | RowResult]:
+    """The rows that can be processed, and of each other one what is wrong with it."""
     for line in sheet.lines():
         external = line.cells.get(REFERENCE_COLUMN, "")
         try:
@@ -109,23 +108,16 @@ def _rows(sheet: Sheet, faults: deque[RowResult]) -> Iterator[Row]:
                 raise UsageError(line.fault)
             external, facts = read_row(line.cells)
         except UsageError as error:
-            faults.append(RowResult(line.number, external, "error", None, None, (), str(error)))
+            yield RowResult(line.number, external, "error", None, None, (), str(error))
         else:
             yield Row(line.number, external, facts)
 
 
-def _in_order(results: Iterable[RowResult], faults: deque[RowResult]) -> Iterator[RowResult]:
-    """Results and faults together, in the order of the file."""
-    for result in results:
-        while faults and faults[0].row < result.row:
-            yield faults.popleft()
-        yield result if result.message is None else result._replace(message=_by_column(result.message))
-    yield from faults
-
-
-def _by_column(message: str) -> str:
-    """A message that calls fields as the columns of the file are called."""
-    return _FIELD.sub(lambda found: _TITLES.get(found[0], found[0]), message)
+def _by_column(result: RowResult) -> RowResult:
+    """A result whose message calls fields as the columns of the file are called."""
+    if result.message is None:
+        return result
+    return result._replace(message=_FIELD.sub(lambda found: _TITLES.get(found[0], found[0]), result.message))
 
 
 def _answer(session: Session, results: Iterable[RowResult], step: Callable[[], None]) -> Counter[str]:

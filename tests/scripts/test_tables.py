@@ -75,6 +75,16 @@ def test_both_rows_of_a_reference_that_stands_there_twice_are_faulty(write: Writ
     ]
 
 
+def test_of_a_reference_that_stands_there_often_the_first_three_lines_are_named(write: Write) -> None:
+    rows = "E1,a\nE2,b\n" * 3 + "E1,c\n" * 2995
+    said = {fault for _, _, fault in cells(write("in.csv", f"case_id,naam\n{rows}"))}
+
+    assert said == {
+        "case_id 'E1' stands on lines 2, 4, 6 and 2995 more; keep one of them.",
+        "case_id 'E2' stands on lines 3, 5 and 7; keep one of them.",
+    }
+
+
 def test_a_row_without_its_reference_is_faulty(write: Write) -> None:
     ((_, _, fault),) = cells(write("in.csv", "case_id,naam\n,a\n"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -85,6 +86,25 @@ def test_results_come_as_so_many_rows_are_kept_and_a_reference_begins_anew(
 
     together = [("E1", "accept", 3), ("E2", "accept", 3), ("E3", "accept", 3)]
     assert kept == [*together, ("E4", "accept", 4), ("E4", "unchanged", 5), ("E5", "accept", 5)]
+
+
+def test_what_was_found_of_a_row_before_is_passed_on_in_its_place_and_kept_no_longer_than_a_row(
+    sqlite_engine: Engine, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workflow.batch.SIZE", 3)
+    fault = RowResult(3, "E1", "error", None, None, (), "Line 3 is wrong.")
+    read = []
+
+    def file() -> Iterator[Row | RowResult]:
+        for row in [*rows(("E1", ready())), *[fault] * 8, *rows(("E2", ready()))]:
+            read.append(row)
+            yield row
+
+    kept = [(result, len(read), count(sqlite_url, "cases")) for result in sqlite_engine.import_rows(file())]
+
+    (first, *_), *faults, (last, *_) = kept
+    assert (first.result, last.result) == ("accept", "accept")
+    assert faults == [(fault, at, 1) for at in (4, 4, 7, 7, 7, 10, 10, 10)]
 
 
 @pytest.mark.parametrize(("times", "ends", "tries"), [(1, ["accept", "accept"], 3), (99, ["error", "error"], 5)])

@@ -7,7 +7,7 @@ out the rows. So nothing is written before the file as a whole was found readabl
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
@@ -80,6 +80,8 @@ class Sheet:
     """References that stand in the file more than once, and where."""
     encoding: str = ""
     separator: str = ""
+    sheets: tuple[str, ...] = ()
+    """Of a workbook: the sheet that is read, and those with rows that are not."""
 
     @cached_property
     def is_workbook(self) -> bool:
@@ -137,9 +139,10 @@ def look_through(source: str, columns: Columns) -> Sheet:
         if path.stat().st_size > MOST_BYTES:
             raise UsageError(f"{source} is larger than {MOST_BYTES // 1_000_000} MB; split it.")
         if is_workbook(path):
-            from scripts.workbook import read_workbook
+            from scripts.workbook import read_workbook, sheets_with_rows
 
-            return _survey(path, columns, read_workbook(path), "", "")
+            survey = _survey(path, columns, read_workbook(path), "", "")
+            return replace(survey, sheets=sheets_with_rows(path))
         encoding = find_encoding(path)
         separator = find_separator(path, encoding, columns.known)
         return _survey(path, columns, read_csv(path, encoding, separator), encoding, separator)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
-from python_calamine import CalamineError, CalamineWorkbook
+from python_calamine import CalamineError, CalamineWorkbook, SheetMetadata, SheetTypeEnum, SheetVisibleEnum
 
 from scripts.records import FAILED, NUMERIC
 from workflow.errors import UsageError
@@ -44,6 +44,27 @@ def read_workbook(path: Path) -> Iterator[tuple[int, Sequence[str]]]:
                 yield number, texts
     except CalamineError as error:
         raise UsageError(f"{path} is not a workbook that can be read: {error}.") from None
+
+
+def sheets_with_rows(path: Path) -> tuple[str, ...]:
+    """The sheets that a person can see and that have more than a header; the first sheet, which is read, in front.
+
+    Of a workbook that `read_workbook` could read.
+    """
+    workbook = CalamineWorkbook.from_path(str(path))
+    first, *others = workbook.sheets_metadata
+    return first.name, *(sheet.name for sheet in others if _is_shown(sheet) and _has_rows(workbook, sheet.name))
+
+
+def _is_shown(sheet: SheetMetadata) -> bool:
+    return sheet.typ == SheetTypeEnum.WorkSheet and sheet.visible == SheetVisibleEnum.Visible
+
+
+def _has_rows(workbook: CalamineWorkbook, name: str) -> bool:
+    try:
+        return workbook.get_sheet_by_name(name).height > 1
+    except CalamineError:
+        return False  # what is not asked for need not be readable
 
 
 def cell_text(cell: Cell) -> str:

@@ -70,8 +70,8 @@ def import_file(
     rejected row is a result (its case waits for what is missing); exit 6 means that a row could not be processed.
     """
     sheet = look_through(file, EMPLOYERS)
-    for name in sheet.unknown:
-        click.echo(wrapped(f"Column '{name}' means nothing here and is skipped.", "  ", first=""), err=True)
+    for remark in _remarks(sheet):
+        click.echo(wrapped(remark, "  ", first=""), err=True)
     results = session.engine.import_rows(
         _rows(sheet),
         advance=advance,
@@ -87,6 +87,14 @@ def import_file(
         _print_summary(counts, dry_run=dry_run, accepted=accept_warnings)
     if counts["error"]:
         click.get_current_context().exit(ROWS_FAILED)
+
+
+def _remarks(sheet: Sheet) -> Iterator[str]:
+    """What of the file is not read."""
+    for name in sheet.unknown:
+        yield f"Column '{name}' means nothing here and is skipped."
+    if unread := " and ".join(f"'{name}'" for name in sheet.sheets[1:]):
+        yield f"Only the first sheet, '{sheet.sheets[0]}', is read; there are rows on {unread} too."
 
 
 @contextmanager

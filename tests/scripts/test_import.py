@@ -1,4 +1,5 @@
 import csv
+import json
 import zipfile
 from collections.abc import Callable
 from datetime import date
@@ -116,6 +117,34 @@ def test_unknown_columns_are_named_on_standard_error(desk: Desk, write: Write) -
 
     assert "Column 'Kleur' means nothing here" in result.stderr
     assert result.exit_code == 0
+
+
+def test_the_sheets_of_a_workbook_that_are_not_read_are_named_when_they_hold_rows(desk: Desk, tmp_path: Path) -> None:
+    path = tmp_path / "in.xlsx"
+    row = sample()[0]
+    book = openpyxl.Workbook()
+    book.active.title = "Werkgevers"
+    for title in ("Werkgevers", "Oud", "Leeg", "Titel", "Lijst", "Ouder"):
+        sheet = book["Werkgevers"] if title == "Werkgevers" else book.create_sheet(title)
+        for cells in {"Leeg": [], "Titel": [["Toelichting"]]}.get(title, [[*row], [*row.values()]]):
+            sheet.append(cells)
+    book.create_chartsheet("Grafiek")
+    book["Lijst"].sheet_state = "hidden"
+    book.active = book["Oud"]
+    book.save(path)
+
+    result = desk.run(f"import {path} --json")
+    del book["Ouder"]
+    book.save(path)
+    one = desk.run(f"import {path}").stderr
+    del book["Oud"]
+    book.save(path)
+
+    said = " ".join(result.stderr.split())
+    assert said == "Only the first sheet, 'Werkgevers', is read; there are rows on 'Oud' and 'Ouder' too."
+    assert (result.exit_code, len(json.loads(result.stdout))) == (0, 1)
+    assert "there are rows on 'Oud' too." in " ".join(one.split())
+    assert desk.run(f"import {path}").stderr == ""
 
 
 def test_a_missing_column_refuses_the_whole_file(desk: Desk, write: Write) -> None:

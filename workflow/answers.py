@@ -226,3 +226,5 @@ class RowResult(NamedTuple):
     problems: tuple[Problem, ...] = ()
     """Everything found, info and accepted warnings included."""
     message: str | None = None
+    changed: tuple[str, ...] = ()
+    """Fields of a case that was there before, to which the row gave another value."""

@@ -209,7 +209,7 @@ class Batch:
         return self._result(item, work, judgement)
 
     def _update(self, item: _Item, work: Work) -> RowResult:
-        event, _ = commands.record(work, item.facts, letters=self.letters, amend=False)
+        event, changed = commands.record(work, item.facts, letters=self.letters, amend=False)
         move, judgement = self._judge(work, work.case.facts)
         definition, before = self.rules.definition, work.before
         waits = work.case.state == definition.initial
@@ -217,7 +217,7 @@ class Batch:
         fresh = before is not None and never_left(definition, before) and not judgement.blocking
         if waits and (event or fresh):
             self._try(work, move)
-        return self._result(item, work, judgement)
+        return self._result(item, work, judgement)._replace(changed=changed)
 
     def _try(self, work: Work, move: Move) -> None:
         if not self.advance:

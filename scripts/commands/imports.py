@@ -31,7 +31,6 @@ EMPLOYERS = Columns(
 """The Dutch columns of an import file."""
 
 _TITLES = {str(column.field): name for name, column in COLUMNS.items()}
-"""What the file calls a field."""
 _FIELD = re.compile(r"\b[a-z_]+\.[a-z_]+")
 
 _ENDINGS = {
@@ -125,7 +124,12 @@ def _by_column(result: RowResult) -> RowResult:
     """A result whose message calls fields as the columns of the file are called."""
     if result.message is None:
         return result
-    return result._replace(message=_FIELD.sub(lambda found: _TITLES.get(found[0], found[0]), result.message))
+    return result._replace(message=_FIELD.sub(lambda found: _title(found[0]), result.message))
+
+
+def _title(path: str) -> str:
+    """What the file calls a field."""
+    return _TITLES.get(path, path)
 
 
 def _answer(session: Session, results: Iterable[RowResult], step: Callable[[], None]) -> Counter[str]:
@@ -154,16 +158,19 @@ def _document(result: RowResult) -> dict[str, object]:
         "case": result.case,
         "state": result.state,
         "codes": list(dict.fromkeys(problem.code for problem in result.problems)),
+        "changed": list(result.changed),
     }
     return document if result.message is None else {**document, "message": result.message}
 
 
 def _lines(result: RowResult, signs: Marks, session: Session) -> Iterator[str]:
-    """A line for each row, and for a row that stays behind what is wrong with it."""
+    """A line for each row, what it changed in a known case, and for a row that stays behind what is wrong with it."""
     sign = {"warn": signs.warning, "reject": signs.no, "error": signs.no, "accept": signs.yes}.get(result.result, "=")
     where = "  ".join(part for part in (result.case, result.state) if part)
     name = plain(result.external_reference)
     yield f"{sign} {result.row:>4}  {name:<8}  {result.result:<9}  {where}".rstrip()
+    if result.changed:
+        yield wrapped(f"Changed: {', '.join(_title(path) for path in result.changed)}", " " * 10, first=" " * 8)
     if result.message is not None:
         yield wrapped(result.message, " " * 8)
     for problem in result.problems:

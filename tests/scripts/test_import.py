@@ -1,4 +1,5 @@
 import csv
+import io
 import json
 import zipfile
 from collections.abc import Callable
@@ -17,6 +18,14 @@ def sample() -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def as_csv(rows: list[dict[str, str]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
 def test_every_row_of_the_sample_ends_as_expected(desk: Desk) -> None:
     results = desk.ask(f"import {SAMPLE} --advance --accept-warnings")
 
@@ -33,6 +42,36 @@ def test_the_same_file_again_changes_nothing(desk: Desk) -> None:
 
     assert {result["result"] for result in again} == {"unchanged"}
     assert "18 rows: 18 unchanged." in desk.run(f"import {SAMPLE}").stdout
+
+
+def test_a_row_says_which_fields_of_its_case_it_changed_and_never_a_value(desk: Desk, write: Write) -> None:
+    rows = sample()[:3]
+    known = write("known.csv", as_csv(rows))
+    opened = desk.ask(f"import {known}")
+    rows[0] |= {"loonheffingennummer": "999900122L01", "contactpersoon": "Iemand Anders"}
+    rows[1] |= {"bedrijfsnaam": "", "e_mailadres": "", "raamwerkcontractnummer": "", "werkgever_id": ""}
+    rows[1]["dertiende_maand"] = ""
+    path = write("in.csv", as_csv(rows))
+
+    dry = desk.ask(f"import {path} --dry-run")
+    shown = desk.run(f"import {path} --dry-run").stdout
+    real = desk.ask(f"import {path}")
+
+    assert [result["changed"] for result in opened] == [[], [], []]
+    assert [result["changed"] for result in real] == [
+        ["registration.wage_tax_number", "registration.contact_name"],
+        [
+            *("registration.company_name", "registration.email", "registration.framework_contract_number"),
+            *("registration.loket_employer_id", "registration.thirteenth_month"),
+        ],
+        [],
+    ]
+    assert [result["changed"] for result in dry] == [result["changed"] for result in real]
+    assert "\n        Changed: loonheffingennummer, contactpersoon\n" in shown
+    names = "bedrijfsnaam, e_mailadres, raamwerkcontractnummer,\n          werkgever_id, dertiende_maand"
+    assert f"\n        Changed: {names}\n" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+    assert not any(value in f"{dry} {real} {shown}" for value in ("999900122", "Iemand"))
 
 
 def test_a_dry_run_writes_nothing(desk: Desk) -> None:

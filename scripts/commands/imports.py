@@ -55,7 +55,11 @@ _ENDINGS = {
 @click.option("--advance", is_flag=True, help="Move each case to registered when nothing stands in its way.")
 @click.option("--accept-warnings", is_flag=True, help="Accept every warning; who did is in the history.")
 @click.option("--dry-run", is_flag=True, help="Judge every row and write nothing.")
-@click.option("--no-letters", is_flag=True, help="Mail nobody: to take over couplings that are running already.")
+@click.option(
+    "--no-letters",
+    is_flag=True,
+    help="No letters now; reminders follow when they are due: to take over couplings that are running already.",
+)
 @json_option
 @actor_option
 @pass_session
@@ -83,7 +87,7 @@ def import_file(
     with _program_at_rest(), progress("importing", sheet.count, session, scrolls=True) as step:
         counts = _answer(session, map(_by_column, results), step)
     if not session.json:
-        _print_summary(counts, dry_run=dry_run, accepted=accept_warnings)
+        _print_summary(counts, dry_run=dry_run, accepted=accept_warnings, letters=not no_letters)
     if counts["error"]:
         click.get_current_context().exit(ROWS_FAILED)
 
@@ -179,9 +183,13 @@ def _lines(result: RowResult, signs: Marks, session: Session) -> Iterator[str]:
             yield wrapped(f"{problem.code}: {said}", " " * 10, first=" " * 8)
 
 
-def _print_summary(counts: Counter[str], *, dry_run: bool, accepted: bool) -> None:
+def _print_summary(counts: Counter[str], *, dry_run: bool, accepted: bool, letters: bool) -> None:
     said = ", ".join(f"{counts[result]} {words}" for result, words in _ENDINGS.items() if counts[result])
-    tail = " Nothing was written (--dry-run)." if dry_run else ""
-    click.echo(f"{sum(counts.values())} rows: {said}.{tail}")
+    tail = ""
+    if dry_run:
+        tail = " Nothing was written (--dry-run)."
+    elif not letters:
+        tail = " No letters now; reminders follow when they are due (--no-letters)."
+    click.echo(wrapped(f"{sum(counts.values())} rows: {said}.{tail}", "  ", first=""))
     if counts["warn"] and not (dry_run or accepted):
         click.echo("Next: schakel advance CASE --accept CODE, for each warning that is right")

@@ -3,7 +3,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import openpyxl
@@ -248,3 +248,21 @@ def test_no_letters_is_said_in_the_history(desk: Desk, write: Write) -> None:
     desk.ask(f"import {path} --advance --no-letters")
 
     assert all(event["letters"] == [] and event["via"] == "import" for event in desk.ask("history E01"))
+
+
+def test_without_letters_now_the_reminders_follow_and_help_and_summary_say_so(desk: Desk, write: Write) -> None:
+    path = write("in.csv", "\n".join(SAMPLE.read_text("utf-8").splitlines()[:2]))
+    told = "no letters now; reminders follow when they are due"
+
+    helped, dry, done, usual = (
+        " ".join(desk.run(f"import {words}").stdout.split())
+        for words in ("--help", f"{path} --no-letters --dry-run", f"{path} --no-letters", f"{path}")
+    )
+
+    assert told in helped.lower()
+    assert "Mail nobody" not in helped
+    assert done.endswith("1 rows: 1 accepted. No letters now; reminders follow when they are due (--no-letters).")
+    assert dry.endswith("1 rows: 1 accepted. Nothing was written (--dry-run).")
+    assert "etters" not in usual
+    desk.clock.moment += timedelta(days=60)
+    assert desk.ask("tick")["reminders"] > 0

@@ -55,7 +55,7 @@ class _Answer(NamedTuple):
 
 
 _Step = Callable[[], Awaitable[SMTPResponse]]
-_OPENING = frozenset({Phase.CONNECT, Phase.HELLO, Phase.TLS, Phase.LOGIN})
+OPENING = frozenset({Phase.CONNECT, Phase.HELLO, Phase.TLS, Phase.LOGIN})
 _NOT_LOGGED_IN = frozenset({530, 534, 535, 538})  # 'authenticate first', 'encrypt first': about our settings
 _GOODBYE_WAIT = 2.0
 _PIECE = 1 << 16  # of a letter at a time: TLS would swallow it whole, and nothing could be seen to be unsent
@@ -220,7 +220,7 @@ class Connection:
         kind = (code or 0) // 100
         said_more, unsent = self._left_over()
         is_accepted = kind == wanted and not unsent
-        is_plain_refusal = kind in (4, 5) and phase not in _OPENING and code != 421
+        is_plain_refusal = kind in (4, 5) and phase not in OPENING and code != 421
         if said_more or unsent or not (is_accepted or is_plain_refusal):
             self._drop()
         return None if is_accepted else Reply(_outcome(phase, code), phase, code, _presentable(words, self._secrets))
@@ -242,7 +242,7 @@ class Connection:
 
 def _outcome(phase: Phase, code: int | None) -> Outcome:
     kind = (code or 0) // 100
-    if kind == 5 and phase not in _OPENING and (phase is Phase.DATA or code not in _NOT_LOGGED_IN):
+    if kind == 5 and phase not in OPENING and (phase is Phase.DATA or code not in _NOT_LOGGED_IN):
         return Outcome.FAILED
     return Outcome.UNKNOWN if phase is Phase.DATA and kind not in (4, 5) else Outcome.RETRY
 

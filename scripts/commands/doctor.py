@@ -15,7 +15,7 @@ from scripts.output import local, marks, print_json, wrapped
 from scripts.parameters import examples, json_option
 from scripts.wiring import Session, pass_session
 from workflow.clock import AMSTERDAM, local_day
-from workflow.errors import SchakelError, StoreError, UsageError
+from workflow.errors import SchakelError, StoreError
 
 if TYPE_CHECKING:  # heavy, and not needed for the help
     from scripts.ledger_checkup import Found
@@ -79,6 +79,7 @@ def doctor(session: Session, after_restore: bool, again: bool, release: bool) ->
 def _examine(session: Session) -> Iterator[Finding]:
     """Every finding; a check that ends in an error is one, unless that is the database's, which was told already."""
     from scripts.ledger_checkup import examine_key, examine_ledger
+    from scripts.mail_checkup import examine_mail
 
     checks: tuple[tuple[str, Callable[[Session], Iterator[Found]]], ...] = (
         ("actor", _actor),
@@ -86,7 +87,7 @@ def _examine(session: Session) -> Iterator[Finding]:
         ("database", _database),
         ("clock", _clock),
         ("signing key", examine_key),
-        ("mail", _mail),
+        ("mail", examine_mail),
         ("worker", _worker),
         ("restore", _restore),
         ("loket", _loket),
@@ -168,49 +169,6 @@ def _clock(session: Session) -> Iterator[Found]:
         yield "warn", message, "set the clock right before anything else is done"
     else:
         yield "ok", f"{local(now)} in Amsterdam.", ""
-
-
-def _mail(session: Session) -> Iterator[Found]:
-    from scripts.passes import mail_server
-
-    settings = session.settings
-    try:
-        if mail_server(settings) is None:
-            todo = "set smtp_url in schakel.toml, or SCHAKEL_SMTP_URL"
-            yield "warn", "There is no mail server: letters wait.", todo
-    except UsageError as error:
-        yield "fail", str(error), "set it right in schakel.toml"
-    names = ("mail_from", "mail_asr", "mail_keylane", "mail_operations")
-    empty = [name for name in names if not getattr(settings, name)]
-    if empty:
-        message = f"No address for {', '.join(empty)}: those letters wait."
-        yield "warn", message, "set them in schakel.toml"
-    yield from _letters(session)
-
-
-def _letters(session: Session) -> Iterator[Found]:
-    from scripts.passes import desk_of
-    from workflow.storage import letters
-    from workflow.storage.erasing import erased_by_state
-
-    with session.database.reading() as store:
-        counts, erased = letters.count_unsent(store), erased_by_state(store)
-        homeless = letters.count_homeless(store)
-    said = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
-    yield "ok", f"Letters besides those that were sent: {said}." if said else "No letter waits.", ""
-    if failed := counts.get("failed", 0) - erased.get("failed", 0):
-        todo = "schakel mail list --state failed, mend the cause, then schakel mail retry ID"
-        yield "warn", f"{failed} of them failed for good.", todo
-    if unknown := counts.get("unknown", 0) - erased.get("unknown", 0):
-        message = f"{unknown} of them may or may not have arrived, and wait for your decision."
-        todo = "schakel mail list --state unknown, ask the reader, then schakel mail resolve ID --sent|--resend"
-        yield "warn", message, todo
-    for role, count in sorted(homeless.items()):
-        if role in desk_of(session.settings).addresses:
-            yield "ok", f"{count} of them get the address of {role} at the next pass.", ""
-            continue
-        todo = "schakel record CASE registration email=…" if role == "applicant" else f"set mail_{role} in schakel.toml"
-        yield "warn", f"{count} of them wait for an address of {role}.", todo
 
 
 def _restore(session: Session) -> Iterator[Found]:

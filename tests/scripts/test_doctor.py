@@ -100,6 +100,46 @@ def test_doctor_fails_on_a_mail_server_without_a_sender(ready: Desk) -> None:
     assert "fail" in {found["result"] for found in findings(ready, "mail", code=1)}
 
 
+def test_doctor_names_each_setting_that_should_be_an_address_and_is_none(ready: Desk) -> None:
+    right = {"SCHAKEL_MAIL_KEYLANE": "koppel@keylane.example", "SCHAKEL_MAIL_AUDITOR": "ra@müller.example"}
+    wrong = {"MAIL_FROM": "geen adres", "MAIL_ASR": "asr example", "REPLY_TO": "team@example,com"}
+    ready.environ |= {**right, **{f"SCHAKEL_{name}": value for name, value in wrong.items()}}
+
+    failed = [found for found in findings(ready, "mail", code=1) if found["result"] == "fail"]
+
+    assert [found["message"] for found in failed] == [
+        f"{name} is not usable: {why}."
+        for name, why in (
+            ("mail_from", "this is not one plain e-mail address"),
+            ("mail_asr", "this is not one plain e-mail address"),
+            ("reply_to", "the domain of this address is not one"),
+        )
+    ]
+    assert failed[1]["todo"] == "set it right in schakel.toml, or in SCHAKEL_MAIL_ASR"
+    ready.environ |= {f"SCHAKEL_{name}": "a@example.com" for name in wrong}
+    assert all(found["result"] != "fail" for found in findings(ready, "mail"))
+
+
+def test_doctor_says_that_letters_wait_for_a_server_that_could_not_be_reached_in_its_last_words(
+    ready: Desk, url: str
+) -> None:
+    ready.environ |= {"SCHAKEL_SMTP_URL": "smtp://127.0.0.1:1", "SCHAKEL_MAIL_FROM": "from@example.com"}
+    ready.environ["SCHAKEL_DATABASE_URL"] = url
+    ready.open("E06")
+    before = findings(ready, "mail")
+    ready.run("tick")
+
+    (said,) = [found for found in findings(ready, "mail") if "reached" in found["message"]]
+    words = ready.ask("mail show 1")["reason"]
+
+    assert not any("reached" in found["message"] for found in before)
+    assert words.startswith("connect: ")
+    assert said["result"] == "warn"
+    assert said["message"].endswith(f"last try, at 2026-04-20 10:00: {words}")
+    settle(ready, LetterState.SENT)
+    assert not any("reached" in found["message"] for found in findings(ready, "mail"))
+
+
 @pytest.mark.parametrize(
     ("beats", "silent", "result", "words"),
     [

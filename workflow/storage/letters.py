@@ -5,7 +5,7 @@ Every change names the state and the token it expects, so whoever lost its lease
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -174,8 +174,12 @@ def add_attempt(store: Store, row: OutboxRow, attempt: Attempt) -> None:
 
 def attempts_of(store: Store, letter_id: int) -> list[Attempt]:
     """The tries to send a letter, oldest first."""
-    found = store.select(outbox_queries.attempts_of_letter, {"number": letter_id})
-    return [Attempt(r["at"], r["phase"], r["outcome"], r["code"], r["words"]) for r in found]
+    return [_attempt(row) for row in store.select(outbox_queries.attempts_of_letter, {"number": letter_id})]
+
+
+def last_attempt_in_vain(store: Store) -> Attempt | None:
+    """The last try to send any letter, when that one still waits; None: it does not, or nothing was tried."""
+    return next((_attempt(row) for row in store.select(outbox_queries.last_attempt_in_vain, {})), None)
 
 
 def letter_by_id(store: Store, letter_id: int) -> OutboxRow | None:
@@ -263,6 +267,10 @@ def _answer(store: Store, rows: Iterable[Any]) -> Answer:
 
 def _built(row: OutboxRow) -> dict[str, Any]:
     return {name: getattr(row, name) for name in ("message_id", "subject", "message", "sha256")}
+
+
+def _attempt(row: Mapping[str, Any]) -> Attempt:
+    return Attempt(row["at"], row["phase"], row["outcome"], row["code"], row["words"])
 
 
 def _rows(store: Store, *where: Any, limit: int | None = None) -> list[OutboxRow]:

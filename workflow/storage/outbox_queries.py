@@ -257,3 +257,10 @@ def attempts_of_letter() -> Executable:
     return (
         select(outbox_attempts).where(outbox_attempts.c.outbox_id == bindparam("number")).order_by(outbox_attempts.c.id)
     )
+
+
+def last_attempt_in_vain() -> Executable:
+    """The last try to send any letter, if that letter waits."""
+    last = select(func.max(outbox_attempts.c.id)).scalar_subquery()
+    tried = select(outbox_attempts).join(outbox, outbox.c.id == outbox_attempts.c.outbox_id)
+    return tried.where(outbox_attempts.c.id == last, IS_PENDING)

@@ -1,0 +1,82 @@
+"""What `doctor` asks about mail: can letters go out by these settings, and what became of those that were written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from notifications.smtp import OPENING
+from notifications.smtp_url import NoMailbox, mailbox
+from scripts.ledger_checkup import Found
+from scripts.output import local
+from scripts.passes import desk_of, mail_server
+from scripts.settings import Settings
+from scripts.wiring import Session
+from workflow.errors import UsageError
+from workflow.storage import letters
+from workflow.storage.erasing import erased_by_state
+from workflow.storage.letters import Attempt
+
+_ADDRESSES = ("mail_from", "mail_asr", "mail_keylane", "mail_operations")
+"""The settings without which some letters wait."""
+
+
+def examine_mail(session: Session) -> Iterator[Found]:
+    """Whether letters can go out: the server, the addresses in the settings, and what became of the letters."""
+    settings = session.settings
+    try:
+        if mail_server(settings) is None:
+            todo = "set smtp_url in schakel.toml, or SCHAKEL_SMTP_URL"
+            yield "warn", "There is no mail server: letters wait.", todo
+    except UsageError as error:
+        yield "fail", str(error), "set it right in schakel.toml"
+    empty = [name for name in _ADDRESSES if not getattr(settings, name)]
+    if empty:
+        message = f"No address for {', '.join(empty)}: those letters wait."
+        yield "warn", message, "set them in schakel.toml"
+    yield from _wrong_addresses(settings)
+    yield from _letters(session)
+
+
+def _wrong_addresses(settings: Settings) -> Iterator[Found]:
+    """Settings that would make each letter they are used for fail for good."""
+    for name in (*_ADDRESSES, "mail_auditor", "reply_to"):
+        try:
+            if address := getattr(settings, name):
+                mailbox(address)
+        except NoMailbox as error:
+            todo = f"set it right in schakel.toml, or in SCHAKEL_{name.upper()}"
+            yield "fail", f"{name} is not usable: {error}.", todo
+
+
+def _letters(session: Session) -> Iterator[Found]:
+    with session.database.reading() as store:
+        counts, erased = letters.count_unsent(store), erased_by_state(store)
+        homeless, last = letters.count_homeless(store), letters.last_attempt_in_vain(store)
+    said = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+    yield "ok", f"Letters besides those that were sent: {said}." if said else "No letter waits.", ""
+    if last is not None and last.phase in OPENING and session.settings.smtp_url is not None:
+        yield _unreached(last)
+    if failed := counts.get("failed", 0) - erased.get("failed", 0):
+        todo = "schakel mail list --state failed, mend the cause, then schakel mail retry ID"
+        yield "warn", f"{failed} of them failed for good.", todo
+    if unknown := counts.get("unknown", 0) - erased.get("unknown", 0):
+        message = f"{unknown} of them may or may not have arrived, and wait for your decision."
+        todo = "schakel mail list --state unknown, ask the reader, then schakel mail resolve ID --sent|--resend"
+        yield "warn", message, todo
+    for role, count in sorted(homeless.items()):
+        if role in desk_of(session.settings).addresses:
+            yield "ok", f"{count} of them get the address of {role} at the next pass.", ""
+            continue
+        todo = "schakel record CASE registration email=…" if role == "applicant" else f"set mail_{role} in schakel.toml"
+        yield "warn", f"{count} of them wait for an address of {role}.", todo
+
+
+def _unreached(last: Attempt) -> Found:
+    """That letters wait since the server could not be reached, in its own words or those of the system."""
+    said = " ".join(str(part) for part in (last.code, last.words) if part)
+    message = f"Letters wait: the mail server could not be reached at the last try, at {local(last.at)}: {last.phase}: "
+    return (
+        "warn",
+        f"{message}{said}",
+        "see that it runs and that smtp_url is right; later passes try again by themselves",
+    )

@@ -10,6 +10,9 @@ from workflow.errors import UsageError
 if TYPE_CHECKING:
     from scripts.settings import Settings
 
+_SECRETS = ("password", "sslpassword", "oauth_client_secret")
+"""What libpq takes a secret by in the query of a URL."""
+
 
 def read_password(path: Path | None, setting: str) -> str | None:
     """The first line of a password's file; None when none is set. Raises UsageError naming the setting."""
@@ -41,3 +44,19 @@ def database_url(settings: Settings) -> str:
     if url.password is not None:
         raise UsageError("There is a password in SCHAKEL_DATABASE_URL and one in a file: take it out of the URL.")
     return url.set(password=password).render_as_string(hide_password=False)
+
+
+def url_to_keep(text: str) -> tuple[str, bool]:
+    """The URL of a database as a file may hold it, a SQLite file by its full path; and whether a password was left out.
+
+    Raises UsageError when it is no URL.
+    """
+    from workflow.storage.database import parse_url
+
+    url = parse_url(text)
+    if url.get_backend_name() == "sqlite":
+        file = str(url.database)
+        is_whole = file.startswith(("/", "file:"))
+        return (text if is_whole else url.set(database=str(Path(file).absolute())).render_as_string()), False
+    bare = url._replace(password=None).difference_update_query(_SECRETS)
+    return (text, False) if bare == url else (bare.set(drivername="postgresql").render_as_string(), True)

@@ -106,9 +106,20 @@ def load(environ: Mapping[str, str], folder: Path | None = None, *, must_exist: 
         raise UsageError(_explain(error, environ, path)) from None
 
 
+def given_names(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The settings that the environment gives, in the order of the file."""
+    given = _Environment(environ)()
+    return tuple(name for name in Settings.model_fields if name in given)
+
+
+def variable_of(name: str) -> str:
+    """What a setting is called in the environment."""
+    return PREFIX + name.upper()
+
+
 def unknown_variables(environ: Mapping[str, str]) -> tuple[str, ...]:
     """Variables that begin with `SCHAKEL_` and mean nothing: probably a typing error."""
-    known = {PREFIX + name.upper() for name in Settings.model_fields} | set(ENVIRONMENT_ONLY)
+    known = {variable_of(name) for name in Settings.model_fields} | set(ENVIRONMENT_ONLY)
     return tuple(sorted(name for name in environ if name.startswith(PREFIX) and name not in known))
 
 
@@ -136,7 +147,7 @@ def _explain(error: ValidationError, environ: Mapping[str, str], path: Path) -> 
     lines = []
     for fault in error.errors(include_input=False, include_url=False):
         name = str(fault["loc"][0])
-        variable = PREFIX + name.upper()
+        variable = variable_of(name)
         where = variable if environ.get(variable) else f"'{name}' in {path}"
         said = fault["msg"]
         lines.append(f"The setting {where} is wrong: {said[:1].lower()}{said[1:]}.")

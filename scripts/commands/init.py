@@ -3,67 +3,20 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from scripts.output import marks, print_json, wrapped
 from scripts.parameters import examples, json_option
 from scripts.wiring import Session, pass_session
+from workflow.errors import UsageError
 from workflow.private_file import make_private
 
-SETTINGS_TEXT = """\
-# Settings of Schakel. A line that begins with '#' is off. The environment beats this file: SCHAKEL_ and the name in
-# capitals, such as SCHAKEL_DATABASE_URL. Check with: schakel doctor
-
-# Where the cases are kept: SQLite in one file, or PostgreSQL.
-# database_url = "sqlite:////full/path/schakel.db"
-# database_url = "postgresql://user@host/schakel"
-# The password of PostgreSQL, on the first line of a file; without it PGPASSFILE or ~/.pgpass serves.
-# database_password_file = "/full/path/database-password"
-
-# The key that signs checkpoints; keep a copy elsewhere, and let no one else read it.
-# signing_key = "/full/path/signing.key"
-
-# A file to which each pass appends the newest checkpoint, best on another disk; and who is mailed it each morning.
-# checkpoint_file = "/full/path/checkpoints.txt"
-# mail_auditor = ""
-
-# Language of problem messages on the command line: "en" or "nl". A letter follows its case's language.
-# language = "en"
-
-# Whether Bevrijdingsdag (5 May) is a day off: "always", "lustrum" or "never".
-# liberation_day = "lustrum"
-
-# Years after which the personal data of an ended case may be erased.
-# retention_years = 7
-
-# Mail. Without smtp_url, letters wait. A password stands in a file of its own.
-# smtp_url = "smtp+starttls://user@mail.example:587"
-# smtp_password_file = "/full/path/smtp-password"
-# mail_from = "koppelingen@example.com"
-# mail_asr = ""
-# mail_keylane = ""
-# mail_operations = ""
-# reply_to = ""
-
-# Whether the worker answers Prometheus, and where.
-# metrics_port = 9464
-# metrics_address = "127.0.0.1"
-
-# What letters say of us; a line whose setting is empty is left out.
-# team_name = ""
-# team_phone = ""
-# form_url = "https://www.asr.nl/salarisverwerkers"
-
-# The payroll package's API.
-# loket_api_url = "https://api.loket.nl/v2"
-# loket_token_url = "https://oauth.loket.nl/token"
-# loket_credentials = "/full/path/loket.json"
-# Whether the worker checks every case once each working morning, and how often it may call in a minute.
-# loket_poll = true
-# loket_calls_per_minute = 120
-"""
+if TYPE_CHECKING:  # heavy, and not needed for the help
+    from scripts.settings import Settings
 
 
 @click.command(epilog=examples("schakel init", "SCHAKEL_DATABASE_URL=postgresql://me@host/schakel schakel init"))
@@ -72,16 +25,20 @@ SETTINGS_TEXT = """\
 def init(session: Session) -> None:
     """Make the database (or bring it up to date), a signing key and a settings file.
 
-    Nothing that exists is overwritten, so it is safe to run again. A ledger that was signed gets no other key.
+    Nothing that exists is overwritten, so it is safe to run again. A ledger that was signed gets no other key. What the
+    environment sets is written into a new settings file, but for passwords.
     """
     from scripts.passwords import database_url
-    from scripts.settings import load, settings_file
+    from scripts.settings import given_names, load, settings_file, variable_of
+    from scripts.settings_text import settings_text
 
     settings = load(session.environ, must_exist=False)
     url = database_url(settings)
     before = _upgrade(url)
     path = settings_file(session.environ)
-    made_settings = _make_settings(path)
+    given = given_names(session.environ)
+    made_settings = _make_settings(path, settings_text(settings, given))
+    unkept = [variable_of(name) for name in _not_in_file(path, settings, given)]
     made_key, verifier, signers = _make_key(settings.signing_key, url)
     if session.json:
         print_json(
@@ -93,7 +50,7 @@ def init(session: Session) -> None:
                     "verifier_key": verifier,
                     "missing": signers,
                 },
-                "settings": {"path": str(path), "made": made_settings},
+                "settings": {"path": str(path), "made": made_settings, "only_in_environment": unkept},
             }
         )
         return
@@ -107,6 +64,10 @@ def init(session: Session) -> None:
         todo = f"To do, where events are signed: put that key back from its copy at {settings.signing_key}"
         click.echo(wrapped(f"{todo}. A ledger that two keys signed never verifies again.", " " * 16))
     click.echo(f"{marks().yes} Settings      {_made(made_settings)}: {path}")
+    if unkept:
+        names = " and ".join(unkept)
+        said = f"It does not say what is in {names}: the environment decides, and must be set in every shell."
+        click.echo(wrapped(f"{said} Or set it in that file, and a password in one of its own.", " " * 16))
     if verifier:
         click.echo("Verifier key, to be kept by whoever checks us:")
         click.echo(f"  {verifier}")
@@ -154,12 +115,24 @@ def _key_name() -> str:
     return f"schakel/{host}"
 
 
-def _make_settings(path: Path) -> bool:
+def _make_settings(path: Path, text: str) -> bool:
     try:
-        make_private(path, SETTINGS_TEXT)
+        make_private(path, text)
     except FileExistsError:
         return False
     return True
+
+
+def _not_in_file(path: Path, settings: Settings, given: Iterable[str]) -> list[str]:
+    """Settings that the environment gives and of which the file says something else, or nothing."""
+    from scripts.settings import load
+    from scripts.settings_text import is_said_by
+
+    try:
+        alone = load({"SCHAKEL_SETTINGS": str(path)})
+        return [name for name in given if not is_said_by(alone, settings, name)]
+    except UsageError:  # what it says instead is wrong
+        return list(given)
 
 
 def _made(fresh: bool) -> str:

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.commands.init import SETTINGS_TEXT
 from scripts.settings import Settings, load, settings_file, unknown_variables
+from scripts.settings_text import SETTINGS_TEXT
 from workflow import UsageError
 
 Write = Callable[[str, str | bytes], Path]

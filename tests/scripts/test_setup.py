@@ -7,13 +7,16 @@ import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from pydantic import SecretStr
 
 from scripts.cli import COMMANDS, cli
-from scripts.commands.init import SETTINGS_TEXT
+from scripts.settings import given_names, load
+from scripts.settings_text import SETTINGS_TEXT, is_said_by, settings_text
 from scripts.wiring import Session
 from scripts.worker import Worker
 from tests.scripts.desk import GOOD, Desk
@@ -21,6 +24,7 @@ from workflow import UsageError
 from workflow.ledger.signing import make_key
 
 ROOT = Path(__file__).parents[2]
+Write = Callable[[str, str | bytes], Path]
 FORBIDDEN = {"rich", "holidays", "alembic", "cryptography", "openpyxl", "python_calamine", "psycopg"}
 
 
@@ -66,6 +70,64 @@ def test_a_disk_that_is_full_leaves_no_half_file_and_the_next_init_makes_it_whol
     made = bare_desk.ask("init")
     assert (made["settings"]["made"], made["signing_key"]["made"]) == (False, True)
     assert bare_desk.ask("doctor")["ok"] is True
+
+
+def test_init_writes_what_the_environment_gave_so_that_another_shell_finds_it(
+    bare_desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "home").mkdir(mode=0o700)
+    monkeypatch.chdir(tmp_path / "home")
+    given = {"DATABASE_URL": "sqlite:///here.db", "SIGNING_KEY": "key", "TEAM_NAME": 'Team "K"', "LOKET_POLL": "yes"}
+    bare_desk.environ |= {f"SCHAKEL_{name}": value for name, value in given.items()}
+    bare_desk.environ |= {"SCHAKEL_SMTP_URL": "smtps://me@mail.example", "SCHAKEL_RETENTION_YEARS": "9"}
+    made = bare_desk.ask("init")
+    bare_desk.open("E06")
+
+    monkeypatch.chdir(tmp_path)
+    bare_desk.environ = {"SCHAKEL_SETTINGS": bare_desk.environ["SCHAKEL_SETTINGS"], "SCHAKEL_ACTOR": "anna"}
+    found = load(bare_desk.environ)
+    checks = {check["check"]: check for check in bare_desk.ask("doctor", code=1)["checks"]}
+
+    assert (made["settings"]["made"], made["settings"]["only_in_environment"]) == (True, [])
+    assert (found.team_name, found.loket_poll, found.retention_years) == ('Team "K"', True, 9)
+    assert found.smtp_url == SecretStr("smtps://me@mail.example")
+    assert [case["external_reference"] for case in bare_desk.ask("list")] == ["E06"]
+    assert (checks["database"]["result"], checks["signing key"]["result"]) == ("ok", "ok")
+    assert str(tmp_path / "home" / "key") in checks["signing key"]["message"]
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://me:hunter2@db.example/s", "postgresql://me@db.example/s?password=hunter2"]
+)
+def test_a_password_in_the_url_is_not_written_but_where_it_belongs_is_said(
+    write: Write, tmp_path: Path, url: str
+) -> None:
+    environ = {"SCHAKEL_DATABASE_URL": url, "SCHAKEL_SMTP_URL": "smtps://me:hunter2@mail.example"}
+    given = load(environ, tmp_path)
+    text = settings_text(given, given_names(environ))
+    write("schakel.toml", text)
+
+    found = load({}, tmp_path)
+
+    assert "hunter2" not in text
+    assert (found.database_url, found.smtp_url) == ("postgresql://me@db.example/s", None)
+    assert text.index("# Its password stood in SCHAKEL_DATABASE_URL") < text.index('\ndatabase_url = "')
+    assert not any(is_said_by(found, given, name) for name in ("database_url", "smtp_url"))
+
+
+def test_init_leaves_a_file_that_is_there_and_says_what_only_the_environment_says(bare_desk: Desk) -> None:
+    path = Path(bare_desk.environ["SCHAKEL_SETTINGS"])
+    path.parent.mkdir(mode=0o700)
+    path.write_text(f'signing_key = "{bare_desk.environ["SCHAKEL_SIGNING_KEY"]}"\nlanguage = "en"\n')
+    before = path.read_text()
+
+    made = bare_desk.ask("init")["settings"]
+    said = " ".join(bare_desk.run("init", SCHAKEL_LANGUAGE="nl").stdout.split())
+
+    assert (made["made"], made["only_in_environment"]) == (False, ["SCHAKEL_DATABASE_URL"])
+    assert "SCHAKEL_DATABASE_URL and SCHAKEL_LANGUAGE: the environment decides" in said
+    assert "in every shell" in said
+    assert path.read_text() == before
 
 
 def test_the_key_is_that_of_a_signed_note(bare_desk: Desk) -> None:

@@ -14,7 +14,7 @@ from workflow.definition import Facts, Json, LetterTo, Move, Problem, Severity
 from workflow.errors import Conflict, Refused, UsageError
 from workflow.events import Event, Kind
 from workflow.history import merge
-from workflow.judgement import Judgement, amendment_problems, judge
+from workflow.judgement import Judgement, amendment_problems, closed_words, judge
 from workflow.observation import check_sheets
 from workflow.schedule import is_on_hold
 from workflow.work import Rules, Work, times_told
@@ -71,9 +71,7 @@ def record(
     state = definition.state(case.state)
     open_ones = state.amendable if amend else ()
     if state.final and (closed := sorted(set(changed) - set(open_ones))):
-        may = f" Only {', '.join(open_ones)} may still change." if open_ones else ""
-        said = f"{case.reference} is {case.state}: its facts are closed, so {', '.join(closed)} cannot change.{may}"
-        refuse(work, said, command="record", fields=[*closed])
+        refuse(work, closed_words(case.reference, state, closed, by_hand=amend), command="record", fields=[*closed])
     if state.final:
         _refuse_unfit_amendment(work, merge(case.facts, changes), changed)
     sent, told = _notices(work, merge(case.facts, changes), changed) if letters else ((), {})

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from workflow.answers import Case, Verdict
-from workflow.definition import Context, Definition, Facts, Move, Problem, Severity, Validator
+from workflow.definition import Context, Definition, Facts, Move, Problem, Severity, State, Validator
 
 
 class Judgement(NamedTuple):
@@ -98,6 +98,19 @@ def open_problems(
     if move is None:
         return ()
     return judge(move, case.facts, context, standing=case.accepted, examination=examination).open
+
+
+def closed_words(case: str, state: State, closed: Collection[str], *, by_hand: bool) -> str:
+    """What is said of fields that an ended case keeps; by an import it keeps also those that a person may change."""
+    named = ", ".join(closed)
+    if by_hand:
+        may = f" Only {', '.join(state.amendable)} may still change." if state.amendable else ""
+        return f"{case} is {state.name}: its facts are closed, so {named} cannot change.{may}"
+    said = f"{case} is {state.name}: an import changes nothing in an ended case, so {named} cannot change."
+    for path in (path for path in closed if path in state.amendable):
+        sheet, _, name = path.partition(".")
+        said += f" By hand {path} can: schakel record {case} {sheet} {name}=…."
+    return f"{said} A new request takes a new external_reference."
 
 
 def amendment_problems(

@@ -30,8 +30,8 @@ EMPLOYERS = Columns(
 )
 """The Dutch columns of an import file."""
 
-_TITLES = {str(column.field): name for name, column in COLUMNS.items()}
-_FIELD = re.compile(r"\b[a-z_]+\.[a-z_]+")
+_TITLES = {"external_reference": REFERENCE_COLUMN, **{str(column.field): name for name, column in COLUMNS.items()}}
+_FIELD = re.compile(r"\b[a-z_]+\.[a-z_]+|\bexternal_reference\b")
 
 _ENDINGS = {
     # result        what the summary says
@@ -71,6 +71,9 @@ def import_file(
     Importing the same file again changes nothing, but with --advance it moves a case that waited for what has been
     settled since, such as a warning that is accepted now. One that was sent back moves only when its row has changed. A
     rejected row is a result (its case waits for what is missing); exit 6 means that a row could not be processed.
+
+    A case that has ended is not changed by an import: put an address right with record, and give a new request a new
+    case_id.
     """
     sheet = look_through(file, EMPLOYERS)
     for remark in _remarks(sheet):

@@ -142,10 +142,27 @@ def test_faults_call_fields_by_their_column_and_every_code_stands_in_plain_lines
     shown = desk.run(f"import {path}").stdout
 
     assert "bedrijfsnaam" in long["message"]
-    assert "so bedrijfsnaam cannot change" in closed["message"]
+    assert "so bedrijfsnaam cannot change. A new request takes a new case_id." in closed["message"]
     assert "registration." not in f"{long} {closed} {shown}"
     assert coded["codes"] == ["BSN_IN_TEXT"]
     assert "BSN_IN_TEXT: " in shown
+
+
+def test_what_import_refuses_of_an_ended_case_record_does_by_the_words_of_import(desk: Desk, write: Write) -> None:
+    rows = sample()[:1]
+    desk.ask(f"import {write('known.csv', as_csv(rows))}")
+    desk.ask("advance E01 withdraw --reason 'op verzoek'")
+    rows[0] |= {"e_mailadres": "ander@example.com", "bedrijfsnaam": "Anders B.V."}
+    path = write("in.csv", as_csv(rows))
+
+    (refused,) = desk.ask(f"import {path}")
+    told = refused["message"].partition("By hand e_mailadres can: schakel ")[2].partition("…. A new request")[0]
+    changed = desk.ask(f"{told}ander@example.com")["changed"]
+
+    assert "an import changes nothing in an ended case, so bedrijfsnaam, e_mailadres cannot" in refused["message"]
+    assert refused["message"].endswith("A new request takes a new case_id.")
+    assert changed == ["registration.email"]
+    assert "a new case_id" in desk.run("import --help").stdout.replace("\n ", "")
 
 
 def test_unknown_columns_are_named_on_standard_error(desk: Desk, write: Write) -> None:

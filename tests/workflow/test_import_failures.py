@@ -38,18 +38,24 @@ def test_a_row_that_may_not_be_opened_names_its_problems(sqlite_engine: Engine) 
     assert "external reference" in str(result.message)
 
 
-def test_a_row_that_would_change_an_ended_case_names_the_case_and_why(sqlite_engine: Engine) -> None:
+@pytest.mark.parametrize("field", ["contact_name", "email"])
+def test_a_row_that_would_change_an_ended_case_names_the_case_and_why_and_what_can_be_done(
+    sqlite_engine: Engine, field: str
+) -> None:
     facts = employer("loket_user", "registration")
     case = sqlite_engine.open_case(facts, external_reference="E7").case.reference
     sqlite_engine.advance(case, "withdraw", reason="op verzoek")
-    facts["registration"]["contact_name"] = "Iemand anders"
+    facts["registration"][field] = "iemand.anders@example.com"
+    hint = f" By hand registration.email can: schakel record {case} registration email=…."
+    by_hand = hint if field == "email" else ""
 
     (result,) = sqlite_engine.import_rows([Row(9, "E7", facts)])
 
     assert (result.row, result.external_reference, result.case, result.state) == (9, "E7", case, "withdrawn")
     assert (result.problems, result.message) == (
         (),
-        f"{case} is withdrawn: its facts are closed, so registration.contact_name cannot change.",
+        f"{case} is withdrawn: an import changes nothing in an ended case, so registration.{field} cannot change."
+        f"{by_hand} A new request takes a new external_reference.",
     )
     assert {step.event.kind for step in sqlite_engine.history(case)} >= {"refused"}
 

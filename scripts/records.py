@@ -6,6 +6,7 @@ import csv
 import io
 import unicodedata
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from workflow.errors import UsageError
@@ -22,6 +23,9 @@ ERRORS = frozenset(
 )
 """What an English and a Dutch Excel write for an error cell into a CSV."""
 _SEPARATORS = (",", ";", "\t")
+MOST_ABOVE = 20
+"""Lines among which a header is looked for that titles were written above."""
+_LONGEST_HEADER = 100_000
 
 
 def header_name(text: str) -> str:
@@ -56,8 +60,6 @@ def find_encoding(path: Path) -> str:
         raise UsageError(f"{path} is empty.")
     if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise UsageError(f"{path} is UTF-16 text; save it as 'CSV UTF-8'.")
-    if start == b"PK\x03\x04":
-        raise UsageError(f"{path} is a workbook; give it a name that ends in .xlsx.")
     for encoding in ("utf-8-sig", "cp1252"):
         try:
             with path.open(encoding=encoding, newline="") as file:
@@ -92,12 +94,13 @@ def _refuse_mixture(path: Path) -> None:
 
 
 def find_separator(path: Path, encoding: str, columns: frozenset[str]) -> str:
-    """The separator by which the first line names the most columns we know."""
+    """The separator by which one of the first lines, where the header should be, names the most columns we know."""
     with path.open(encoding=encoding, newline="") as file:
-        first = next((line for line in file if line.strip() and not line.lower().startswith("sep=")), "")
+        lines = (line[:_LONGEST_HEADER] for line in file if line.strip() and not line.lower().startswith("sep="))
+        first = list(islice(lines, MOST_ABOVE))
 
-    def known(separator: str) -> int:
-        cells = next(csv.reader(io.StringIO(first), delimiter=separator, skipinitialspace=True), [])
+    def known(line: str, separator: str) -> int:
+        cells = next(csv.reader(io.StringIO(line), delimiter=separator, skipinitialspace=True), [])
         return len({header_name(cell) for cell in cells} & columns)
 
-    return max(_SEPARATORS, key=known)
+    return max(_SEPARATORS, key=lambda separator: max((known(line, separator) for line in first), default=0))

@@ -6,14 +6,16 @@ out the rows. So nothing is written before the file as a whole was found readabl
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
+from scripts.kinds import is_workbook, refuse_other_kinds
 from scripts.reading import open_file
-from scripts.records import ERRORS, FAILED, NUMERIC, find_encoding, find_separator, header_name, read_csv
+from scripts.records import ERRORS, FAILED, MOST_ABOVE, NUMERIC, find_encoding, find_separator, header_name, read_csv
 from workflow.errors import UsageError
 
 MOST_BYTES = 100_000_000
@@ -138,6 +140,7 @@ def look_through(source: str, columns: Columns) -> Sheet:
     try:
         if path.stat().st_size > MOST_BYTES:
             raise UsageError(f"{source} is larger than {MOST_BYTES // 1_000_000} MB; split it.")
+        refuse_other_kinds(path)
         if is_workbook(path):
             from scripts.workbook import read_workbook, sheets_with_rows
 
@@ -150,11 +153,6 @@ def look_through(source: str, columns: Columns) -> Sheet:
         raise UsageError(f"{source} cannot be read: {error.strerror or error}.") from None
 
 
-def is_workbook(path: Path) -> bool:
-    """Whether a file is an Excel workbook, by its name."""
-    return path.suffix.lower() in (".xlsx", ".xlsm")
-
-
 def _survey(
     path: Path, columns: Columns, records: Iterator[tuple[int, Sequence[str]]], encoding: str, separator: str
 ) -> Sheet:
@@ -165,7 +163,7 @@ def _survey(
     while titles and not titles[-1].strip(" \x00"):
         titles.pop()
     header = tuple(header_name(_text(title)) for title in titles)
-    _check_header(path, header, columns)
+    _check_header(path, header, columns, records)
     place = header.index(columns.identity)
     seen: dict[str, int] = {}
     twice: dict[str, Repeated] = {}
@@ -181,15 +179,29 @@ def _survey(
     return Sheet(path, columns, header, unknown, count, twice, encoding, separator)
 
 
-def _check_header(path: Path, header: Sequence[str], columns: Columns) -> None:
+def _check_header(
+    path: Path, header: Sequence[str], columns: Columns, below: Iterable[tuple[int, Sequence[str]]]
+) -> None:
     missing = sorted(columns.required - set(header))
     if missing:
+        if (place := _header_among(below, columns)) is not None:
+            said = f"must begin with its header, which seems to stand on line {place}: take out what is above it."
+            raise UsageError(f"{path} {said}")
         near = ((name, get_close_matches(name, missing, n=1)) for name in header if _is_unknown(name, columns))
         hint = next((f" Is '{name}' meant as '{close[0]}'?" for name, close in near if close), "")
         raise UsageError(f"{path} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}.{hint}")
     for name in header:
         if header.count(name) > 1 and name in columns.known:
             raise UsageError(f"{path} has the column '{name}' twice; keep one.")
+
+
+def _header_among(records: Iterable[tuple[int, Sequence[str]]], columns: Columns) -> int | None:
+    """The line on which a header stands that titles were written above: it names most of what is required."""
+    for number, cells in islice(records, MOST_ABOVE):
+        names = {header_name(_text(cell)) for cell in cells}
+        if 2 * len(names & columns.required) > len(columns.required):
+            return number
+    return None
 
 
 def _is_unknown(name: str, columns: Columns) -> bool:

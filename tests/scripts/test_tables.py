@@ -1,3 +1,6 @@
+import io
+import re
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -122,6 +125,76 @@ def test_a_file_that_is_no_table_is_refused_before_its_first_row(write: Write, c
     path = write("in.csv", content)
 
     with pytest.raises(UsageError, match=says):
+        look_through(str(path), COLUMNS)
+
+
+OLE = bytes.fromhex("D0CF11E0A1B11AE1") + bytes(504)
+SAVE = "save it as .xlsx (or CSV) in Excel"
+
+
+def zipped(*names: str) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        for name in names:
+            archive.writestr(name, "x")
+    return made.getvalue()
+
+
+@pytest.mark.parametrize("named", ["in.xlsx", "in.XLSM", "in.xls", "in.ods", "in.csv"])
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (OLE, f"is an old Excel workbook (.xls), or one with a password; {SAVE}."),
+        (zipped("mimetype", "content.xml"), f"is an OpenDocument spreadsheet (.ods); {SAVE}."),
+        (zipped("[Content_Types].xml", "xl/workbook.bin"), f"is a binary Excel workbook (.xlsb); {SAVE}."),
+        (zipped("Index/Document.iwa"), f"is a zip file, and no Excel workbook; {SAVE}."),
+    ],
+)
+def test_a_workbook_that_cannot_be_read_is_called_what_it_is_whatever_its_name(
+    write: Write, content: bytes, says: str, named: str
+) -> None:
+    path = write(named, content)
+
+    with pytest.raises(UsageError, match=re.escape(f"{path} {says}")):
+        look_through(str(path), COLUMNS)
+
+
+def test_a_workbook_by_another_name_is_asked_to_take_its_own(write: Write) -> None:
+    path = write("in.csv", zipped("[Content_Types].xml", "xl/workbook.xml"))
+
+    with pytest.raises(UsageError, match=re.escape(f"{path} is a workbook; give it a name that ends in .xlsx.")):
+        look_through(str(path), COLUMNS)
+
+
+@pytest.mark.parametrize("above", ["Werkgevers 2026", "Naam", "Werkgevers; van: A, B\n\ndatum;5-1-2026"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_header_below_a_title_is_told_where_it_stands_and_where_it_must(
+    write: Write, above: str, separator: str
+) -> None:
+    path = write("in.csv", f"{above}\n{separator.join(['case_id', 'naam', 'kleur'])}\nE1{separator}a{separator}b\n")
+    line = above.count("\n") + 2
+    says = f"{path} must begin with its header, which seems to stand on line {line}: take out what is above it."
+
+    with pytest.raises(UsageError, match=re.escape(says)):
+        look_through(str(path), COLUMNS)
+
+
+def test_a_title_above_the_header_of_a_workbook_is_found_too(tmp_path: Path) -> None:
+    path = tmp_path / "in.xlsx"
+    book = openpyxl.Workbook()
+    for row in (["Werkgevers 2026"], [], ["case_id", "naam"], ["E1", "a"]):
+        book.active.append(row)
+    book.active.merge_cells("A1:B1")
+    book.save(path)
+
+    with pytest.raises(UsageError, match="seems to stand on line 3: take out"):
+        look_through(str(path), COLUMNS)
+
+
+def test_a_header_that_lacks_a_column_is_not_looked_for_among_the_rows(write: Write) -> None:
+    path = write("in.csv", "case_id,kleur\n" + "E1,rood\n" * 20 + "case_id,naam\n")
+
+    with pytest.raises(UsageError, match=re.escape(f"{path} lacks the column naam.")):
         look_through(str(path), COLUMNS)
 
 

@@ -92,7 +92,8 @@ def check_known(what: str, word: str, known: Collection[str]) -> None:
 def nearest(word: str, known: Iterable[str]) -> str:
     """Say which of `known` was probably meant: ' Did you mean …?', or which there are."""
     options = sorted(known)
-    close = get_close_matches(word, options, n=1, cutoff=0.6)
+    # of a short word too much is alike by chance: 'week' and '4weken'
+    close = get_close_matches(word, options, n=1, cutoff=0.6 if len(word) > 4 else 0.65)
     if close:
         return f" Did you mean '{close[0]}'?"
     return f" There are: {', '.join(options)}." if options else ""

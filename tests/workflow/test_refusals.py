@@ -513,6 +513,11 @@ def test_a_text_of_the_greatest_length_and_a_hold_of_two_years_are_kept(sqlite_e
         ("zzz", ["b", "a"], " There are: a, b."),
         ("zzz", [], ""),
         ("abcde", ["abcxyzw"], " There are: abcxyzw."),  # half alike is not meant
+        ("week", ["4weken"], " There are: 4weken."),  # nor is a short word in a longer one that says something else
+        ("weken", ["4weken", "maand"], " Did you mean '4weken'?"),
+        ("wyh", ["why", "show"], " Did you mean 'why'?"),
+        ("hodl", ["hold", "show"], " Did you mean 'hold'?"),
+        ("mand", ["maand", "monthly"], " Did you mean 'maand'?"),
     ],
 )
 def test_who_mistypes_hears_what_was_meant_or_what_there_is(word: str, known: list[str], said: str) -> None:

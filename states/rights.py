@@ -50,6 +50,11 @@ def complete_rights(facts: Facts, context: Context) -> Iterator[Problem]:
         yield problem(Code.RIGHTS_EXTRA, Field.RIGHTS, rights=[*extra[:_MOST_NAMED], *more])
 
 
+def is_required(right: str) -> bool:
+    """Whether this is the name of one of the six."""
+    return fold(right) in _FOLDED
+
+
 def missing_rights(facts: Facts) -> tuple[str, ...]:
     """The required rights that the user lacks, in the order of the manual."""
     return _compared(_held_rights(facts))[0]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 
 from states.names import Field
+from states.rights import is_required
 from states.vocabulary import ACCESS, KINDS, LANGUAGES, chosen, dga_list, frequencies, yes_or_no
 from workflow.errors import UsageError, sentence
 
@@ -30,20 +32,21 @@ def read_row(row: Mapping[str, str]) -> tuple[str, dict[str, dict[str, object]]]
     """The external reference and the facts of one row; an empty cell clears its field.
 
     Columns that are not there leave their fields alone; other columns say nothing. A row attests that the user is
-    dedicated unless gebruiker_uitsluitend says nee. Raises UsageError naming the column.
+    dedicated unless gebruiker_uitsluitend says nee. Raises UsageError naming each column that makes no sense.
     """
     facts: dict[str, dict[str, object]] = {Field.DEDICATED.sheet: {Field.DEDICATED.own_name: True}}
+    faults: list[str] = []
     for name, cell in row.items():
         if (column := COLUMNS.get(name)) is not None:
-            facts.setdefault(column.field.sheet, {})[column.field.own_name] = _read(name, column, cell)
+            try:
+                value = column.read(cell.strip(" "))
+            except ValueError as error:
+                faults.append(sentence(f"'{name}' {error}"))
+            else:
+                facts.setdefault(column.field.sheet, {})[column.field.own_name] = value
+    if faults:
+        raise UsageError(" ".join(faults))
     return row[REFERENCE_COLUMN], facts
-
-
-def _read(name: str, column: Column, cell: str) -> object:
-    try:
-        return column.read(cell.strip(" "))
-    except ValueError as error:
-        raise UsageError(sentence(f"'{name}' {error}")) from None
 
 
 def _filled(read: Callable[[str], object]) -> Callable[[str], object]:
@@ -52,7 +55,10 @@ def _filled(read: Callable[[str], object]) -> Callable[[str], object]:
 
 
 def _rights(cell: str) -> list[str]:
-    return [right.strip() for right in cell.split("|") if right.strip()]
+    rights = [right.strip() for right in cell.split("|") if right.strip()]
+    if any(sum(map(is_required, re.split("[,;]", right))) > 1 for right in rights):
+        raise ValueError("has several rights with ',' or ';' between; separate them with '|'")
+    return rights
 
 
 def _dedicated(cell: str) -> bool:

@@ -13,6 +13,7 @@ from states.table import READY_TO_REGISTER
 from workflow.definition import Other, Severity
 from workflow.errors import UsageError
 
+COMMAS = "has several rights with ',' or ';' between; separate them with '|'."
 SAMPLES = Path(__file__).parents[1] / "data" / "employers.csv"
 
 
@@ -82,6 +83,9 @@ def test_a_row_attests_that_the_user_is_dedicated_and_columns_not_there_say_noth
         ("dertiende_maand", "misschien", "'dertiende_maand' must be yes or no"),
         ("gebruiker_soort", "robot", "'gebruiker_soort' cannot be 'robot'"),
         ("gebruiker_uitsluitend", "soms", "'gebruiker_uitsluitend' must be yes or no"),
+        ("rechten", "raadplegen hrm, Raadplegen beloningen", f"'rechten' {COMMAS}"),
+        ("rechten", "Raadplegen HRM; Raadplegen beloningen;iets", f"'rechten' {COMMAS}"),
+        ("rechten", "iets|Raadplegen HRM,Raadplegen beloningen", f"'rechten' {COMMAS}"),
     ],
 )
 def test_a_cell_that_makes_no_sense_is_refused_by_its_column(column, cell, expected):
@@ -89,3 +93,22 @@ def test_a_cell_that_makes_no_sense_is_refused_by_its_column(column, cell, expec
         read_row({"case_id": "E1", column: cell})
 
     assert expected in str(refusal.value)
+
+
+@pytest.mark.parametrize("right", ["Raadplegen HRM, verzuim", "a, b, c", "a;b"])
+def test_a_right_may_have_a_comma_in_its_name(right):
+    assert read_row({"case_id": "E1", "rechten": f"{right}|d"})[1]["loket_user"]["rights"] == [right, "d"]
+
+
+def test_every_cell_of_a_row_that_makes_no_sense_is_named():
+    row = {"case_id": "E1", "verloning": "week", "dertiende_maand": "ja", "gebruiker_actief": "x", "taal": "klingon"}
+
+    with pytest.raises(UsageError) as refusal:
+        read_row(row)
+
+    words = "4 weken, 4-wekelijks, 4weken, four_weekly, maand, maandelijks, monthly, per 4 weken, per maand, vier weken"
+    assert str(refusal.value) == (
+        f"'verloning' cannot be 'week'. There are: {words}. "
+        "'gebruiker_actief' must be yes or no (ja or nee), not 'x'. "
+        "'taal' cannot be 'klingon'. There are: dutch, en, engels, english, nederlands, nl."
+    )

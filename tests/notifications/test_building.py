@@ -64,6 +64,7 @@ def row(letter: str = "invitation", language: str = "nl", *, role: str | None = 
         sha256=None,
         finished_at=None,
         merged_into=None,
+        is_reminder=False,
         first_message_id=None,
     )
     return replace(made, **fields)

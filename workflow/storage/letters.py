@@ -48,6 +48,7 @@ class OutboxRow:
     sha256: str | None
     finished_at: datetime | None
     merged_into: int | None
+    is_reminder: bool
     first_message_id: str | None
     """Message-ID of the first letter of the case that was built; None: this is the first."""
 
@@ -121,11 +122,14 @@ def expired_sending(store: Store, now: datetime, limit: int) -> list[OutboxRow]:
 def beginning(store: Store, row: OutboxRow, *, lease_until: datetime) -> Answer:
     """Ask to write that DATA follows, with the bytes that will go out.
 
-    The answer is False when nothing may be sent: the claim was lost, or somebody else holds the case (PostgreSQL; of a
-    letter about several cases that is not looked at).
+    The answer is False when nothing may be sent: the claim was lost, nobody needs it any more, or somebody else holds
+    the case (PostgreSQL; of a letter about several cases that is not looked at).
     """
     values = {"number": row.id, "held_token": row.token, "lease_until": lease_until, **_built(row)}
-    query = outbox_queries.begin_sending if store.is_sqlite else outbox_queries.begin_sending_if_free
+    if row.is_reminder or row.case_id is None:
+        query = outbox_queries.begin_reminding if store.is_sqlite else outbox_queries.begin_reminding_if_free
+    else:
+        query = outbox_queries.begin_sending if store.is_sqlite else outbox_queries.begin_sending_if_free
     return _answer(store, store.select(query, values))
 
 

@@ -59,9 +59,8 @@ def letters_where(*where: Any) -> Select[Any]:
         .limit(1)
         .scalar_subquery()
     )
-    columns = [column for column in outbox.c if column.name != "is_reminder"]
     return (
-        select(*columns, cases.c.reference.label("case"), first.label("first_message_id"))
+        select(*outbox.c, cases.c.reference.label("case"), first.label("first_message_id"))
         .outerjoin(cases, cases.c.id == outbox.c.case_id)
         .where(*where)
         .order_by(outbox.c.id)
@@ -169,19 +168,30 @@ def count_homeless() -> Executable:
 
 
 def begin_sending() -> Executable:
-    """From claimed to sending, with the bytes that will go out, for whoever still holds the claim.
-
-    Not of a reminder that nobody needs any more, nor of what holds such a one.
-    """
+    """From claimed to sending, with the bytes that will go out, for whoever still holds the claim."""
     return _begin_sending()
 
 
 def begin_sending_if_free() -> Executable:
-    """The same, unless somebody else holds the letter's case, or an earlier letter of it that is due (PostgreSQL).
+    """The same, unless somebody else holds the letter's case, or an earlier letter of it that is due (PostgreSQL)."""
+    return _begin_sending(_is_free())
 
-    The outcome's event will need the case in a moment. What another worker put aside goes first: a case's letters leave
-    in their order. One that is to be tried again later keeps none waiting, nor does a reminder that may become part of
-    another letter.
+
+def begin_reminding() -> Executable:
+    """The same of a reminder, or of a letter about several cases, if somebody still needs all that it says."""
+    return _begin_sending(_is_wanted())
+
+
+def begin_reminding_if_free() -> Executable:
+    """The same, unless somebody else holds the case of a reminder, or an earlier letter of it (PostgreSQL)."""
+    return _begin_sending(or_(outbox.c.case_id.is_(None), _is_free()), _is_wanted())
+
+
+def _is_free() -> Any:
+    """Whether a letter may leave as far as its case goes: the outcome's event will need that in a moment.
+
+    What another worker put aside goes first: a case's letters leave in their order. One that is to be tried again later
+    keeps none waiting, nor does a reminder that may become part of another letter.
     """
     free = select(cases.c.id).where(cases.c.id == outbox.c.case_id).with_for_update(read=True, skip_locked=True)
     before = outbox.alias("before")
@@ -193,7 +203,14 @@ def begin_sending_if_free() -> Executable:
         before.c.due_at <= outbox.c.due_at,
         or_(waits, elsewhere),
     )
-    return _begin_sending(or_(outbox.c.case_id.is_(None), and_(free.exists(), ~overtaken.exists())))
+    return and_(free.exists(), ~overtaken.exists())
+
+
+def _is_wanted() -> Any:
+    """Whether a letter is no reminder that is over, and holds none."""
+    parts = outbox.alias("parts")
+    outdated = select(parts.c.id).where(parts.c.merged_into == outbox.c.id, is_over(parts))
+    return and_(~is_over(outbox), ~outdated.exists())
 
 
 def is_over(reminder: Any) -> Any:
@@ -209,14 +226,11 @@ def is_over(reminder: Any) -> Any:
 
 
 def _begin_sending(*where: Any) -> Executable:
-    parts = outbox.alias("parts")
-    is_outdated = select(parts.c.id).where(parts.c.merged_into == outbox.c.id, is_over(parts)).exists()
-    is_wanted = and_(~is_over(outbox), or_(outbox.c.case_id.is_not(None), ~is_outdated))
     held = and_(outbox.c.token == bindparam("held_token"), _is(outbox, LetterState.CLAIMED))
     values: dict[str, Any] = {name: bindparam(name) for name in ("lease_until", *_BUILT)}
     return (
         update(outbox)
-        .where(outbox.c.id == bindparam("number"), held, is_wanted, *where)
+        .where(outbox.c.id == bindparam("number"), held, *where)
         .values(state=str(LetterState.SENDING), **values)
         .returning(outbox.c.id)
     )

@@ -6,21 +6,22 @@ import sys
 
 import click
 
-from scripts.output import local, marks, moment, print_json, wrapped
+from scripts.output import counted, local, marks, moment, print_json, wrapped
 from scripts.parameters import actor_option, case_argument, examples, json_option
 from scripts.wiring import Session, pass_session
+from workflow.errors import UsageError
 
 
 @click.command(
     epilog=examples(
         'schakel audit erase E06 --reason "Retention term passed"',
-        'schakel audit erase E06 --reason "Request of 3 May" --ground "GDPR art. 17"',
+        'schakel audit erase E06 --reason "Request of 3 May" --ground "GDPR art. 17" --yes',
     ),
 )
 @case_argument
 @click.option("--reason", metavar="TEXT", required=True, help="Why; kept for good and in clear, so name nobody.")
 @click.option("--ground", metavar="TEXT", help="The legal ground to do so before its term; kept for good too.")
-@click.option("--yes", is_flag=True, help="Do not ask first.")
+@click.option("--yes", is_flag=True, help="Do not ask first; needed where there is no terminal to ask on.")
 @json_option
 @actor_option
 @pass_session
@@ -36,10 +37,9 @@ def erase(session: Session, case: str, reason: str, ground: str | None, yes: boo
     from workflow.erasure import Wish
     from workflow.erasure import erase as erase_case
 
+    if not yes:
+        _ask(session, case)
     engine = session.engine
-    if not (yes or session.json) and sys.stdin.isatty() and sys.stdout.isatty():
-        found = engine.case(case).case
-        click.confirm(f"Erase {found.reference} ({found.state})? It cannot be undone", abort=True)
     session.again = f"schakel audit erase {case}"
     wish = Wish(reason, ground, session.settings.retention_years)
     done = erase_case(engine.database, engine.rules, engine.clock.now(), session.origin(), case, wish)
@@ -59,11 +59,38 @@ def erase(session: Session, case: str, reason: str, ground: str | None, yes: boo
     if done.repeated:
         click.echo(f"{marks().yes} {done.case} was erased at {local(done.at)}; its file and log are clean now too")
         return
-    counted = f"{done.values} values, {done.letters} letters ({done.cancelled} that waited are cancelled)"
-    click.echo(wrapped(f"{done.case} erased: {counted}", "  ", first=f"{marks().yes} "))
+    waited = f"{done.cancelled} that waited {'is' if done.cancelled == 1 else 'are'} cancelled"
+    said = f"{done.case} erased: {counted(done.values, 'value')}, {counted(done.letters, 'letter')} ({waited})"
+    click.echo(wrapped(said, "  ", first=f"{marks().yes} "))
     if rest:
         click.echo("PostgreSQL keeps the old rows until its tables are rewritten. Next, at a quiet hour:")
         click.echo(f"  {rest}")
+
+
+def has_terminal() -> bool:
+    """Whether somebody can be asked: both ways, so that a script never waits and never erases unasked."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _ask(session: Session, case: str) -> None:
+    """Ask whether to go on. Raises UsageError: nobody can be asked; click.Abort: the answer is no."""
+    if session.json or not has_terminal():  # a JSON answer has no room for a question
+        raise UsageError("There is no terminal to ask on: give --yes to erase without being asked. Nothing was erased.")
+    found = session.engine.case(case).case
+    said = f"Erase {found.reference} ({found.state}) for good? {_waiting(session, found.reference)}It cannot be undone"
+    if not click.confirm(wrapped(said, "  ", first="")):
+        click.echo("Nothing was erased.")
+        raise click.Abort
+
+
+def _waiting(session: Session, case: str) -> str:
+    """How many letters of a case have not left, as a sentence; '' when none."""
+    from scripts.mailroom import find_letters
+    from workflow.storage.letter_states import LetterState
+
+    unsent = (LetterState.PENDING, LetterState.CLAIMED)
+    count = sum(row.state in unsent for row in find_letters(session, case, None, None))
+    return f"{counted(count, 'letter')} wait{'s' * (count == 1)} and would be cancelled. " if count else ""
 
 
 def vacuum(dialect: str) -> str | None:

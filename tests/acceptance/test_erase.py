@@ -206,7 +206,7 @@ def contents(url: str) -> Iterator[bytes]:
 
 def erase(life: Life, case: str = "E77") -> dict[str, Any]:
     words = " ".join(f'"{word}"' for word in GROUND)
-    answer: dict[str, Any] = json.loads(life.run(f"audit erase {case} {words} --json"))
+    answer: dict[str, Any] = json.loads(life.run(f"audit erase {case} {words} --yes --json"))
     return answer
 
 
@@ -363,13 +363,13 @@ def test_letters_of_the_case_are_cancelled_or_blank(life: Life, url: str) -> Non
 def test_each_way_to_end_has_its_exit_code(begin: Callable[[str], Life], sqlite_url: str) -> None:
     life = begin(sqlite_url)
     case = bring(life.engine, "rights_pending")
-    words = 'audit erase {} --reason "Op verzoek" --ground "AVG art. 17"'
+    words = 'audit erase {} --reason "Op verzoek" --ground "AVG art. 17" --yes'
 
     life.run(words.format("E99"), code=3)
     life.run(f"audit erase {case}", code=2)
     assert "only a case that has ended" in life.run(f"{words.format(case)} --json", code=5)
     life.engine.advance(case, "withdraw", reason="op verzoek")
-    assert "may be erased from 2033-04-20 10:00" in life.run(f'audit erase {case} --reason "Op" --json', code=5)
+    assert "may be erased from 2033-04-20 10:00" in life.run(f'audit erase {case} --reason "Op" --yes --json', code=5)
     with bare(sqlite_url) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM cases").fetchall()
@@ -384,7 +384,7 @@ def test_each_way_to_end_has_its_exit_code(begin: Callable[[str], Life], sqlite_
 def test_the_term_is_the_one_of_the_settings(begin: Callable[[str], Life], sqlite_url: str) -> None:
     life = begin(sqlite_url)
     case = bring(life.engine, "withdrawn")
-    words = f"audit erase {case} --reason Bewaartermijn --json"
+    words = f"audit erase {case} --reason Bewaartermijn --yes --json"
 
     life.clock.moment = life.clock.moment.replace(year=2029) - timedelta(minutes=1)
     life.desk.environ["SCHAKEL_RETENTION_YEARS"] = "3"

@@ -91,7 +91,7 @@ def test_revealing_says_in_each_history_who_did_it(office: Desk, tmp_path: Path)
 
 
 def test_what_an_erased_case_held_is_in_no_later_export(office: Desk, tmp_path: Path) -> None:
-    office.ask("audit erase E07 --reason 'Bewaartermijn' --ground 'AVG art. 17'")
+    office.ask("audit erase E07 --reason 'Bewaartermijn' --ground 'AVG art. 17' --yes")
 
     office.ask(f"audit export {tmp_path / 'proof.zip'} --reveal")
 

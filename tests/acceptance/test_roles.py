@@ -160,7 +160,7 @@ def test_the_writer_can_take_no_value_out_of_the_proof(role: As) -> None:
 
 
 def test_only_the_eraser_erases(role: As, desk_as: Callable[[str], Desk]) -> None:
-    words = "audit erase R3 --reason 'op verzoek' --ground 'AVG art. 17'"
+    words = "audit erase R3 --reason 'op verzoek' --ground 'AVG art. 17' --yes"
     writer, eraser = desk_as("schakel_writer"), desk_as("schakel_eraser")
     case = writer.open("R3")
     writer.ask("advance R3 withdraw --reason verzoek")

@@ -317,7 +317,7 @@ def test_the_address_of_a_case_that_has_ended_can_still_be_put_right(
 
 def test_the_address_of_a_case_that_was_erased_can_not(engine: Engine, clock: SetClock, desk: Desk) -> None:
     case = bring(engine, "withdrawn")
-    desk.ask(f"audit erase {case} --reason 'verzoek' --ground 'art. 17 AVG'")
+    desk.ask(f"audit erase {case} --reason 'verzoek' --ground 'art. 17 AVG' --yes")
 
     refused = desk.ask(f"record {case} registration email={NEW}", code=5)
 

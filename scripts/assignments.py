@@ -29,6 +29,12 @@ def read_assignments(
     return facts
 
 
+def by_path(texts: Sequence[str], definition: Definition) -> dict[str, str]:
+    """Assignments that were read well, as they were typed, each by 'sheet.field'."""
+    places = (_place(text.partition("=")[0].strip(), definition, None) for text in texts)
+    return {f"{sheet}.{name}": text for (sheet, name), text in zip(places, texts, strict=True)}
+
+
 def _place(path: str, definition: Definition, sheet: str | None) -> tuple[str, str]:
     sheets = definition.domain.sheets
     first, dot, rest = path.partition(".")

@@ -119,12 +119,14 @@ def words_of(error: Exception) -> str:
 
 
 def _explain_refusal(error: Refused, session: Session) -> Failure:
-    from scripts.problems import next_command, problem_documents
+    from scripts.advice import next_command
+    from scripts.problems import problem_documents
 
     problems = problem_documents(error.problems, session.definition, session.language)
     case = error.case or session.case
-    hint = next_command(error.problems, case, session.trigger, session.again)
-    return Failure(REFUSED, "refused", str(error), tuple(problems), hint, case)
+    hint = next_command(error.problems, case, session)
+    lost = " The facts given along were not kept." if session.given else ""
+    return Failure(REFUSED, "refused", f"{error}{lost}", tuple(problems), hint, case)
 
 
 def _hint(error: SchakelError, session: Session) -> str | None:

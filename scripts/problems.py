@@ -62,33 +62,6 @@ def print_missing(session: Session, reference: str, state: str, documents: Seque
         click.echo(f"Nothing is missing. Next: schakel advance {reference} {forward.trigger}")
 
 
-def next_command(
-    problems: Iterable[Problem], case: str | None, trigger: str | None, again: str | None = None
-) -> str | None:
-    """The command that most likely helps after a refusal; None when nothing can be said.
-
-    `again` is a command that is no move, up to its reason.
-    """
-    found = tuple(problems)
-    if case is None:
-        return None
-    move = f"schakel advance {case}" + (f" {trigger}" if trigger else "")
-    errors = [problem for problem in found if problem.severity is Severity.ERROR]
-    if any(problem.code == "BSN_IN_TEXT" for problem in errors):
-        return None
-    if any(problem.field == "reason" for problem in errors):
-        again = move if trigger else again
-        return f'{again} --reason "…"' if again else f"schakel why {case}"
-    facts = next((problem.field for problem in errors if "." in problem.field), None)
-    if facts is not None:
-        sheet, _, name = facts.partition(".")
-        return f"schakel record {case} {sheet} {name.split('[')[0].split('.')[0]}=…"
-    warnings = [problem.code for problem in found if problem.severity is Severity.WARNING]
-    if warnings and not errors:
-        return move + "".join(f" --accept {code}" for code in dict.fromkeys(warnings))
-    return f"schakel why {case}"
-
-
 def _lines(said: Mapping[str, str], indent: str) -> list[str]:
     signs = marks()
     sign = {Severity.ERROR: signs.no, Severity.WARNING: signs.warning}.get(Severity(said["severity"]), "i")

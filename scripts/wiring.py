@@ -37,6 +37,10 @@ class Session:
     case: str | None = None
     """The case the command is about, for the hint after an error."""
     trigger: str | None = None
+    given: Mapping[str, str] = field(default_factory=dict)
+    """The facts given along with a move, by their paths, as they are to be typed again."""
+    accepted: tuple[str, ...] = ()
+    """The warnings that were accepted with it."""
     again: str | None = None
     """What to type again up to its reason, where that was wrong."""
     loket_manners: Manners | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from scripts.assignments import read_assignments
+from scripts.assignments import by_path, read_assignments
 from scripts.output import marks, print_json, wrapped
 from scripts.parameters import actor_option, case_argument, examples, json_option
 from scripts.problems import print_letters, problem_documents, problem_lines
@@ -72,7 +72,9 @@ def advance(
     """
     trigger = words[0] if words and "=" not in words[0] else None
     session.trigger = trigger
-    facts = read_assignments(words[trigger is not None :], session.definition)
+    assignments = words[trigger is not None :]
+    facts = read_assignments(assignments, session.definition)
+    session.given, session.accepted = by_path(assignments, session.definition), accept
     moved = session.engine.advance(
         case,
         trigger,

@@ -29,6 +29,14 @@ def next_command(problems: Iterable[Problem], case: str | None, session: Session
     return f"schakel why {case}"
 
 
+def remarks(problems: Iterable[Problem], session: Session) -> str:
+    """What else to know before a refused move is tried again, as sentences after its message; '' when nothing."""
+    said = " The facts given along were not kept." if session.given else ""
+    if session.trigger and any(problem.code == "REASON_MISSING" for problem in problems):
+        said += " The letters of this move give the reason word for word, so write it for who reads them."
+    return said
+
+
 def _with_fact(session: Session, case: str, path: str) -> str:
     """Give a fact: with the move again when facts were given along, for a refused move keeps none of them."""
     if session.given:

@@ -119,14 +119,14 @@ def words_of(error: Exception) -> str:
 
 
 def _explain_refusal(error: Refused, session: Session) -> Failure:
-    from scripts.advice import next_command
+    from scripts.advice import next_command, remarks
     from scripts.problems import problem_documents
 
     problems = problem_documents(error.problems, session.definition, session.language)
     case = error.case or session.case
     hint = next_command(error.problems, case, session)
-    lost = " The facts given along were not kept." if session.given else ""
-    return Failure(REFUSED, "refused", f"{error}{lost}", tuple(problems), hint, case)
+    message = str(error) + remarks(error.problems, session)
+    return Failure(REFUSED, "refused", message, tuple(problems), hint, case)
 
 
 def _hint(error: SchakelError, session: Session) -> str | None:

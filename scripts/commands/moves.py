@@ -12,6 +12,11 @@ from scripts.steps import returned_document, returned_lines
 from scripts.wiring import Session, pass_session
 from workflow.answers import Moved, Verdict, Why
 
+_REASON = (
+    "Why; asked for by moves that go back or stop. The letters of the move give it word for word, to the applicant or "
+    "a.s.r. for instance."
+)
+
 
 @click.command(epilog=examples("schakel why K-7QDM-4XTR", "schakel why E06 register --json"))
 @case_argument
@@ -50,7 +55,7 @@ def why(session: Session, case: str, trigger: str | None) -> None:
 @click.argument("words", metavar="[TRIGGER] [SHEET.FIELD=VALUE]...", nargs=-1)
 @click.option("--accept", metavar="CODE", multiple=True, help="Accept this warning; may be repeated.")
 @click.option("--accept-warnings", is_flag=True, help="Accept every warning there is.")
-@click.option("--reason", metavar="TEXT", help="Why; asked for by moves that go back or stop.")
+@click.option("--reason", metavar="TEXT", help=_REASON)
 @click.option("--expect-version", metavar="N", type=click.IntRange(min=0), help="Only if CASE is at version N.")
 @click.option("--key", metavar="KEY", help="Do this once: the same KEY again gives the first answer again.")
 @json_option
@@ -85,10 +90,10 @@ def advance(
         expect_version=expect_version,
         key=key,
     )
-    _print_moved(session, moved)
+    _print_moved(session, moved, reason)
 
 
-def _print_moved(session: Session, moved: Moved) -> None:
+def _print_moved(session: Session, moved: Moved, reason: str | None) -> None:
     if session.json:
         document: dict[str, object] = {
             "case": moved.case,
@@ -108,9 +113,23 @@ def _print_moved(session: Session, moved: Moved) -> None:
     if moved.accepted:
         click.echo(f"  accepted: {', '.join(moved.accepted)}")
     print_letters(moved.letters)
+    if reason and not moved.repeated:
+        _tell_who_reads_it(session, moved)
     state = session.definition.state(moved.target)
     if state.holder:
         click.echo(wrapped(f"Now {state.holder} has the ball: {state.means}", "  ", first=""))
+
+
+def _tell_who_reads_it(session: Session, moved: Moved) -> None:
+    """Say which letters of a move hold its reason: whoever wrote it may have meant it for the history only."""
+    from notifications.rendering import shows
+
+    move = next(move for move in session.definition.moves_from(moved.source) if move.trigger == moved.trigger)
+    readers = [to.role for to in move.letters if to.letter in moved.letters and shows(to.letter, "reason")]
+    if readers:
+        letters, give = ("letter", "gives") if len(readers) == 1 else ("letters", "give")
+        said = f"The {letters} to {' and '.join(readers)} {give} the reason word for word."
+        click.echo(wrapped(said, "  "))
 
 
 def _print_verdict(session: Session, answer: Why, verdict: Verdict) -> None:

@@ -69,3 +69,30 @@ def test_a_move_that_lacks_its_reason_is_repeated_with_its_facts(desk: Desk) -> 
 
     assert advised(refused) == f"""advance {case} withdraw 'registration.contact_name=A. Fictief' --reason "…\""""
     assert desk.run(advised(refused)).exit_code == 0
+
+
+def test_who_reads_the_reason_is_said_before_it_is_written_and_after(desk: Desk) -> None:
+    desk.open("E06")
+    desk.run("advance E06")
+
+    helped = " ".join(desk.run("advance --help").stdout.split())
+    lacks = " ".join(desk.run("advance E06 return_to_applicant").stderr.split())
+    done = desk.run("advance E06 return_to_applicant --reason 'Naam klopt niet'").stdout
+    without_letter = desk.run("hold E06 --until 2026-05-04 --reason ' '").stderr
+
+    assert "letters of the move give it word for word" in helped
+    assert "The letters of this move give the reason word for word" in lacks
+    assert "The letter to applicant gives the reason word for word." in " ".join(done.split())
+    assert "word for word" not in without_letter
+
+
+def test_a_reason_that_a_forward_move_gives_along_is_told_of_too(desk: Desk) -> None:
+    desk.open("E06")
+
+    given = desk.run("advance E06 --reason 'Spoed'").stdout
+    stopped = desk.run("advance E06 withdraw --reason 'Toch niet'").stdout
+
+    assert "The letter to asr gives the reason word for word." in given
+    assert "The letter to applicant gives the reason word for word." in stopped
+    desk.open("E07")
+    assert "word for word" not in desk.run("advance E07").stdout

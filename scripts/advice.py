@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from shlex import quote
 
+from scripts.forms import form_of
 from scripts.wiring import Session
 from workflow.definition import Problem, Severity
 
@@ -41,9 +42,8 @@ def _with_fact(session: Session, case: str, path: str) -> str:
     """Give a fact: with the move again when facts were given along, for a refused move keeps none of them."""
     if session.given:
         kept = {other: text for other, text in session.given.items() if other != path}
-        return _move(session, case, kept, asked=f"{path}=…")
-    sheet, _, name = path.partition(".")
-    return f"schakel record {case} {sheet} {name}=…"
+        return _move(session, case, kept, asked=form_of(path, full=True))
+    return f"schakel record {case} {path.partition('.')[0]} {form_of(path, full=False)}"
 
 
 def _move(session: Session, case: str, given: Mapping[str, str], warnings: Sequence[str] = (), asked: str = "") -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from scripts.forms import JSON_FORMS
 from states.inline import parse_inline
 from workflow.definition import Definition
 from workflow.errors import UsageError, check_known, nearest
@@ -25,8 +26,17 @@ def read_assignments(
         fields = facts.setdefault(place, {})
         if name in fields:
             raise UsageError(f"'{place}.{name}' is given twice; keep one.")
-        fields[name] = parse_inline(place, name, value)
+        fields[name] = _value(place, name, value)
     return facts
+
+
+def _value(sheet: str, name: str, text: str) -> object:
+    """The value that a text says. Raises UsageError, which shows what a list looks like where it is one."""
+    try:
+        return parse_inline(sheet, name, text)
+    except UsageError as error:  # `states` knows no command line, so its words leave the example open
+        form = JSON_FORMS.get(f"{sheet}.{name}", "[...]")
+        raise UsageError(str(error).replace("such as [...]", f"such as {form}")) from None
 
 
 def by_path(texts: Sequence[str], definition: Definition) -> dict[str, str]:

@@ -62,7 +62,12 @@ def open_case(session: Session, file: str) -> None:
 def record(session: Session, case: str, sheet: str, assignments: tuple[str, ...], file: str | None) -> None:
     """Add or correct facts of CASE in SHEET; the answer says what is still missing.
 
-    Fields that are not named stay as they are; an empty value (email=) clears a field.
+    Fields that are not named stay as they are; an empty value (email=) clears a field. A list is given whole, policies
+    as a JSON array (pension_act is true or false: whether the cover falls under the Pensioenwet):
+
+    \b
+    schakel record E06 policy 'policies=[{"policy_number": "P-1",
+      "product": "WIA", "start_date": "2026-05-01", "pension_act": true}]'
     """
     facts = read_assignments(assignments, session.definition, sheet=sheet)
     if file is not None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shlex
 
+import pytest
 from click.testing import Result
 
+from scripts.forms import JSON_FORMS, POLICIES
 from tests.scripts.desk import GOOD, Desk
 
 
@@ -96,3 +98,40 @@ def test_a_reason_that_a_forward_move_gives_along_is_told_of_too(desk: Desk) -> 
     assert "The letter to applicant gives the reason word for word." in stopped
     desk.open("E07")
     assert "word for word" not in desk.run("advance E07").stdout
+
+
+def test_what_a_policy_looks_like_stands_in_help_error_and_advice(desk: Desk) -> None:
+    desk.open("E06")
+    desk.run("advance E06")
+
+    helped = " ".join(desk.run("record --help").stdout.split())
+    next_one = advised(desk.run("advance E06"))
+    wrong = [desk.ask(f"record E06 policy policies={text}", code=2)["message"] for text in ("P1", "{}")]
+
+    assert POLICIES in helped
+    assert "pension_act is true or false" in helped
+    assert shlex.split(next_one)[:3] == ["record", desk.ask("show E06")["case"], "policy"]
+    assert desk.run(next_one).exit_code == 2  # else a made-up policy would be recorded
+    assert desk.run(next_one.replace("…", "P1").replace("YYYY-MM-DD", "2026-05-01")).exit_code == 0
+    assert desk.ask("advance E06")["to"] == "enriched"
+    assert all(f"must be a JSON array, such as {POLICIES}" in message for message in wrong)
+
+
+@pytest.mark.parametrize("path", [*JSON_FORMS])
+def test_each_example_of_a_list_can_be_read(desk: Desk, path: str) -> None:
+    desk.open("E06")
+    sheet, _, name = path.partition(".")
+
+    wrong = desk.ask(f"record E06 {sheet} {name}=[", code=2)["message"]
+
+    assert f"must be a JSON array, such as {JSON_FORMS[path]}" in wrong
+    assert desk.ask(f"record E06 {sheet} '{name}={JSON_FORMS[path]}'")["changed"] == [path]
+
+
+def test_a_list_that_is_missing_is_advised_in_its_short_form(desk: Desk) -> None:
+    case = desk.open("E06", registration=without("dgas"))
+    told = advised(desk.run("advance E06"))
+    rights = advised(desk.run("advance E06 rights= dgas=geen"))
+
+    assert told == f"record {case} registration 'dgas=NAME:NUMBER;NAME:NUMBER'"
+    assert rights == f"advance {case} dgas=geen 'loket_user.rights=RIGHT|RIGHT'"

@@ -20,7 +20,14 @@ class Entry(NamedTuple):
     short: str
 
 
-class LazyGroup(click.Group):
+class Group(click.Group):
+    """A group of commands; without one it says so, for click would fold its whole help into the error."""
+
+    def __init__(self, *args: Any, **attrs: Any) -> None:
+        super().__init__(*args, **{"no_args_is_help": False, **attrs})
+
+
+class LazyGroup(Group):
     """A group whose commands are those of `entries`, in that order."""
 
     def __init__(self, *args: Any, entries: Mapping[str, Entry], **attrs: Any) -> None:

@@ -25,7 +25,6 @@ COMMANDS: Mapping[str, Entry] = {
 @click.group(
     cls=LazyGroup,
     entries=COMMANDS,
-    no_args_is_help=False,
     epilog=examples("schakel audit verify", "schakel audit export proof.zip", "schakel audit checkpoint > head.txt"),
 )
 def audit() -> None:

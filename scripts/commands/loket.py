@@ -11,6 +11,7 @@ import click
 from loket.check import Result
 from loket.hands import Hands
 from loket.wording import phrase
+from scripts.lazy import Group
 from scripts.loket_check import Checked, checker, manners_of
 from scripts.output import json_array, marks, plain, print_json, wrapped
 from scripts.parameters import actor_option, examples, json_option
@@ -22,7 +23,7 @@ from workflow.errors import SchakelError
 from workflow.storage.listing import Filter, list_cases
 
 
-@click.group(epilog=examples("schakel loket check E07"))
+@click.group(cls=Group, epilog=examples("schakel loket check E07"))
 def loket() -> None:
     """Read what Loket.nl itself says of a coupling's employer, user and rights. Nothing is ever changed there."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from scripts.lazy import Group
 from scripts.output import Column, json_array, local, moment, print_json, table, wrapped
 from scripts.parameters import COUNT, LETTER, examples, json_option
 from scripts.wiring import Session, pass_session
@@ -26,7 +27,8 @@ _COLUMNS = (
 
 
 @click.group(
-    epilog=examples("schakel mail list --state failed", "schakel mail show 12", "schakel mail preview invitation")
+    cls=Group,
+    epilog=examples("schakel mail list --state failed", "schakel mail show 12", "schakel mail preview invitation"),
 )
 def mail() -> None:
     """Letters: what waits, what was sent, what failed, and what only a person can decide."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import click
 
 from scripts.exits import REFUSED, UNVERIFIED
+from scripts.lazy import Group
 from scripts.output import Column, counted, json_array, marks, plain, print_json, table, wrapped
 from scripts.parameters import examples, json_option
 from scripts.problems import problem_documents
@@ -19,7 +20,7 @@ Causes = Counter[tuple[str, ...]]
 """How many cases are stuck on the same things: codes, or what the table lacks."""
 
 
-@click.group(no_args_is_help=False, epilog=examples("schakel workflow show", "schakel workflow impact"))
+@click.group(cls=Group, epilog=examples("schakel workflow show", "schakel workflow impact"))
 def workflow() -> None:
     """Show, check or draw the workflow that every case follows, or see what a change of its rules would do."""
 

@@ -137,3 +137,12 @@ def test_what_keeps_every_part_of_a_tick_from_being_done_is_said_once(
         monkeypatch.setattr(Passes, part, gone)
 
     assert told(desk) == "The database is gone. Next: schakel doctor"
+
+
+@pytest.mark.parametrize("group", ["mail", "loket", "audit", "workflow"])
+def test_a_group_without_a_command_says_so_and_where_its_commands_are(desk: Desk, group: str) -> None:
+    said = desk.run(group)
+
+    assert (said.exit_code, said.stdout) == (2, "")
+    assert said.stderr.splitlines() == ["Missing command.", f"Next: cli {group} --help"]
+    assert desk.ask(group, code=2)["message"] == "No such option '--json'."

@@ -57,7 +57,8 @@ def _letters(session: Session) -> Iterator[Found]:
     if last is not None and last.phase in OPENING and session.settings.smtp_url is not None:
         yield _unreached(last)
     if failed := counts.get("failed", 0) - erased.get("failed", 0):
-        todo = "schakel mail list --state failed, mend the cause, then schakel mail retry ID"
+        which = "ID" if failed == 1 else "--failed"
+        todo = f"schakel mail list --state failed, mend the cause, then schakel mail retry {which}"
         yield "warn", f"{failed} of them failed for good.", todo
     if unknown := counts.get("unknown", 0) - erased.get("unknown", 0):
         message = f"{unknown} of them may or may not have arrived, and wait for your decision."

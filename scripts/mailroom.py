@@ -5,7 +5,7 @@ from __future__ import annotations
 import email
 import email.policy
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from notifications.building import Builder
@@ -97,6 +97,31 @@ def _context_of(session: Session, letter: str, case: str, language: str) -> dict
     work.write_letters(event, (LetterTo(letter, role),), told=found.told, reason=UNKNOWN, in_language=language)
     context: dict[str, object] = json.loads(work.letters[0].context)
     return context | {name: UNKNOWN for name in _DATES if not context.get(name)}
+
+
+def letters_to_retry(session: Session, numbers: Sequence[int]) -> list[int]:
+    """These numbers, each once. Raises NoSuchCase: one is no letter's."""
+    wanted = list(dict.fromkeys(numbers))
+    with session.database.reading() as store:
+        for number in wanted:
+            _letter(store, number)
+    return wanted
+
+
+def failed_letters(session: Session, case: str | None) -> list[int]:
+    """The numbers of the letters that failed and still have something to say. Raises NoSuchCase."""
+    return [row.id for row in find_letters(session, case, LetterState.FAILED, None) if not row.is_erased]
+
+
+def retry_letters(session: Session, numbers: Iterable[int]) -> Iterator[tuple[OutboxRow, str | None]]:
+    """Make letters due now, each in a transaction of its own: the letter, and why it was refused if it was."""
+    for number in numbers:
+        try:
+            yield retry_letter(session, number), None
+        except Refused as error:
+            with session.database.reading() as store:
+                row = _letter(store, number)
+            yield row, str(error)
 
 
 def retry_letter(session: Session, number: int) -> OutboxRow:

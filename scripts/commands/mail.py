@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
+from scripts.exits import REFUSED
 from scripts.lazy import Group
-from scripts.output import Column, json_array, local, moment, print_json, table, wrapped
+from scripts.output import Column, counted, json_array, local, marks, moment, print_json, table, wrapped
 from scripts.parameters import COUNT, LETTER, examples, json_option
 from scripts.wiring import Session, pass_session
 from workflow.errors import UsageError
@@ -127,17 +128,70 @@ def preview(session: Session, letter: str, case: str | None, language: str, targ
 
 @mail.command(
     "retry",
-    short_help="Send a letter again that failed or waits.",
-    epilog=examples("schakel mail retry 12"),
+    short_help="Send letters again that failed or wait.",
+    epilog=examples(
+        "schakel mail retry 12",
+        "schakel mail retry 12 13",
+        "schakel mail retry --failed",
+        "schakel mail retry --failed --case E06",
+    ),
 )
-@click.argument("number", metavar="ID", type=LETTER)
+@click.argument("numbers", metavar="[ID]...", nargs=-1, type=LETTER)
+@click.option("--failed", is_flag=True, help="All that failed, instead of an ID.")
+@click.option("--case", metavar="CASE", help="With --failed: only letters of this case.")
 @json_option
 @pass_session
-def retry(session: Session, number: int) -> None:
-    """Send a failed letter again at the next pass, or one that waits for its next try at once."""
-    from scripts.mailroom import retry_letter
+def retry(session: Session, numbers: tuple[int, ...], failed: bool, case: str | None) -> None:
+    """Send failed letters again at the next pass, or those that wait for their next try at once.
 
-    _tell(session, retry_letter(session, number))
+    Exit 5 when one of them was refused, because it was sent for instance; the others are put back all the same.
+    """
+    from scripts.mailroom import failed_letters, letters_to_retry, retry_letter
+
+    if bool(numbers) is failed:
+        raise click.UsageError("Name an ID or several, or give --failed.")
+    if case is not None and not failed:
+        raise click.UsageError("--case goes with --failed.")
+    wanted = failed_letters(session, case) if failed else letters_to_retry(session, numbers)
+    if len(wanted) == 1 and not failed:
+        _tell(session, retry_letter(session, wanted[0]))
+    else:
+        _retry_all(session, wanted)
+
+
+def _retry_all(session: Session, wanted: list[int]) -> None:
+    """Put letters back one by one and tell of each; exit 5 when one was refused."""
+    from scripts.mailroom import retry_letters
+
+    session.in_parts = True
+    refused = 0
+    if session.json:
+        with json_array(session) as add:
+            for row, why in retry_letters(session, wanted):
+                add(_document(row) | ({"error": "refused", "message": why} if why else {}))
+                refused += why is not None
+    else:
+        for row, why in retry_letters(session, wanted):
+            said = why or f"Letter {row.id} ({row.letter}) is {row.state} now."
+            click.echo(wrapped(said, "  ", first=f"{marks().no if why else marks().yes} "))
+            refused += why is not None
+        _sum_up(len(wanted) - refused, refused)
+    if refused:
+        click.get_current_context().exit(REFUSED)
+
+
+def _sum_up(done: int, refused: int) -> None:
+    if not done and not refused:
+        click.echo("No letter failed.")
+        return
+    tail = f", {refused} {_was(refused)} refused" if refused else ""
+    click.echo(f"{counted(done, 'letter')} {_was(done)} put back{tail}.")
+    if done:
+        click.echo("Next: schakel tick (or the worker sends them)")
+
+
+def _was(count: int) -> str:
+    return "was" if count == 1 else "were"
 
 
 @mail.command(

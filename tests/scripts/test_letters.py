@@ -1,0 +1,103 @@
+"""What the commands on letters do and say, for one letter and for many."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.scripts.desk import Desk
+from workflow.storage import letters, open_database
+from workflow.storage.letter_states import LetterState
+
+
+def settle(desk: Desk, *numbers: int, state: LetterState = LetterState.FAILED) -> None:
+    """Give letters a state, as a delivery would."""
+    database = open_database(desk.environ["SCHAKEL_DATABASE_URL"])
+    with database.writing() as store:
+        for number in numbers:
+            row = letters.letter_by_id(store, number)
+            assert row is not None
+            assert letters.settling(store, row, state, expected=(LetterState.PENDING,), now=desk.clock.now())()
+    database.dispose()
+
+
+@pytest.fixture
+def three(desk: Desk) -> Desk:
+    """Three cases that were invited: letters 1, 2 and 3."""
+    for external in ("E06", "E07", "E08"):
+        desk.open(external)
+    return desk
+
+
+def states(desk: Desk) -> list[str]:
+    return [row["state"] for row in desk.ask("mail list")]
+
+
+def test_one_letter_is_put_back_as_ever(three: Desk) -> None:
+    settle(three, 2)
+
+    assert three.ask("mail retry 2")["state"] == "pending"
+    assert three.run("mail retry 1 1").stdout.splitlines()[0] == "Letter 1 (invitation) is pending now."
+
+
+def test_several_letters_are_put_back_each_with_a_line_and_the_refused_ones_named(three: Desk) -> None:
+    settle(three, 1, 3)
+    settle(three, 2, state=LetterState.SENT)
+
+    said = three.run("mail retry 1 2 3")
+
+    assert said.exit_code == 5
+    assert said.stdout.splitlines() == [
+        "✓ Letter 1 (invitation) is pending now.",
+        "✗ Letter 2 is sent: only a failed or pending one can be tried again.",
+        "✓ Letter 3 (invitation) is pending now.",
+        "2 letters were put back, 1 was refused.",
+        "Next: schakel tick (or the worker sends them)",
+    ]
+    assert states(three) == ["pending", "sent", "pending"]
+
+
+def test_several_letters_are_a_list_in_json(three: Desk) -> None:
+    settle(three, 1)
+    settle(three, 2, state=LetterState.SENT)
+
+    first, second = three.ask("mail retry 1 2", code=5)
+
+    assert (first["id"], first["state"], "error" in first) == (1, "pending", False)
+    assert (second["id"], second["state"], second["error"]) == (2, "sent", "refused")
+    assert "only a failed or pending one" in second["message"]
+
+
+def test_a_number_that_no_letter_has_ends_it_before_anything_is_put_back(three: Desk) -> None:
+    settle(three, 1)
+
+    assert three.ask("mail retry 1 99", code=3)["error"] == "no_such_case"
+    assert states(three)[0] == "failed"
+
+
+def test_all_that_failed_are_put_back_at_once_or_those_of_a_case(three: Desk) -> None:
+    settle(three, 1, 3)
+
+    of_one = three.ask("mail retry --failed --case E08")
+    of_all = three.run("mail retry --failed").stdout
+    none = three.run("mail retry --failed")
+
+    assert [row["id"] for row in of_one] == [3]
+    assert "1 letter was put back." in of_all.splitlines()
+    assert (none.exit_code, none.stdout) == (0, "No letter failed.\n")
+    assert three.ask("mail retry --failed") == []
+    assert states(three) == ["pending"] * 3
+
+
+@pytest.mark.parametrize("words", ["", "1 --failed", "1 --case E06", "--case E06"])
+def test_what_to_put_back_is_said_in_one_way(three: Desk, words: str) -> None:
+    assert three.ask(f"mail retry {words}", code=2)["error"] == "usage"
+
+
+@pytest.mark.parametrize(("count", "todo"), [(1, "schakel mail retry ID"), (2, "schakel mail retry --failed")])
+def test_doctor_advises_what_fits_the_number_that_failed(three: Desk, count: int, todo: str) -> None:
+    three.ask("init")
+    settle(three, *range(1, count + 1))
+
+    (told,) = [found for found in three.ask("doctor")["checks"] if "failed for good" in found["message"]]
+
+    assert told["todo"].endswith(todo)

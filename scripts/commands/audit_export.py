@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from datetime import date
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
 
-from scripts.output import counted, marks, moment, print_json, wrapped
+from scripts.output import counted, marks, moment, plain, print_json, wrapped
 from scripts.parameters import COUNT, Day, actor_option, examples, json_option
 from scripts.reading import read_held
 from scripts.wiring import Session, pass_session
@@ -88,7 +89,7 @@ def export(
     if session.json:
         print_json(_document(done))
     else:
-        _tell(done, seed)
+        _tell(done, seed, order.key)
 
 
 def _document(done: Exported) -> dict[str, object]:
@@ -103,7 +104,7 @@ def _document(done: Exported) -> dict[str, object]:
     }
 
 
-def _tell(done: Exported, seed: str | None) -> None:
+def _tell(done: Exported, seed: str | None, key: str | None) -> None:
     said = f"{counted(done.cases, 'case')}, {counted(done.events, 'event')}" + (f", seed {seed}" if seed else "")
     click.echo(f"{marks().yes} {done.file}: {said}")
     click.echo(f"SHA-256     {done.sha256}")
@@ -118,7 +119,17 @@ def _tell(done: Exported, seed: str | None) -> None:
         click.echo(
             wrapped("Nothing in it is signed yet: run schakel audit checkpoint first.", "  ", first=""), err=True
         )
-    click.echo(f"Next: python verify.py {done.file} --key KEY", err=True)
+    said = "An auditor takes verify.py from a release, never from the export that it is to judge."
+    click.echo(wrapped(said, "  ", first=""), err=True)
+    click.echo(plain(f"Next: {_check(done, key)}"), err=True)
+
+
+def _check(done: Exported, key: str | None) -> str:
+    """The command that checks an export, by this Python and the verifier of this installation: both are there."""
+    from workflow.ledger import verify
+
+    words = map(quote, (sys.executable or "python", verify.__file__, str(done.file)))
+    return " ".join((*words, "--key", quote(key) if key else "KEY"))
 
 
 @contextmanager

@@ -176,6 +176,26 @@ def test_people_are_told_what_they_have_and_what_is_missing(office: Desk, tmp_pa
     assert (empty.exit_code, "No case matches" in empty.output) == (0, True)
 
 
+def test_the_command_that_checks_an_export_runs_as_it_is_printed(office: Desk, tmp_path: Path) -> None:
+    """In another folder, by a shell, with the verifier that came with the program."""
+    said = office.run(f"audit export '{tmp_path / 'my proof.zip'}'").stderr
+
+    (line,) = [line for line in said.splitlines() if line.startswith("Next: ")]
+    done = subprocess.run(
+        line.removeprefix("Next: "), shell=True, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert office.ask("audit key")["key"] in line
+    assert "never from the export that it is to judge" in " ".join(said.split())
+
+
+def test_without_the_key_the_command_leaves_it_open(office: Desk, tmp_path: Path) -> None:
+    office.environ["SCHAKEL_SIGNING_KEY"] = str(tmp_path / "none.key")
+
+    assert office.run(f"audit export {tmp_path / 'p.zip'}").stderr.splitlines()[-1].endswith("p.zip --key KEY")
+
+
 _WAITING = """
 import os, signal
 from scripts.cli import main

@@ -20,6 +20,7 @@ from scripts.wiring import Session
 from workflow.clock import AMSTERDAM, format_time
 
 GAP = "  "
+_ITEM = "- "
 
 
 class Marks(NamedTuple):
@@ -133,6 +134,26 @@ def wrapped(text: str, indent: str, *, first: str | None = None) -> str:
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+def folded(text: str) -> Iterator[str]:
+    """The lines of a text such as a letter, each folded to fit the terminal; what goes on of a list's item hangs.
+
+    It is shown as it would be sent, so nothing in it is replaced.
+    """
+    for line in text.splitlines():
+        begins = line.lstrip(" ")
+        hangs = len(line) - len(begins) + len(_ITEM) * begins.startswith(_ITEM)
+        folds = textwrap.wrap(
+            line,
+            width=min(terminal_width(), 100),
+            subsequent_indent=" " * hangs,
+            expand_tabs=False,
+            replace_whitespace=False,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        yield from folds or [""]
 
 
 @dataclass(frozen=True, slots=True)

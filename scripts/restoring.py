@@ -80,9 +80,9 @@ def release(session: Session) -> None:
     elif known is None:
         click.echo("No restore is open: nothing is held.")
     else:
-        click.echo(
-            f"{marks().yes} Released: {count} reminders that were held go out at the next pass, in working hours."
-        )
+        held = "1 reminder that was held goes" if count == 1 else f"{count} reminders that were held go"
+        said = f"Released: {held} out at the next pass, in working hours."
+        click.echo(wrapped(said, "  ", first=f"{marks().yes} "))
         click.echo("Next: schakel worker")
 
 

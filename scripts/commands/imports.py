@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import click
 
 from scripts.exits import ROWS_FAILED
-from scripts.output import Marks, json_array, marks, plain, wrapped
+from scripts.output import Marks, counted, json_array, marks, plain, wrapped
 from scripts.parameters import actor_option, examples, json_option
 from scripts.progress import progress
 from scripts.tables import Columns, Sheet, look_through
@@ -193,6 +193,6 @@ def _print_summary(counts: Counter[str], *, dry_run: bool, accepted: bool, lette
         tail = " Nothing was written (--dry-run)."
     elif not letters:
         tail = " No letters now; reminders follow when they are due (--no-letters)."
-    click.echo(wrapped(f"{sum(counts.values())} rows: {said}.{tail}", "  ", first=""))
+    click.echo(wrapped(f"{counted(sum(counts.values()), 'row')}: {said}.{tail}", "  ", first=""))
     if counts["warn"] and not (dry_run or accepted):
         click.echo("Next: schakel advance CASE --accept CODE, for each warning that is right")

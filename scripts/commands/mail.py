@@ -9,7 +9,7 @@ import click
 
 from scripts.exits import REFUSED
 from scripts.lazy import Group
-from scripts.output import Column, counted, json_array, local, marks, moment, print_json, table, wrapped
+from scripts.output import Column, counted, folded, json_array, local, marks, moment, print_json, table, wrapped
 from scripts.parameters import COUNT, LETTER, examples, json_option
 from scripts.wiring import Session, pass_session
 from workflow.errors import UsageError
@@ -90,13 +90,15 @@ def show_letter(session: Session, number: int, raw: bool) -> None:
         return
     about = f", case {row.case}" if row.case else ""
     to = "erased" if row.is_erased else _waits(session, row) or _masked(row.recipient) or "no address"
-    click.echo(f"Letter {row.id}: {row.letter} to {row.role} ({to}){about}")
-    click.echo(f"State    {row.state}{f' ({row.reason})' if row.reason else ''}, written {local(row.created_at)}")
+    click.echo(wrapped(f"Letter {row.id}: {row.letter} to {row.role} ({to}){about}", " " * 9, first=""))
+    state = f"{row.state}{f' ({row.reason})' if row.reason else ''}, written {local(row.created_at)}"
+    click.echo(wrapped(state, " " * 9, first="State    "))
     for one in tries:
         words = f" {one.code or ''} {one.words or ''}".rstrip()
         click.echo(wrapped(f"{local(one.at)} {one.phase}: {one.outcome}{words}", " " * 9, first="Try      "))
-    click.echo(f"Subject  {row.subject or to}\n")
-    click.echo(text)
+    click.echo(wrapped(row.subject or str(to), " " * 9, first="Subject  ") + "\n")
+    for line in folded(text):
+        click.echo(line)
 
 
 @mail.command(
@@ -123,7 +125,9 @@ def preview(session: Session, letter: str, case: str | None, language: str, targ
     if session.json:
         print_json({"letter": letter, "subject": rendered.subject, "text": rendered.text, "html": rendered.html})
         return
-    click.echo(f"Subject: {rendered.subject}\n\n{rendered.text}")
+    click.echo(wrapped(f"Subject: {rendered.subject}", "  ", first="") + "\n")
+    for line in folded(rendered.text):
+        click.echo(line)
 
 
 @mail.command(

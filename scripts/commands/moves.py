@@ -109,9 +109,10 @@ def _print_moved(session: Session, moved: Moved, reason: str | None) -> None:
         return
     signs = marks()
     again = " (done before with this key; nothing was done now)" if moved.repeated else ""
-    click.echo(f"{signs.yes} {moved.case}: {moved.source} {signs.arrow} {moved.target}, version {moved.version}{again}")
+    way = f"{moved.case}: {moved.source} {signs.arrow} {moved.target}, version {moved.version}{again}"
+    click.echo(wrapped(way, "  ", first=f"{signs.yes} "))
     if moved.accepted:
-        click.echo(f"  accepted: {', '.join(moved.accepted)}")
+        click.echo(wrapped(f"accepted: {', '.join(moved.accepted)}", "    ", first="  "))
     print_letters(moved.letters)
     if reason and not moved.repeated:
         _tell_who_reads_it(session, moved)

@@ -53,7 +53,8 @@ class Desk:
     def run(self, words: str, given: str | bytes | None = None, **environ: str) -> Result:
         """Run a command as the program does."""
         session = Session(environ={**self.environ, **environ}, clock=self.clock)
-        return CliRunner().invoke(cli, shlex.split(words), input=given, obj=session, env={"COLUMNS": "80"})
+        columns = environ.get("COLUMNS", "80")
+        return CliRunner().invoke(cli, shlex.split(words), input=given, obj=session, env={"COLUMNS": columns})
 
     def ask(self, words: str, given: str | None = None, code: int = 0) -> Any:
         """Run a command with --json; it must exit with this code and print one document."""

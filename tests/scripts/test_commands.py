@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scripts.desk import GOOD, Desk
+from tests.scripts.desk import GOOD, SAMPLE, Desk
 
 Write = Callable[[str, str | bytes], Path]
 
@@ -289,6 +289,18 @@ def test_every_screen_fits_eighty_columns(desk: Desk) -> None:
     ]
 
     for words in screens:
+        result = desk.run(words)
+        assert result.exit_code == 0, result.output
+        assert max(map(len, result.stdout.splitlines())) <= 80, words
+
+
+def test_what_commands_that_change_something_say_fits_eighty_columns(desk: Desk) -> None:
+    desk.open("E06")
+    desk.ask("init")
+    desk.ask("advance E06 register --key k1")
+    desk.ask("doctor --after-restore")
+
+    for words in ("advance E06 register --key k1", f"import {SAMPLE} --dry-run", "doctor --release"):
         result = desk.run(words)
         assert result.exit_code == 0, result.output
         assert max(map(len, result.stdout.splitlines())) <= 80, words

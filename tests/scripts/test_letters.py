@@ -101,3 +101,35 @@ def test_doctor_advises_what_fits_the_number_that_failed(three: Desk, count: int
     (told,) = [found for found in three.ask("doctor")["checks"] if "failed for good" in found["message"]]
 
     assert told["todo"].endswith(todo)
+
+
+@pytest.mark.parametrize("columns", ["60", "80"])
+def test_a_letter_is_shown_as_wide_as_the_terminal(three: Desk, columns: str) -> None:
+    """But for what cannot be broken, such as an address of the web."""
+    database = open_database(three.environ["SCHAKEL_DATABASE_URL"])
+    with database.writing() as store:
+        row = letters.letter_by_id(store, 1)
+        assert row is not None
+        why = "rcpt: 451 4.7.1 Greylisting in action, please come back later"
+        assert letters.settling(store, row, LetterState.FAILED, expected=(row.state,), now=row.created_at, reason=why)()
+    database.dispose()
+
+    for words in (
+        "mail show 1",
+        "mail preview invitation E06",
+        "mail preview invitation",
+        "mail preview daily_overview",
+    ):
+        said = three.run(words, COLUMNS=columns).stdout
+        broken = [line for line in said.splitlines() if len(line) > int(columns) and " " in line.strip("- ")]
+        assert broken == [], words
+
+
+def test_the_text_of_a_letter_keeps_its_lines_and_lists(three: Desk) -> None:
+    text, shown = three.ask("mail show 1")["text"], three.run("mail show 1").stdout
+
+    assert " ".join(shown.partition("\n\n")[2].split()) == " ".join(text.split())
+    assert shown.partition("\n\n")[2].count("\n\n") == text.count("\n\n")
+    item = next(line for line in text.splitlines() if line.startswith("- ") and len(line) > 80)
+    begins = shown.splitlines().index(next(line for line in shown.splitlines() if line.startswith(item[:40])))
+    assert shown.splitlines()[begins + 1].startswith("  ")

@@ -15,7 +15,7 @@ from notifications.rendering import Rendered, Renderer, templates
 from notifications.samples import sample_context
 from scripts.passes import desk_of
 from scripts.wiring import Session
-from workflow.definition import LetterTo
+from workflow.definition import Definition, LetterTo
 from workflow.errors import NoSuchLetter, Refused, UsageError, check_known
 from workflow.events import Kind
 from workflow.finding import find_case, find_case_seen
@@ -66,35 +66,42 @@ def readable(row: OutboxRow) -> str:
     return str(part.get_content()).replace("\r\n", "\n") if part is not None else ""
 
 
-def render_preview(session: Session, letter: str, case: str | None, language: str) -> Rendered:
-    """A letter rendered with a case's facts, or with made-up ones. Raises UsageError, NoSuchCase."""
+def render_preview(session: Session, letter: str, case: str | None, language: str | None) -> Rendered:
+    """A letter rendered with a case's facts, or with made-up ones; in the language of its reader unless one is asked.
+
+    Raises UsageError, NoSuchCase.
+    """
     renderer = Renderer(desk_of(session.settings))
     known = templates()
     languages = dict(known)
     check_known("letter", letter, languages)
-    if (letter, language) not in known:
-        language = languages[letter]
+    wanted = language if (letter, language) in known else None
     if case is None:
-        return renderer.render(letter, language, sample_context(letter, language))
-    return renderer.render(letter, language, _context_of(session, letter, case, language))
+        shown = wanted or ("nl" if (letter, "nl") in known else languages[letter])
+        return renderer.render(letter, shown, sample_context(letter, shown))
+    with session.database.reading() as store:
+        now = session.clock.now()
+        seen, case_id, found, returned = find_case_seen(store, session.engine.rules, case, now)
+    role = _reader(session.definition, letter, wanted)
+    shown = wanted or session.definition.domain.language(role, found.facts)
+    work = Work(session.engine.rules, session.origin(), now, case_id, found, seen.others)
+    if letter in {rung.letter for state in session.definition.states for rung in state.ladder}:
+        work.returned = returned
+    return renderer.render(letter, shown, _context_of(work, LetterTo(letter, role), shown))
 
 
-def _context_of(session: Session, letter: str, case: str, language: str) -> dict[str, object]:
-    """The context this letter would have for a case now; the work is thrown away."""
-    engine = session.engine
-    languages = engine.definition.domain.languages
-    readers = [to.role for to in engine.definition.letters() if to.letter == letter]
+def _reader(definition: Definition, letter: str, language: str | None) -> str:
+    """The role that gets a letter, one that reads this language if there is. Raises UsageError: it is about no case."""
+    readers = [to.role for to in definition.letters() if to.letter == letter]
     if not readers:
         raise UsageError(f"The letter '{letter}' is not about one case: leave CASE out to see it with made-up ones.")
-    now = session.clock.now()
-    role = next((role for role in readers if language in languages[role]), readers[0])
-    with session.database.reading() as store:
-        seen, case_id, found, returned = find_case_seen(store, engine.rules, case, now)
-    work = Work(engine.rules, session.origin(), now, case_id, found, seen.others)
-    if letter in {rung.letter for state in engine.definition.states for rung in state.ladder}:
-        work.returned = returned
+    return next((role for role in readers if language in definition.domain.languages[role]), readers[0])
+
+
+def _context_of(work: Work, to: LetterTo, language: str) -> dict[str, object]:
+    """The context a letter would have for a case now; the work is thrown away."""
     event = work.append(Kind.NOTED, {})
-    work.write_letters(event, (LetterTo(letter, role),), told=found.told, reason=UNKNOWN, in_language=language)
+    work.write_letters(event, (to,), told=work.case.told, reason=UNKNOWN, in_language=language)
     context: dict[str, object] = json.loads(work.letters[0].context)
     return context | {name: UNKNOWN for name in _DATES if not context.get(name)}
 

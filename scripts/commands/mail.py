@@ -108,11 +108,13 @@ def show_letter(session: Session, number: int, raw: bool) -> None:
 )
 @click.argument("letter", metavar="LETTER")
 @click.argument("case", metavar="[CASE]", required=False)
-@click.option("--language", type=click.Choice(["nl", "en"]), default="nl", show_default=True)
+@click.option(
+    "--language", type=click.Choice(["nl", "en"]), help="Else that of who would get it about CASE; without CASE Dutch."
+)
 @click.option("--html", "target", metavar="FILE", type=click.Path(path_type=Path), help="Write the HTML part here.")
 @json_option
 @pass_session
-def preview(session: Session, letter: str, case: str | None, language: str, target: Path | None) -> None:
+def preview(session: Session, letter: str, case: str | None, language: str | None, target: Path | None) -> None:
     """Render any letter, with a real case's facts or made-up ones. Nothing is written or sent."""
     from scripts.mailroom import render_preview
 

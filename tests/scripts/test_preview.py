@@ -67,3 +67,27 @@ def test_a_reminder_of_a_returned_case_is_seen_with_its_reason(desk: Desk) -> No
 
     assert "De reden: Het contract is van een ander" in desk.ask("mail preview reminder_applicant E06")["text"]
     assert "Het contract is van een ander" not in desk.ask("mail preview returned_to_applicant E06")["text"]
+
+
+def test_it_is_in_the_language_of_the_reader_of_the_case_unless_another_is_asked(desk: Desk) -> None:
+    dutch_case(desk, language="en")
+
+    texts = {
+        words: desk.ask(f"mail preview {words}")["text"].splitlines()[2]
+        for words in (
+            "invitation E06",
+            "coupling_confirmed E06",
+            "enrichment_requested E06",
+            "invitation E06 --language nl",
+            "invitation",
+        )
+    }
+
+    assert texts == {
+        "invitation E06": "Dear Sam Salaris,",
+        "coupling_confirmed E06": "Dear Sam Salaris,",
+        "enrichment_requested E06": "Beste collega,",
+        "invitation E06 --language nl": "Beste Sam Salaris,",
+        "invitation": texts["invitation"],
+    }
+    assert texts["invitation"].startswith("Beste ")

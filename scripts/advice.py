@@ -20,14 +20,19 @@ def next_command(problems: Iterable[Problem], case: str | None, session: Session
         return None
     if any(problem.field == "reason" for problem in errors):
         again = _move(session, case, session.given) if session.trigger else session.again
-        return f'{again} --reason "…"' if again else f"schakel why {case}"
+        return f'{again} --reason "…"' if again else _look(session, case)
     path = next((problem.field for problem in errors if "." in problem.field), None)
     if path is not None:
         return _with_fact(session, case, _field(path))
     warnings = [problem.code for problem in found if problem.severity is Severity.WARNING]
     if warnings and not errors:
         return _move(session, case, session.given, warnings)
-    return f"schakel why {case}"
+    return _look(session, case)
+
+
+def _look(session: Session, case: str) -> str:
+    """Where to see why not: of a move that is `why`, which knows nothing of a hold or an erasure."""
+    return f"schakel {'why' if session.moves else 'show'} {case}"
 
 
 def remarks(problems: Iterable[Problem], session: Session) -> str:

@@ -94,7 +94,7 @@ def run(command: Callable[[], object], session: Session) -> int:
 def explain(error: Exception, session: Session) -> Failure:
     """What an exception means to the one who gave the command."""
     if isinstance(error, click.UsageError):
-        path = error.ctx.command_path if error.ctx else "schakel"
+        path = error.ctx.command_path if error.ctx else session.command
         return Failure(USAGE, "usage", sentence(error.format_message()), hint=f"{path} --help")
     if isinstance(error, click.ClickException):
         return Failure(USAGE, "usage", sentence(error.format_message()))

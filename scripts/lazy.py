@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from scripts.wiring import Session
 from workflow.errors import nearest
 
 
@@ -25,6 +26,14 @@ class Group(click.Group):
 
     def __init__(self, *args: Any, **attrs: Any) -> None:
         super().__init__(*args, **{"no_args_is_help": False, **attrs})
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; it is remembered, since click does not say whose option lacked its value."""
+        name, command, rest = super().resolve_command(ctx, args)
+        ctx.ensure_object(Session).command = f"{ctx.command_path} {name}"
+        return name, command, rest
 
 
 class LazyGroup(Group):

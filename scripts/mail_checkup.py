@@ -62,7 +62,8 @@ def _letters(session: Session) -> Iterator[Found]:
         yield "warn", f"{failed} of them failed for good.", todo
     if unknown := counts.get("unknown", 0) - erased.get("unknown", 0):
         message = f"{unknown} of them may or may not have arrived, and wait for your decision."
-        todo = "schakel mail list --state unknown, ask the reader, then schakel mail resolve ID --sent|--resend"
+        settle = 'schakel mail resolve ID --sent --reason "…", or --resend'
+        todo = f"schakel mail list --state unknown, ask the reader, then {settle}"
         yield "warn", message, todo
     for role, count in sorted(homeless.items()):
         if role in desk_of(session.settings).addresses:

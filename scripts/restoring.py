@@ -47,9 +47,8 @@ def _tell_people(session: Session, restore: Restore) -> None:
         click.echo(
             wrapped(f"{said} they are unknown now, and none is sent by itself.", "  ", first=f"{marks().warning} ")
         )
-        click.echo(
-            wrapped("To do: schakel mail list --state unknown, then schakel mail resolve ID --sent|--resend", "  ")
-        )
+        todo = 'schakel mail list --state unknown, then schakel mail resolve ID --sent --reason "…", or --resend'
+        click.echo(wrapped(f"To do: {todo}", "  "))
     count = 0
     for page in _pages(_held(session, restore)):
         if not count:

@@ -34,8 +34,12 @@ class Session:
     clock: Clock = field(default_factory=SystemClock)
     json: bool = False
     actor_given: str | None = None
+    command: str = "schakel"
+    """What was called, for the hint after an error in its options."""
     case: str | None = None
     """The case the command is about, for the hint after an error."""
+    moves: bool = False
+    """The command is a move, so `why` can tell of it."""
     trigger: str | None = None
     given: Mapping[str, str] = field(default_factory=dict)
     """The facts given along with a move, by their paths, as they are to be typed again."""

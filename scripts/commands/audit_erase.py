@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from shlex import quote
 
 import click
 
@@ -40,7 +41,7 @@ def erase(session: Session, case: str, reason: str, ground: str | None, yes: boo
     if not yes:
         _ask(session, case)
     engine = session.engine
-    session.again = f"schakel audit erase {case}"
+    session.again = f"schakel audit erase {quote(case)}"
     wish = Wish(reason, ground, session.settings.retention_years)
     done = erase_case(engine.database, engine.rules, engine.clock.now(), session.origin(), case, wish)
     rest = vacuum(engine.database.dialect.name)

@@ -76,7 +76,7 @@ def advance(
     Facts may be given along; they are kept only when the move succeeds. A refusal (exit 5) lists every reason at once.
     """
     trigger = words[0] if words and "=" not in words[0] else None
-    session.trigger = trigger
+    session.moves, session.trigger = True, trigger
     assignments = words[trigger is not None :]
     facts = read_assignments(assignments, session.definition)
     session.given, session.accepted = by_path(assignments, session.definition), accept

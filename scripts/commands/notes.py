@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from shlex import quote
 
 import click
 
@@ -36,7 +37,7 @@ def note(session: Session, case: str, text: str) -> None:
 @pass_session
 def hold(session: Session, case: str, until: date, reason: str) -> None:
     """Stop CASE's clock until a day: no reminders, and the days do not count. Moves stay possible."""
-    session.again = f"schakel hold {case} --until {until}"
+    session.again = f"schakel hold {quote(case)} --until {until}"
     held = session.engine.hold(case, until, reason)
     _answer(session, held, f"on hold until {until}")
 

@@ -135,3 +135,39 @@ def test_a_list_that_is_missing_is_advised_in_its_short_form(desk: Desk) -> None
 
     assert told == f"record {case} registration 'dgas=NAME:NUMBER;NAME:NUMBER'"
     assert rights == f"advance {case} dgas=geen 'loket_user.rights=RIGHT|RIGHT'"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "resume E06",
+        "hold E07 --until 2026-05-04 --reason x",
+        "audit erase E06 --reason x --yes",
+        "audit erase E07 --reason x --yes",
+        "note E08 x",
+        "record E08 registration email=a@example.com",
+    ],
+)
+def test_after_a_refusal_that_is_about_no_move_the_case_is_to_be_looked_at(desk: Desk, words: str) -> None:
+    cases = {external: desk.open(external) for external in ("E06", "E07", "E08")}
+    for external in ("E07", "E08"):
+        desk.ask(f"advance {external} withdraw --reason verzoek")
+    desk.ask("audit erase E08 --reason verzoek --ground 'AVG art. 17' --yes")
+
+    refused = desk.run(words)
+
+    assert refused.exit_code == 5
+    assert advised(refused) == f"show {next(cases[name] for name in cases if name in words)}"
+
+
+def test_a_move_that_the_table_refuses_is_looked_at_with_why(desk: Desk) -> None:
+    case = desk.open("E06")
+
+    assert advised(desk.run("advance E06 confirm")) == f"why {case}"
+
+
+@pytest.mark.parametrize("words", ["replay E06 --rules", "mail list --state", "audit verify --against", "show"])
+def test_an_option_without_its_value_leads_to_the_help_of_its_command(desk: Desk, words: str) -> None:
+    path = words.partition(" E06")[0].partition(" --")[0]
+
+    assert desk.run(words).stderr.splitlines()[-1] == f"Next: cli {path} --help"

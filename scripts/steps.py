@@ -64,13 +64,13 @@ def headline(event: Event) -> str:
     if event.kind is Kind.MOVED:
         what = f"{event.trigger}: {event.source} {signs.arrow} {event.target}"
     elif event.kind is Kind.REFUSED:
-        what = f"refused: {event.trigger or event.body.get('command') or ''}"
+        what = f"refused: {event.trigger or event.body.get('command') or ''}, in {event.target}"
     elif event.kind is Kind.OPENED:
         what = f"opened: {event.target}"
     elif event.kind is Kind.HELD:
         what = f"held until {event.body.get('until')}"
     elif event.kind in _ABOUT_A_LETTER:
-        what = f"{str(event.kind).replace('_', ' ')}: {event.body.get('letter')} to {event.body.get('role')}"
+        what = f"{_became_of(event)}: {event.body.get('letter')} to {event.body.get('role')}"
     elif event.kind in _CLIMBED:
         what = f"{event.kind}: {event.body.get('rung')} of {event.target}"
     elif event.kind is Kind.REVEALED:
@@ -81,11 +81,29 @@ def headline(event: Event) -> str:
     return plain(f"{event.seq:>3}  {local(event.at)}  {event.origin.actor}{via}  {what}")
 
 
-def detail_lines(step: Step, *, full: bool) -> Iterator[str]:
+def _became_of(event: Event) -> str:
+    """What became of a letter; a person's decision is no outcome of sending it."""
+    phase = str(event.body.get("phase"))
+    return f"letter {phase}" if _is_decided(event) else str(event.kind).replace("_", " ")
+
+
+def _is_decided(event: Event) -> bool:
+    return str(event.body.get("phase")).startswith("resolved")
+
+
+def step_lines(step: Step, *, full: bool) -> Iterator[str]:
+    """What happened, uncut, for who or what it was about stands last; and its details."""
+    yield wrapped(headline(step.event), _INDENT + "  ", first="")
+    yield from _detail_lines(step, full=full)
+
+
+def _detail_lines(step: Step, *, full: bool) -> Iterator[str]:
     """Its text, its codes and letters, and what it changed; `full` leaves nothing out."""
     event, signs = step.event, marks()
     if step.text:
         yield wrapped(f'"{step.text}"', _INDENT)
+    if said := _how(event):
+        yield wrapped(said, _INDENT + "  ", first=_INDENT)
     listed = {
         "because of": _codes(event),
         "accepted": accepted_codes(event),
@@ -104,11 +122,24 @@ def detail_lines(step: Step, *, full: bool) -> Iterator[str]:
         if before is None and len(first) > _MOST_CHANGES and not full:
             continue
         was = "" if before is None else f"{_word(before)} {signs.arrow} "
-        said = clip(f"{path}: {was}{_word(after)}", 3 * (terminal_width() - len(_INDENT)))
-        yield wrapped(said, _INDENT + "  ", first=_INDENT)
+        said = f"{path}: {was}{_word(after)}"
+        most = len(said) * 2 if full else 3 * (terminal_width() - len(_INDENT))
+        yield wrapped(clip(said, most), _INDENT + "  ", first=_INDENT)
     if full:
         yield clip(f"{_INDENT}rules {plain(' '.join(event.definition[:2]))}", terminal_width())
         yield clip(f"{_INDENT}hash {event.hash}", terminal_width())
+
+
+def _how(event: Event) -> str:
+    """How far a letter came that was not sent, or why a command was refused that no rule was asked about."""
+    body = event.body
+    if event.kind in (Kind.LETTER_FAILED, Kind.LETTER_UNKNOWN) and not _is_decided(event):
+        return f"phase {body.get('phase')}" + (f", code {body['code']}" if body.get("code") else "")
+    if event.kind is not Kind.REFUSED or _codes(event):
+        return ""
+    if fields := _names(event, "fields"):
+        return f"about: {', '.join(fields)}"
+    return "no such move from there" if event.trigger or body.get("command") == "advance" else ""
 
 
 def _observed(event: Event) -> dict[str, list[str]]:

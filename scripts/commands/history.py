@@ -8,10 +8,10 @@ from datetime import datetime
 import click
 
 from scripts.exits import UNVERIFIED
-from scripts.output import clip, local, marks, moment, print_json, terminal_width, wrapped
+from scripts.output import local, marks, moment, print_json, wrapped
 from scripts.parameters import Moment, case_argument, examples, json_option
 from scripts.problems import problem_documents, problem_lines
-from scripts.steps import accepted_codes, detail_lines, headline, step_document
+from scripts.steps import accepted_codes, headline, step_document, step_lines
 from scripts.values import fact_lines, in_order
 from scripts.wiring import Session, pass_session
 from workflow.answers import Answer, Replayed, RulesOf, Ruling
@@ -37,8 +37,7 @@ def history(session: Session, case: str, full: bool) -> None:
         print_json([step_document(step) for step in steps])
     else:
         for step in steps:
-            click.echo(clip(headline(step.event), terminal_width()))
-            for line in detail_lines(step, full=full):
+            for line in step_lines(step, full=full):
                 click.echo(line)
     if not (steps and is_chained(step.event for step in steps)):
         session.answered = True  # so what is wrong with it goes to standard error
@@ -130,8 +129,7 @@ def _lines(session: Session, replayed: Replayed, by: str | None, *, full: bool) 
     folded, domain, signs = replayed.case, session.definition.domain, marks()
     if by is None:
         for step in replayed.steps:
-            yield clip(headline(step.event), terminal_width())
-            yield from detail_lines(step, full=full)
+            yield from step_lines(step, full=full)
         yield ""
     yield f"{folded.reference} after event {folded.seq}, {local(folded.at)}: {folded.state}, version {folded.version}"
     if by is None:
@@ -154,7 +152,7 @@ def _lines(session: Session, replayed: Replayed, by: str | None, *, full: bool) 
 def _ruling_lines(session: Session, ruling: Ruling) -> Iterator[str]:
     signs = marks()
     sign = {Answer.YES: signs.yes, Answer.NO: signs.no}.get(ruling.answer, "?")
-    yield clip(f"{sign} {headline(ruling.event)}", terminal_width())
+    yield wrapped(f"{sign} {headline(ruling.event)}", _INDENT + "  ", first="")
     if accepted := accepted_codes(ruling.event):
         yield wrapped(f"accepted: {', '.join(accepted)}", _INDENT + "  ", first=_INDENT)
     for reason in ruling.reasons:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime
 from functools import partial
 
@@ -67,15 +67,23 @@ def steps_of(definition: Definition, history: Iterable[tuple[Event, Values]], kn
     """Each event with the fields it changed, before and after, what is personal as far as is `known` by now masked."""
     masked = partial(definition.domain.mask, known=known)
     case: Case | None = None
+    committed: set[str] = set()
     for event, values in history:
         before = case
         case = evolve(definition, case, event, values)
-        yield Step(event, _changes(masked, before, case, event, values), _text(event, values))
+        yield Step(event, _changes(masked, before, case, event, values, committed), _text(event, values))
+        committed |= event.commitments.keys()
 
 
 def _changes(
-    masked: Callable[[Facts], Facts], before: Case | None, after: Case, event: Event, values: Values
+    masked: Callable[[Facts], Facts],
+    before: Case | None,
+    after: Case,
+    event: Event,
+    values: Values,
+    committed: Collection[str],
 ) -> dict[str, tuple[Json, Json]]:
+    """What an event changed; `committed` are the paths that events before it committed to."""
     if event.kind not in (Kind.OPENED, Kind.RECORDED, Kind.MOVED):
         return {}
     old: Facts = masked(before.facts) if before else {}
@@ -86,7 +94,9 @@ def _changes(
             changes[f"{sheet}.{name}"] = (old.get(sheet, {}).get(name), new.get(sheet, {}).get(name))
     for path in event.commitments:
         if "." in path and path not in values:
-            changes[path] = (ERASED, ERASED)
+            sheet, _, name = path.partition(".")
+            was = ERASED if path in committed else None
+            changes[path] = (old.get(sheet, {}).get(name, was), ERASED)
     return changes
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 import click
 
 from scripts.exits import UNVERIFIED
-from scripts.output import local, marks, moment, print_json, wrapped
+from scripts.output import counted, local, marks, moment, print_json, wrapped
 from scripts.parameters import Moment, case_argument, examples, json_option
 from scripts.problems import problem_documents, problem_lines
 from scripts.steps import accepted_codes, headline, step_document, step_lines
@@ -168,4 +168,7 @@ def _sum(replayed: Replayed, by: str) -> str:
         return f"{signs.yes} Every move was legal." if by == "then" else f"{signs.yes} Every move would be made today."
     if by == "then":
         return f"{signs.no} Not every move is shown to be legal: {said}."
+    if Answer.NO not in answers:
+        count = counted(answers.count(Answer.UNKNOWN), "move")
+        return f"{signs.warning} {count} cannot be judged any more; none would be refused today: {said}."
     return f"{signs.warning} Not every move would be made today: {said}."

@@ -105,3 +105,41 @@ def test_a_refusal_by_the_rules_says_its_codes_as_ever(desk: Desk) -> None:
 
     assert told(desk)[-2].endswith("refused: register, in rights_pending")
     assert told(desk)[-1] == "     because of: EMAIL_MISSING"
+
+
+def test_the_first_values_of_an_erased_case_are_told_as_first_values(desk: Desk) -> None:
+    desk.open("E06", registration={**GOOD["registration"], "contact_name": "A. Fictief"})
+    desk.ask("record E06 registration contact_name=B.")
+    desk.ask("record E06 registration kvk_number=12345678")
+    desk.ask("record E06 handover contact_name=Kees")
+    before, opened = told(desk), desk.ask("history E06")[0]["changes"]
+    desk.ask("advance E06 withdraw --reason verzoek")
+    desk.ask("audit erase E06 --reason verzoek --ground 'AVG art. 17' --yes")
+
+    after = told(desk)
+    first, changed, _, other, *_ = (event["changes"] for event in desk.ask("history E06"))
+
+    assert [line for line in after if "first values" in line] == [line for line in before if "first values" in line]
+    assert {path: change["from"] for path, change in first.items()} == dict.fromkeys(opened)
+    assert first["registration.email"] == {"from": None, "to": "[erased]"}
+    assert changed == {"registration.contact_name": {"from": "[erased]", "to": "[erased]"}}
+    assert other == {"handover.contact_name": {"from": None, "to": "[erased]"}}
+
+
+def test_moves_that_nobody_can_judge_any_more_are_not_said_to_be_refused(desk: Desk) -> None:
+    desk.open("E06")
+    desk.ask("advance E06")
+    desk.ask("advance E06 return_to_applicant --reason naam")
+    desk.ask("advance E06 withdraw --reason verzoek")
+    desk.ask("audit erase E06 --reason verzoek --ground 'AVG art. 17' --yes")
+
+    judged = desk.run("replay E06 --rules now")
+    verdicts = [ruling["verdict"] for ruling in desk.ask("replay E06 --rules now")["verdicts"]]
+
+    assert judged.exit_code == 0
+    assert "no" not in verdicts
+    count = verdicts.count("unknown")
+    assert count
+    said = " ".join(judged.stdout.split())
+    assert f"{count} move{'s' * (count != 1)} cannot be judged any more; none would be refused today" in said
+    assert "Not every move" not in said

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from scripts.output import local
+from scripts.output import counted, local
 from scripts.wiring import Session
 from workflow.errors import SchakelError
 from workflow.ledger.sequencer import HEARTBEAT, wrong_key
@@ -72,7 +72,8 @@ def examine_ledger(session: Session) -> Iterator[Found]:
     if last is None:
         yield "warn", f"No checkpoint was ever signed: {ways}.", "schakel tick"
         return
-    said = f"{last.size} events under a checkpoint of {local(last.at)}; {waiting} wait for the next."
+    wait = "waits" if waiting == 1 else "wait"
+    said = f"{counted(last.size, 'event')} under a checkpoint of {local(last.at)}; {waiting} {wait} for the next."
     if waiting and now - last.at > 2 * HEARTBEAT:
         yield "warn", said, f"see that a worker runs: {ways}"
     else:

@@ -12,6 +12,7 @@ from loket.poll import failed_on
 from loket.wire import checked_url
 from scripts.ledger_checkup import Found
 from scripts.loket_check import manners_of, set_up
+from scripts.output import counted
 from scripts.wiring import Session
 from workflow.clock import local_day
 from workflow.errors import UsageError
@@ -47,5 +48,6 @@ def _passed_by(session: Session) -> Iterator[Found]:
     with session.database.reading() as store:
         count = len(failed_on(store, local_day(session.clock.now())))
     if count:
-        said = f"{count} cases could not be checked this morning, and wait for the next one."
+        wait = "waits" if count == 1 else "wait"
+        said = f"{counted(count, 'case')} could not be checked this morning, and {wait} for the next one."
         yield "warn", said, "schakel loket check CASE says why"

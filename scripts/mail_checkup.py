@@ -61,16 +61,21 @@ def _letters(session: Session) -> Iterator[Found]:
         todo = f"schakel mail list --state failed, mend the cause, then schakel mail retry {which}"
         yield "warn", f"{failed} of them failed for good.", todo
     if unknown := counts.get("unknown", 0) - erased.get("unknown", 0):
-        message = f"{unknown} of them may or may not have arrived, and wait for your decision."
+        message = f"{unknown} of them may or may not have arrived, and {_wait(unknown)} for your decision."
         settle = 'schakel mail resolve ID --sent --reason "…", or --resend'
         todo = f"schakel mail list --state unknown, ask the reader, then {settle}"
         yield "warn", message, todo
     for role, count in sorted(homeless.items()):
         if role in desk_of(session.settings).addresses:
-            yield "ok", f"{count} of them get the address of {role} at the next pass.", ""
+            get = "gets" if count == 1 else "get"
+            yield "ok", f"{count} of them {get} the address of {role} at the next pass.", ""
             continue
         todo = "schakel record CASE registration email=…" if role == "applicant" else f"set mail_{role} in schakel.toml"
-        yield "warn", f"{count} of them wait for an address of {role}.", todo
+        yield "warn", f"{count} of them {_wait(count)} for an address of {role}.", todo
+
+
+def _wait(count: int) -> str:
+    return "waits" if count == 1 else "wait"
 
 
 def _unreached(last: Attempt) -> Found:

@@ -86,9 +86,9 @@ def local(at: datetime) -> str:
     return here.isoformat(" ", "minutes")[: None if occurs_twice else 16]
 
 
-def counted(number: int, word: str) -> str:
-    """'1 case', '2 cases'."""
-    return f"{number} {word}{'s' * (number != 1)}"
+def counted(number: int, word: str, many: str = "") -> str:
+    """'1 case', '2 cases', '1,000 leaves'; `many` is the plural that is not made by an 's'."""
+    return f"{number:,} {word if number == 1 else many or f'{word}s'}"
 
 
 def terminal_width() -> int:

@@ -109,7 +109,7 @@ def _tell(done: Exported, seed: str | None, key: str | None) -> None:
     click.echo(f"{marks().yes} {done.file}: {said}")
     click.echo(f"SHA-256     {done.sha256}")
     if done.checkpoint:
-        click.echo(f"Checkpoint  {done.checkpoint.size} events, {moment(done.checkpoint.at)}")
+        click.echo(f"Checkpoint  {counted(done.checkpoint.size, 'event')}, {moment(done.checkpoint.at)}")
     if not done.cases:
         click.echo("No case matches, so the file holds proofs of nothing.", err=True)
     if done.waiting:

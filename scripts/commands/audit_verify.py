@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from scripts.exits import UNVERIFIED
-from scripts.output import marks, plain, print_json, wrapped
+from scripts.output import counted, marks, plain, print_json, wrapped
 from scripts.parameters import examples, json_option
 from scripts.progress import progress
 from scripts.reading import read_held
@@ -87,19 +87,20 @@ def _lines(report: Report, key: VerifierKey | None, held: int) -> Iterator[str]:
     from workflow.ledger.signing import short_name
 
     signs = marks()
-    yield f"Read      {report.events:,} events of {report.cases:,} cases"
-    yield f"Ledger    {report.leaves:,} leaves, {report.checkpoints:,} checkpoints"
+    yield f"Read      {counted(report.events, 'event')} of {counted(report.cases, 'case')}"
+    yield f"Ledger    {counted(report.leaves, 'leaf', 'leaves')}, {counted(report.checkpoints, 'checkpoint')}"
     if report.last is not None:
-        yield f"Last      {report.last.size:,} leaves, signed {plain(report.last.at)}"
+        yield f"Last      {counted(report.last.size, 'leaf', 'leaves')}, signed {plain(report.last.at)}"
     if key is not None:
         yield f"Key       {short_name(key)}"
     if held:
-        yield f"Held      {held:,} checkpoint{'s' * (held != 1)} kept elsewhere"
+        yield f"Held      {counted(held, 'checkpoint')} kept elsewhere"
     if report.cut_off:
         said = f"{report.cut_off:,} more in that file cut off, by a crash as it seems: nothing was compared with them."
         yield wrapped(said, _INDENT, first=f"{signs.warning} ")
     if report.unsequenced:
-        said = f"{report.unsequenced:,} events are too new to have a leaf: their chains hold, the ledger has yet to."
+        new = "event is" if report.unsequenced == 1 else "events are"
+        said = f"{report.unsequenced:,} {new} too new to have a leaf: the chain holds, the ledger has yet to."
         yield wrapped(said, _INDENT, first=f"{signs.warning} ")
     if report.ok:
         yield from _praise(report, held)

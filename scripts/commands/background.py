@@ -40,15 +40,17 @@ def tick(session: Session) -> None:
         print_json({**done.document(), "key_missing": said or None})
         click.get_current_context().exit(code)
     fired, letters = done.fired, done.delivered
-    click.echo(f"Reminders  {fired.reminders} sent on, {fired.escalations} escalated, {fired.holds_ended} holds ended")
+    ended = f"{counted(fired.holds_ended, 'hold')} ended"
+    click.echo(f"Reminders  {fired.reminders} sent on, {fired.escalations} escalated, {ended}")
     click.echo(f"Letters    {letters.sent} sent, {letters.retried} to be tried again, {letters.pending} pending")
     if letters.failed or letters.unknown:
         click.echo(f"           {letters.failed} failed, {letters.unknown} unknown. Next: schakel mail list")
     sealed = done.sealed
     if sealed.leaves or sealed.checkpoints:
-        click.echo(f"Ledger     {sealed.leaves} events sealed, {sealed.checkpoints} checkpoints signed")
+        signed = f"{counted(sealed.checkpoints, 'checkpoint')} signed"
+        click.echo(f"Ledger     {counted(sealed.leaves, 'event')} sealed, {signed}")
     if polled := done.polled:
-        click.echo(f"Loket.nl   {polled.checked} cases checked, {polled.failed} could not be")
+        click.echo(f"Loket.nl   {counted(polled.checked, 'case')} checked, {polled.failed} could not be")
     if done.overview:
         click.echo("Overview   written for operations")
     if passes.server is None:
@@ -110,7 +112,7 @@ def forecast(session: Session, days: int) -> None:
         return
     rows = [(local(one.at), one.case or "–", one.letter, one.role, one.reason) for one in expected]
     if not rows:
-        click.echo(f"No letter will go out in the next {days} days.")
+        click.echo(f"No letter will go out in the next {counted(days, 'day')}.")
         return
     for line in table(_COLUMNS, rows):
         click.echo(line)

@@ -13,7 +13,7 @@ from loket.hands import Hands
 from loket.wording import phrase
 from scripts.lazy import Group
 from scripts.loket_check import Checked, checker, manners_of
-from scripts.output import json_array, marks, plain, print_json, wrapped
+from scripts.output import counted, json_array, marks, plain, print_json, wrapped
 from scripts.parameters import actor_option, examples, json_option
 from scripts.problems import print_letters, print_missing, problem_documents
 from scripts.wiring import Session, pass_session
@@ -87,7 +87,7 @@ async def _check_all(session: Session, *, dry_run: bool) -> None:
             await hands.work_off(_pending(session))
             if not session.json:
                 tail = " Nothing was recorded (--dry-run)." if dry_run else ""
-                click.echo(f"{counts[True]} cases checked, {counts[False]} could not be.{tail}")
+                click.echo(f"{counted(counts[True], 'case')} checked, {counts[False]} could not be.{tail}")
             if hands.fault is not None:
                 raise hands.fault
 

@@ -341,7 +341,7 @@ def test_a_case_that_failed_is_not_tried_again_when_its_round_goes_on(morning: W
     assert first.checked + second.checked == 39
     assert [count for path, count in morning.fake.calls.items() if path.endswith(broken)] == [1]
     (said,) = [found for found in morning.ask("doctor", code=1)["checks"] if "could not be checked" in found["message"]]
-    assert said["message"].startswith("1 cases")
+    assert said["message"].startswith("1 case ")
 
 
 def test_a_round_whose_worker_died_is_taken_over_when_its_lease_ends(morning: Window, poll: Poll) -> None:

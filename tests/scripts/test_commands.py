@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -292,6 +293,23 @@ def test_every_screen_fits_eighty_columns(desk: Desk) -> None:
         result = desk.run(words)
         assert result.exit_code == 0, result.output
         assert max(map(len, result.stdout.splitlines())) <= 80, words
+
+
+def test_one_of_a_kind_is_told_in_the_singular(desk: Desk, write: Write) -> None:
+    head, first, *_ = SAMPLE.read_text("utf-8-sig").splitlines()
+    one = write("one.csv", f"{head}\n{first}\n")
+    desk.ask("init")
+
+    said = desk.run(f"import {one}").stdout + "".join(
+        desk.run(words).stdout for words in ("tick", "doctor", "audit verify", "forecast --days 1", "list")
+    )
+
+    assert "1 row: " in said
+    assert "1 event sealed, 1 checkpoint signed" in said
+    assert "1 event of 1 case" in said
+    assert "1 leaf, 1 checkpoint" in said
+    assert "1 event under a checkpoint" in said
+    assert re.findall(r"\b1 (?:\w+s|leaves) (?!waits|is|gets|goes)", said) == []
 
 
 def test_what_commands_that_change_something_say_fits_eighty_columns(desk: Desk) -> None:

@@ -74,7 +74,7 @@ def test_doctor_names_the_role_that_has_no_address(ready: Desk) -> None:
 
     said = {found["message"]: found["todo"] for found in findings(ready, "mail")}
 
-    assert said["1 of them wait for an address of asr."] == "set mail_asr in schakel.toml"
+    assert said["1 of them waits for an address of asr."] == "set mail_asr in schakel.toml"
 
 
 def test_an_address_that_is_set_and_that_the_next_pass_will_give_is_not_said_to_be_missing(ready: Desk) -> None:
@@ -87,8 +87,8 @@ def test_an_address_that_is_set_and_that_the_next_pass_will_give_is_not_said_to_
     listed, shown = (ready.run(words).stdout for words in ("mail list", f"mail show {number}"))
     expected = {row["role"]: row["reason"] for row in ready.ask("forecast --days 1")}
 
-    assert said["1 of them get the address of asr at the next pass."] == "ok"
-    assert not any("wait for an address" in message for message in said)
+    assert said["1 of them gets the address of asr at the next pass."] == "ok"
+    assert not any("waits for an address" in message for message in said)
     assert "gets its addr" in listed
     assert "to asr (gets its address at the next pass)" in shown
     assert "no address" not in listed + shown

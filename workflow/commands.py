@@ -122,10 +122,13 @@ def find_move(work: Work, trigger: str | None) -> Move:
     wanted = trigger if trigger is not None else forward.trigger if forward else None
     move = work.rules.table.find(case.state, wanted) if wanted else None
     if move is None:
-        done = f"{case.reference} is {case.state}"
-        possible = [move.trigger for move in definition.moves_from(case.state)]
-        options = f"; from there: {', '.join(possible)}." if possible else ", which is final: nothing moves it on."
-        message = f"{done}: '{wanted}' is not possible{options}" if wanted else f"{done}{options}"
+        possible = ", ".join(move.trigger for move in definition.moves_from(case.state))
+        if possible:
+            refusal = f": '{wanted}' is not possible" if wanted else ""
+            message = f"{case.reference} is {case.state}{refusal}; from there: {possible}."
+        else:
+            tail = f", so '{wanted}' is not possible." if wanted else "."
+            message = f"{case.reference} is {case.state}, which is final: nothing moves it on{tail}"
         refuse(work, message, trigger=wanted, command=None if wanted else "advance")
     return move
 

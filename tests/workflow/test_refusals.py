@@ -113,7 +113,7 @@ REFUSED: dict[str, tuple[str, Act, str, str | None, dict[str, Any]]] = {
     "a move of a case that has ended": (
         "withdrawn",
         advance("register"),
-        "{} is withdrawn: 'register' is not possible, which is final: nothing moves it on.",
+        "{} is withdrawn, which is final: nothing moves it on, so 'register' is not possible.",
         "register",
         {"problems": []},
     ),

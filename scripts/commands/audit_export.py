@@ -37,7 +37,7 @@ if TYPE_CHECKING:  # heavy, and not needed for the help
 @click.option("--from", "since", metavar="DAY", type=Day(), help="Only cases to which something happened from DAY on.")
 @click.option("--to", "until", metavar="DAY", type=Day(), help="… until DAY, included. Days are Amsterdam's.")
 @click.option("--sample", metavar="N", type=COUNT, help="Only N cases, drawn by --seed.")
-@click.option("--seed", metavar="TEXT", help="Anything; the same seed draws the same cases again.")
+@click.option("--seed", metavar="TEXT", help="Anything (else one is made and told); it draws the same again.")
 @click.option("--reveal", is_flag=True, help="Add personal values; each case's history then says so.")
 @click.option("--against", metavar="FILE", help="Add the proof from the checkpoint in FILE to the last one.")
 @click.option("--force", is_flag=True, help="Overwrite OUT.zip when it exists.")
@@ -71,6 +71,8 @@ def export(
     from workflow.ledger.export import export as write_export
     from workflow.ledger.selection import Asked
 
+    if seed is not None and sample is None:
+        raise click.UsageError("--seed goes with --sample N: alone it draws nothing.")
     if sample is not None and seed is None:
         seed = secrets.token_hex(4)
     engine, signer = session.engine, session.signer

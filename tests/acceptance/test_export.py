@@ -128,7 +128,7 @@ def test_the_report_is_in_the_language_of_the_settings(office: Desk, tmp_path: P
         ("--from 2026-04-02 --to 2026-04-01", 2, "turn them round"),
         ("--from soon", 2, "'soon' is not a day"),
         ("--sample 0", 2, "0"),
-        ("--seed x", 2, "--sample and --seed go together"),
+        ("--seed x", 2, "--seed goes with --sample N: alone it draws nothing."),
         ("--against README.md", 2, "--against README.md"),
         ("--against missing.txt", 2, "does not exist"),
     ],

@@ -17,7 +17,7 @@ from workflow.storage.store import Store
 
 DAY = date(2026, 4, 20)
 WITH_CASES = "--case names the cases; leave out --from, --to and --sample."
-TOGETHER = "--sample and --seed go together: the seed is what lets others draw the same cases."
+TOGETHER = "A sample is drawn by --sample N and a seed: give both, so that others can draw the same cases."
 
 
 @pytest.fixture

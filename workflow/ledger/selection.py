@@ -59,7 +59,9 @@ class Asked:
         if self.sample is not None and self.sample < 1:
             raise UsageError(f"--sample {self.sample} takes nothing; give 1 or more.")
         if bool(self.seed) != (self.sample is not None):
-            raise UsageError("--sample and --seed go together: the seed is what lets others draw the same cases.")
+            raise UsageError(
+                "A sample is drawn by --sample N and a seed: give both, so that others can draw the same cases."
+            )
 
     @property
     def everything(self) -> bool:

@@ -30,9 +30,21 @@ class Day(click.ParamType[date]):
             self.fail(f"'{value}' is not a day; write it as 2026-12-04.", param, ctx)
 
 
-COUNT = click.IntRange(1, 1_000_000_000)
+class Whole(click.IntRange):
+    """A whole number; click calls what is none 'not a valid integer range'."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number a text says, or a usage error."""
+        try:
+            int(value)
+        except ValueError:
+            self.fail(f"'{value}' is not a whole number.", param, ctx)
+        return int(super().convert(value, param, ctx))
+
+
+COUNT = Whole(1, 1_000_000_000)
 """How many at most."""
-LETTER = click.IntRange(1, 2**63 - 1)
+LETTER = Whole(1, 2**63 - 1)
 """The number of a letter, as a database can hold it."""
 
 

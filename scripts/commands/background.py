@@ -8,7 +8,7 @@ import click
 
 from scripts.exits import DONE, FAILED
 from scripts.output import Column, counted, json_array, local, moment, print_json, table, wrapped
-from scripts.parameters import examples, json_option
+from scripts.parameters import Whole, examples, json_option
 from scripts.wiring import Session, pass_session
 
 _COLUMNS = (
@@ -64,7 +64,7 @@ def tick(session: Session) -> None:
 
 @click.command(epilog=examples("schakel worker", "schakel worker --metrics-port 9464"))
 @click.option("--name", metavar="NAME", help="How doctor calls this worker (else host and process).")
-@click.option("--metrics-port", metavar="PORT", type=click.IntRange(1, 65535), help="Answer Prometheus on this port.")
+@click.option("--metrics-port", metavar="PORT", type=Whole(1, 65535), help="Answer Prometheus on this port.")
 @click.option("--metrics-address", metavar="ADDRESS", help="And on this address (else 127.0.0.1: this machine only).")
 @json_option
 @pass_session
@@ -93,7 +93,7 @@ def worker(session: Session, name: str | None, metrics_port: int | None, metrics
 
 
 @click.command(epilog=examples("schakel forecast --days 30", "schakel forecast --days 5 --json"))
-@click.option("--days", metavar="N", type=click.IntRange(1, 366), default=30, show_default=True, help="How far ahead.")
+@click.option("--days", metavar="N", type=Whole(1, 366), default=30, show_default=True, help="How far ahead.")
 @json_option
 @pass_session
 def forecast(session: Session, days: int) -> None:

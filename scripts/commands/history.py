@@ -9,7 +9,7 @@ import click
 
 from scripts.exits import UNVERIFIED
 from scripts.output import counted, local, marks, moment, print_json, wrapped
-from scripts.parameters import Moment, case_argument, examples, json_option
+from scripts.parameters import Moment, Whole, case_argument, examples, json_option
 from scripts.problems import problem_documents, problem_lines
 from scripts.steps import accepted_codes, headline, step_document, step_lines
 from scripts.values import fact_lines, in_order
@@ -58,7 +58,7 @@ def history(session: Session, case: str, full: bool) -> None:
 )
 @case_argument
 @click.option("--at", metavar="TIME", type=Moment(), help="As it was at the end of this day or minute, Amsterdam time.")
-@click.option("--seq", metavar="N", type=click.IntRange(min=1), help="As it was after event N.")
+@click.option("--seq", metavar="N", type=Whole(min=1), help="As it was after event N.")
 @click.option(
     "--rules",
     "by",

@@ -146,3 +146,22 @@ def test_a_group_without_a_command_says_so_and_where_its_commands_are(desk: Desk
     assert (said.exit_code, said.stdout) == (2, "")
     assert said.stderr.splitlines() == ["Missing command.", f"Next: cli {group} --help"]
     assert desk.ask(group, code=2)["message"] == "No such option '--json'."
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "replay E06 --seq x",
+        "advance E06 --expect-version x",
+        "forecast --days x",
+        "list --limit x",
+        "mail show x",
+        "worker --metrics-port x",
+    ],
+)
+def test_what_is_no_number_is_said_to_be_none(desk: Desk, words: str) -> None:
+    assert "'x' is not a whole number." in desk.ask(words, code=2)["message"]
+
+
+def test_a_number_outside_its_range_is_told_the_range(desk: Desk) -> None:
+    assert "1<=x<=366" in desk.ask("forecast --days 0", code=2)["message"]

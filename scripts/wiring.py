@@ -115,13 +115,19 @@ class Session:
 
     @property
     def actor(self) -> str:
-        """Who acts: `--actor`, else SCHAKEL_ACTOR, else the OS user. Raises UsageError: unprintable or too long."""
+        """Who acts: `--actor`, else SCHAKEL_ACTOR, else the OS user.
+
+        Raises UsageError: unprintable, too long, or it holds a BSN. It stands in every event for good, so a refusal
+        that is recorded would keep it too.
+        """
         from workflow.events import os_user
 
         given = self.actor_given if self.actor_given is not None else self.environ.get("SCHAKEL_ACTOR") or os_user()
         actor = given.strip()
         if not actor or not actor.isprintable() or len(actor) > MOST_ACTOR:
             raise UsageError(f"The actor (--actor, SCHAKEL_ACTOR) must be a name of 1 to {MOST_ACTOR} characters.")
+        if any(self.definition.domain.judge_text("actor", actor)):
+            raise UsageError("The actor (--actor, SCHAKEL_ACTOR) holds a BSN, which would stay in history for good.")
         return actor
 
     def origin(self, via: str = "cli") -> Origin:

@@ -7,6 +7,7 @@ import email.policy
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from notifications.building import Builder
 from notifications.outcomes import tell_cases
@@ -32,14 +33,17 @@ NO_SENDER = "not-set@localhost.example"
 UNKNOWN = "…"
 """Stands in a letter that is only looked at for what is not known yet."""
 _DATES = ("realised_on", "first_exchange_date", "first_check_on")
+_PAGE = 1000
 _RETRYABLE = (LetterState.FAILED, LetterState.PENDING)
 
 
 def find_letters(session: Session, case: str | None, state: str | None, limit: int | None) -> Iterator[OutboxRow]:
-    """The letters that were asked for, read a page at a time. Raises NoSuchCase."""
+    """The letters that were asked for, read a page at a time, with all their tries counted. Raises NoSuchCase."""
     with session.database.reading() as store:
         case_id = find_case(store, case)[0] if case is not None else None
-        yield from letters.pages_of(store, case_id=case_id, state=state, limit=limit)
+        found = letters.pages_of(store, case_id=case_id, state=state, limit=limit)
+        while page := list(islice(found, _PAGE)):
+            yield from _with_all_tries(store, page)
 
 
 def letter_and_tries(session: Session, number: int) -> tuple[OutboxRow, list[Attempt]]:
@@ -48,7 +52,7 @@ def letter_and_tries(session: Session, number: int) -> tuple[OutboxRow, list[Att
     One whose words were erased stays as it is.
     """
     with session.database.reading() as store:
-        row = _letter(store, number)
+        (row,) = _with_all_tries(store, [_letter(store, number)])
         tries = letters.attempts_of(store, number)
     if row.is_erased:
         return row, tries
@@ -127,7 +131,7 @@ def retry_letters(session: Session, numbers: Iterable[int]) -> Iterator[tuple[Ou
             yield retry_letter(session, number), None
         except Refused as error:
             with session.database.reading() as store:
-                row = _letter(store, number)
+                (row,) = _with_all_tries(store, [_letter(store, number)])
             yield row, str(error)
 
 
@@ -142,7 +146,8 @@ def retry_letter(session: Session, number: int) -> OutboxRow:
         if row.case is not None:
             _, case = find_case(store, row.case)  # read after the letter was locked: whoever corrects it waits for us
             letters.readdress(store, row, session.engine.definition.domain, case.facts)
-        return _letter(store, number)
+        (done,) = _with_all_tries(store, [_letter(store, number)])
+        return done
 
 
 def resolve_letter(session: Session, number: int, *, arrived: bool, reason: str) -> OutboxRow:
@@ -171,10 +176,16 @@ def resolve_letter(session: Session, number: int, *, arrived: bool, reason: str)
         decided = "resolved as sent" if arrived else "resolved as not sent"
         kind = Kind.LETTER_SENT if arrived else Kind.LETTER_UNKNOWN
         tell_cases(works, row, kind, {"phase": decided, "code": None}, reason=reason)
-        return lambda: _letter(store, number)
+        return lambda: _with_all_tries(store, [_letter(store, number)])[0]
 
     recorder = Recorder(engine.database, engine.rules, session.origin(), engine.clock)
     return recorder.run_now(act, cases)
+
+
+def _with_all_tries(store: Store, rows: Sequence[OutboxRow]) -> list[OutboxRow]:
+    """Letters to be looked at, with their tries from before a person put them back counted too."""
+    counts = letters.count_attempts(store, [row.id for row in rows])
+    return [replace(row, attempts=counts.get(row.id, 0)) for row in rows]
 
 
 def _letter(store: Store, number: int) -> OutboxRow:

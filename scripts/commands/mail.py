@@ -86,12 +86,15 @@ def show_letter(session: Session, number: int, raw: bool) -> None:
         for one in tries
     ]
     if session.json:
-        print_json({**_document(row), "reason": row.reason, "sha256": row.sha256, "tries": said, "text": text})
+        due = moment(row.due_at) if row.state == LetterState.PENDING else None
+        waits = {"reason": row.reason, "due_at": due, "sha256": row.sha256}
+        print_json({**_document(row), **waits, "tries": said, "text": text})
         return
     about = f", case {row.case}" if row.case else ""
     to = "erased" if row.is_erased else _waits(session, row) or _masked(row.recipient) or "no address"
     click.echo(wrapped(f"Letter {row.id}: {row.letter} to {row.role} ({to}){about}", " " * 9, first=""))
     state = f"{row.state}{f' ({row.reason})' if row.reason else ''}, written {local(row.created_at)}"
+    state += _next_try(session, row)
     click.echo(wrapped(state, " " * 9, first="State    "))
     for one in tries:
         words = f" {one.code or ''} {one.words or ''}".rstrip()
@@ -258,6 +261,13 @@ def _waits(session: Session, row: OutboxRow) -> str:
         return ""
     known = row.role in desk_of(session.settings).addresses
     return "gets its address at the next pass" if known else f"no address for {row.role}"
+
+
+def _next_try(session: Session, row: OutboxRow) -> str:
+    """When a letter that waits goes; '' of any other, and of one that first needs an address."""
+    if row.state != LetterState.PENDING or row.recipient is None:
+        return ""
+    return f", next try at {local(row.due_at)}" if row.due_at > session.clock.now() else ", goes at the next pass"
 
 
 def _row(row: OutboxRow, waits: str) -> tuple[str, ...]:

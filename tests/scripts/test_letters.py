@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+from sink import Sink
 
 from tests.scripts.desk import Desk
 from workflow.storage import letters, open_database
@@ -133,3 +136,38 @@ def test_the_text_of_a_letter_keeps_its_lines_and_lists(three: Desk) -> None:
     item = next(line for line in text.splitlines() if line.startswith("- ") and len(line) > 80)
     begins = shown.splitlines().index(next(line for line in shown.splitlines() if line.startswith(item[:40])))
     assert shown.splitlines()[begins + 1].startswith("  ")
+
+
+def test_all_tries_are_counted_also_those_from_before_a_person_put_it_back(three: Desk) -> None:
+    three.environ["SCHAKEL_MAIL_FROM"] = "koppeling@example.org"
+    with Sink(answers={"salaris06@example.com": "451 4.7.1 later"}) as sink:
+        three.environ["SCHAKEL_SMTP_URL"] = f"smtp://127.0.0.1:{sink.port}"
+        three.ask("tick")
+        sink.answers["salaris06@example.com"] = "550 5.1.1 unknown"
+        three.clock.moment += timedelta(minutes=6)
+        three.ask("tick")
+    again = three.ask("mail retry 1")
+
+    listed = three.run("mail list").stdout.splitlines()
+
+    assert again["attempts"] == 2
+    assert [row["attempts"] for row in three.ask("mail list")] == [2, 2, 2]
+    assert three.ask("mail show 1")["attempts"] == 2
+    assert [line.split()[5] for line in listed] == ["TRIES", "2", "2", "2"]
+
+
+def test_a_letter_that_waits_says_when_it_is_tried_next(three: Desk) -> None:
+    three.environ["SCHAKEL_MAIL_FROM"] = "koppeling@example.org"
+    first = three.run("mail show 1").stdout
+    with Sink(answers={"salaris06@example.com": "451 4.7.1 later"}) as sink:
+        three.environ["SCHAKEL_SMTP_URL"] = f"smtp://127.0.0.1:{sink.port}"
+        three.ask("tick")
+
+    later = " ".join(three.run("mail show 1").stdout.split())
+
+    assert "State    pending, written 2026-04-20 10:00, goes at the next pass" in first
+    assert "next try at 2026-04-20 10:05" in later
+    assert three.ask("mail show 1")["due_at"] == "2026-04-20T08:05:00.000000Z"
+    settle(three, 2)
+    assert "next try" not in three.run("mail show 2").stdout
+    assert three.ask("mail show 2")["due_at"] is None

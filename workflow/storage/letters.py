@@ -14,6 +14,7 @@ from sqlalchemy import insert, select
 
 from workflow.definition import Facts
 from workflow.domain import Domain
+from workflow.encoding import compact_json
 from workflow.storage import outbox_queries
 from workflow.storage.letter_states import LetterState
 from workflow.storage.rows import letter_row
@@ -184,6 +185,15 @@ def attempts_of(store: Store, letter_id: int) -> list[Attempt]:
 def last_attempt_in_vain(store: Store) -> Attempt | None:
     """The last try to send any letter, when that one still waits; None: it does not, or nothing was tried."""
     return next((_attempt(row) for row in store.select(outbox_queries.last_attempt_in_vain, {})), None)
+
+
+def count_attempts(store: Store, letter_ids: Sequence[int]) -> dict[int, int]:
+    """How often each of these letters was tried, also before a person put it back; those that never were are left out.
+
+    A letter's own `attempts` begin again then, since its waits do.
+    """
+    wanted = {"wanted": compact_json([[str(number)] for number in letter_ids])}
+    return {row["outbox_id"]: row["count"] for row in store.select(outbox_queries.count_attempts, wanted)}
 
 
 def letter_by_id(store: Store, letter_id: int) -> OutboxRow | None:

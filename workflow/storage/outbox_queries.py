@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import (
+    JSON,
+    BigInteger,
     Executable,
     Select,
     and_,
     bindparam,
     case,
+    cast,
+    column,
     func,
     insert,
     literal,
@@ -22,6 +26,7 @@ from sqlalchemy import (
 
 from workflow.schedule import TimerKind
 from workflow.storage.letter_states import LetterState
+from workflow.storage.packing import Unpacked
 from workflow.storage.tables import MERGEABLE, cases, outbox, outbox_attempts, timers
 
 _BUILT = ("message_id", "subject", "message", "sha256")
@@ -264,6 +269,13 @@ def insert_attempt() -> Executable:
     """A try to send a letter."""
     names = (column.name for column in outbox_attempts.c if column.name != "id")
     return insert(outbox_attempts).values({name: bindparam(name) for name in names})
+
+
+def count_attempts() -> Executable:
+    """How often each of these letters was tried; `wanted` is a JSON array of arrays of a number as text."""
+    rows = Unpacked(bindparam("wanted")).table_valued(column("value", JSON), name="wanted")
+    about, numbers = outbox_attempts.c.outbox_id, select(cast(rows.c.value[0].as_string(), BigInteger))
+    return select(about, func.count().label("count")).where(about.in_(numbers)).group_by(about)
 
 
 def attempts_of_letter() -> Executable:

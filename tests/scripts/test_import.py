@@ -278,8 +278,8 @@ def test_without_letters_now_the_reminders_follow_and_help_and_summary_say_so(de
 
     assert told in helped.lower()
     assert "Mail nobody" not in helped
-    assert done.endswith("1 rows: 1 accepted. No letters now; reminders follow when they are due (--no-letters).")
-    assert dry.endswith("1 rows: 1 accepted. Nothing was written (--dry-run).")
+    assert done.endswith("1 row: 1 accepted. No letters now; reminders follow when they are due (--no-letters).")
+    assert dry.endswith("1 row: 1 accepted. Nothing was written (--dry-run).")
     assert "etters" not in usual
     desk.clock.moment += timedelta(days=60)
     assert desk.ask("tick")["reminders"] > 0

@@ -78,7 +78,7 @@ def _ask(session: Session, case: str) -> None:
     if session.json or not has_terminal():  # a JSON answer has no room for a question
         raise UsageError("There is no terminal to ask on: give --yes to erase without being asked. Nothing was erased.")
     found = session.engine.case(case).case
-    said = f"Erase {found.reference} ({found.state}) for good? {_waiting(session, found.reference)}It cannot be undone"
+    said = f"{found.reference} ({found.state}) would be erased for good. {_waiting(session, found.reference)}Erase it?"
     if not click.confirm(wrapped(said, "  ", first="")):
         click.echo("Nothing was erased.")
         raise click.Abort

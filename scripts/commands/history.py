@@ -146,7 +146,7 @@ def _lines(session: Session, replayed: Replayed, by: str | None, *, full: bool) 
     if not replayed.matches_stored:
         yield f"{signs.no} The whole history does not give the stored case: somebody changed one of them."
     if by is not None:
-        yield _sum(replayed, by)
+        yield wrapped(_sum(replayed, by), "  ", first="")
 
 
 def _ruling_lines(session: Session, ruling: Ruling) -> Iterator[str]:
@@ -170,5 +170,5 @@ def _sum(replayed: Replayed, by: str) -> str:
         return f"{signs.no} Not every move is shown to be legal: {said}."
     if Answer.NO not in answers:
         count = counted(answers.count(Answer.UNKNOWN), "move")
-        return f"{signs.warning} {count} cannot be judged any more; none would be refused today: {said}."
+        return f"{signs.warning} {count} cannot be judged any more; none would be refused: {said}."
     return f"{signs.warning} Not every move would be made today: {said}."

@@ -137,9 +137,10 @@ def test_moves_that_nobody_can_judge_any_more_are_not_said_to_be_refused(desk: D
     verdicts = [ruling["verdict"] for ruling in desk.ask("replay E06 --rules now")["verdicts"]]
 
     assert judged.exit_code == 0
+    assert max(map(len, judged.stdout.splitlines())) <= 80
     assert "no" not in verdicts
     count = verdicts.count("unknown")
     assert count
     said = " ".join(judged.stdout.split())
-    assert f"{count} move{'s' * (count != 1)} cannot be judged any more; none would be refused today" in said
+    assert f"{count} move{'s' * (count != 1)} cannot be judged any more; none would be refused: " in said
     assert "Not every move" not in said

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from datetime import datetime, time, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
+from workflow.answers import Case
 from workflow.calendar import at_midnight
 from workflow.clock import AMSTERDAM, local_day
 from workflow.encoding import compact_json
-from workflow.errors import Conflict
+from workflow.errors import Conflict, HistoryBroken
+from workflow.history import readable
 from workflow.storage import Database, letters
 from workflow.storage.letter_states import LetterState
 from workflow.storage.letters import OutboxRow
-from workflow.storage.listing import Filter, drifted_cases, list_cases
+from workflow.storage.listing import Filter, drifted_cases, find_cases
 from workflow.storage.shift import take_slot, take_turn
-from workflow.storage.store import Store
+from workflow.storage.store import Store, Unread
 from workflow.views import summary_of
 from workflow.work import Letter, Rules
 
+T = TypeVar("T")
 LETTER, ROLE, LANGUAGE = "daily_overview", "operations", "nl"
 SLOT_BEGINS, SLOT_ENDS = time(8), time(9)
 """The overview belongs to this hour of a working day; when it has passed it is not made up."""
@@ -54,17 +59,19 @@ def gather(store: Store, rules: Rules, now: datetime) -> dict[str, Any] | None:
     tonight = at_midnight(local_day(now) + timedelta(days=1))
     # whoever reads this has an address, and letters of today may get theirs in this very pass
     homeless = letters.homeless(store, at_midnight(local_day(now)), but=ROLE, limit=MOST + 1)
+    altered: dict[str, None] = {}
     found: dict[str, list[Any]] = {
-        "overdue": _cases(store, rules, now, due_before=now),
-        "due_today": _cases(store, rules, now, due_before=tonight, due_after=now),
+        "overdue": _cases(store, rules, now, altered, due_before=now),
+        "due_today": _cases(store, rules, now, altered, due_before=tonight, due_after=now),
         "failed": _letters(store, rules, LetterState.FAILED),
         "unknown": _letters(store, rules, LetterState.UNKNOWN),
         "homeless": [_told(rules, row) for row in homeless],
-        "drift": _drift(store, rules),
+        "drift": _drift(store, rules, altered),
     }
+    found["altered"] = list(altered)
     if not any(found.values()):
         return None
-    named = {heading: lines[:MOST] for heading, lines in found.items()}
+    named = {heading: [line for line in lines[:MOST] if line] for heading, lines in found.items()}
     return {
         "letter": LETTER,
         "role": ROLE,
@@ -85,30 +92,54 @@ def _by_holder(rules: Rules, overdue: list[dict[str, Any]]) -> list[dict[str, An
     ]
 
 
+def _each(found: Iterable[Unread], tell: Callable[[Case], T], altered: dict[str, None]) -> list[T | None]:
+    """A line for each case; None in place of one that cannot be read, which is named among the altered ones."""
+    lines: list[T | None] = []
+    for case in found:
+        try:
+            with readable(case.reference):
+                lines.append(tell(case.read()))
+        except HistoryBroken:
+            altered[case.reference] = None
+            lines.append(None)
+    return lines
+
+
 def _cases(
-    store: Store, rules: Rules, now: datetime, *, due_before: datetime, due_after: datetime | None = None
-) -> list[dict[str, Any]]:
+    store: Store,
+    rules: Rules,
+    now: datetime,
+    altered: dict[str, None],
+    *,
+    due_before: datetime,
+    due_after: datetime | None = None,
+) -> list[dict[str, Any] | None]:
     wanted = Filter(None, due_before, None, MOST + 1, due_after)
-    summaries = (summary_of(rules, case, now) for case in list_cases(store, wanted))
-    return [
-        {
-            "reference": summary.case,
-            "company": summary.title,
-            "holder": summary.holder or "",
-            "state_label": _called(rules, summary.state),
-            "due_on": _day(summary.due_at) if summary.due_at else "",
-            "working_days": summary.ball_days,
-        }
-        for summary in summaries
-    ]
+    return _each(find_cases(store, wanted), partial(_line, rules, now), altered)
 
 
-def _drift(store: Store, rules: Rules) -> list[str]:
+def _line(rules: Rules, now: datetime, case: Case) -> dict[str, Any]:
+    summary = summary_of(rules, case, now)
+    return {
+        "reference": summary.case,
+        "company": summary.title,
+        "holder": summary.holder or "",
+        "state_label": _called(rules, summary.state),
+        "due_on": _day(summary.due_at) if summary.due_at else "",
+        "working_days": summary.ball_days,
+    }
+
+
+def _drift(store: Store, rules: Rules, altered: dict[str, None]) -> list[str | None]:
     """A line for each case of which something was seen to be right no more; it stays until it is right again."""
     domain = rules.definition.domain
     name = domain.drift_field.rpartition(".")[2]
-    found = ((case, domain.drift(case.facts)) for case in drifted_cases(store, name, MOST + 1))
-    return [f"{_named(case.reference, domain.title(case.facts))}: {said}" for case, said in found if said]
+
+    def tell(case: Case) -> str:
+        said = domain.drift(case.facts)
+        return f"{_named(case.reference, domain.title(case.facts))}: {said}" if said else ""
+
+    return [line for line in _each(drifted_cases(store, name, MOST + 1), tell, altered) if line != ""]
 
 
 def _named(reference: str, title: str) -> str:

@@ -154,5 +154,6 @@ def _overview() -> dict[str, Any]:
         "homeless": [waits],
         "due_today": [third],
         "drift": ["K-3F8N-P1TC, Bakkerij De Gouden Leeuw: recht weg: Raadplegen HRM"],
-        "more": dict.fromkeys(("overdue", "due_today", "failed", "unknown", "homeless", "drift"), False),
+        "altered": ["K-5D1R-8WBX"],
+        "more": dict.fromkeys(("overdue", "due_today", "failed", "unknown", "homeless", "drift", "altered"), False),
     }

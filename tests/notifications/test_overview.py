@@ -12,6 +12,7 @@ import pytest
 from employers import bring, employer
 from looking import look
 from sink import DESK, Sink, delivery
+from tampering import run
 
 from notifications import overview
 from notifications.rendering import Renderer
@@ -254,6 +255,57 @@ def test_of_more_cases_and_letters_than_it_names_it_says_that_there_are(
     assert without_case(json.dumps(told | nothing), late[0]) is None
 
 
+@pytest.mark.parametrize("altered", ["state = 'nowhere'", "facts = '[1]'", "progress = '{}'"])
+def test_a_case_that_cannot_be_read_takes_no_other_with_it_and_is_named(
+    engine: Engine, clock: SetClock, url: str, altered: str
+) -> None:
+    late, odd = bring(engine, "registered"), bring(engine, "registered")  # due on 23 April
+    at(clock, "2026-04-21T10:00")
+    today, odd_today = bring(engine, "registered"), bring(engine, "registered")  # due on 24 April
+    run(url, f"UPDATE cases SET {altered} WHERE reference IN ('{odd}', '{odd_today}')")
+    at(clock, "2026-04-24T08:10")
+
+    assert look_over(engine)
+
+    told = json.loads(written(url)[0]["context"])
+    assert [case["reference"] for group in told["overdue"] for case in group["cases"]] == [late]
+    assert [case["reference"] for case in told["due_today"]] == [today]
+    assert told["altered"] == [odd, odd_today]
+    text = Renderer(DESK).render("daily_overview", "nl", told).text
+    assert f"- {odd}: schakel audit verify {odd} zegt waar\n" in text
+    assert json.loads(str(without_case(json.dumps(told), odd)))["altered"] == [odd_today]
+
+
+def test_a_case_of_which_the_drift_cannot_be_read_is_named_once(engine: Engine, clock: SetClock, url: str) -> None:
+    odd, other = bring(engine, "registered"), bring(engine, "registered")
+    drift = '"loket_seen":{"drift":["USER_BLOCKED"]}'
+    run(url, f"UPDATE cases SET facts = '{{{drift}}}' WHERE reference = '{other}'")
+    run(url, f"UPDATE cases SET facts = '[{{{drift}}}]' WHERE reference = '{odd}'")
+    at(clock, "2026-04-24T08:10")
+
+    assert look_over(engine)
+
+    told = json.loads(written(url)[0]["context"])
+    assert (told["altered"], [line[: len(other)] for line in told["drift"]]) == ([odd], [other])
+
+
+def test_of_cases_that_cannot_be_read_it_says_that_there_are_more(
+    engine: Engine, clock: SetClock, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overview, "MOST", 2)
+    odd = [bring(engine, "registered") for _ in range(3)]
+    run(url, "UPDATE cases SET facts = '[]'")
+    at(clock, "2026-04-24T08:10")
+
+    assert look_over(engine)
+
+    told = json.loads(written(url)[0]["context"])
+    assert (told["altered"], told["overdue"]) == (odd[:2], [])
+    text = Renderer(DESK).render("daily_overview", "nl", told).text
+    assert "Er zijn er meer: schakel audit verify\n" in text
+    assert odd[2] not in text
+
+
 def test_of_as_many_as_it_names_it_does_not_say_that_there_are_more(
     engine: Engine, clock: SetClock, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -268,10 +320,17 @@ def test_of_as_many_as_it_names_it_does_not_say_that_there_are_more(
     assert not told["more"]["overdue"]
 
 
+def test_an_overview_of_before_altered_cases_stood_in_it_can_still_be_read() -> None:
+    known = sample_context("daily_overview", "nl")
+    del known["altered"]
+
+    assert "audit verify" not in Renderer(DESK).render("daily_overview", "nl", known).text
+
+
 def test_an_overview_of_before_it_said_so_can_still_be_read() -> None:
     known = sample_context("daily_overview", "nl")
     told = known.pop("more")
 
     assert "Er zijn er meer" not in Renderer(DESK).render("daily_overview", "nl", known).text
     everywhere = known | {"more": dict.fromkeys(told, True)}
-    assert Renderer(DESK).render("daily_overview", "nl", everywhere).text.count("Er zijn er meer") == len(told) == 6
+    assert Renderer(DESK).render("daily_overview", "nl", everywhere).text.count("Er zijn er meer") == len(told) == 7

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
-from operator import itemgetter
+from operator import attrgetter
 
 from sqlalchemy import Executable, Select, bindparam, exists, false, func, literal, or_, select, tuple_
 
@@ -15,7 +15,7 @@ from workflow.answers import Case
 from workflow.definition import Definition
 from workflow.errors import UsageError, check_known
 from workflow.storage.rows import case_of
-from workflow.storage.store import Store
+from workflow.storage.store import Store, Unread
 from workflow.storage.tables import case_keys, cases
 from workflow.text import fold
 
@@ -61,15 +61,20 @@ class Filter:
 
 def list_cases(store: Store, wanted: Filter) -> Iterator[Case]:
     """The cases a filter asks for, in the order they were opened; overdue ones longest due first."""
+    return (found.read() for found in find_cases(store, wanted))
+
+
+def find_cases(store: Store, wanted: Filter) -> Iterator[Unread]:
+    """The same, to be read one at a time."""
     found = _pages(store, wanted)
     if wanted.states and wanted.overdue_at is None:  # each state along its own index, in which they stand in order
         each = (_pages(store, replace(wanted, states=(state,))) for state in wanted.states)
-        found = heapq.merge(*each, key=itemgetter(0))
-    return (case for _, case in islice(found, wanted.limit))
+        found = heapq.merge(*each, key=attrgetter("case_id"))
+    return islice(found, wanted.limit)
 
 
-def _pages(store: Store, wanted: Filter) -> Iterator[tuple[int, Case]]:
-    """Cases with their numbers, a page at a time."""
+def _pages(store: Store, wanted: Filter) -> Iterator[Unread]:
+    """Cases, a page at a time."""
     by_due = wanted.overdue_at is not None
     order = (cases.c.due_at, cases.c.id) if by_due else (cases.c.id,)
     query = _filtered(wanted).order_by(*order)
@@ -77,14 +82,14 @@ def _pages(store: Store, wanted: Filter) -> Iterator[tuple[int, Case]]:
     after: Select[tuple[object, ...]] = query
     while left is None or left > 0:
         size = PAGE if left is None else min(PAGE, left)
-        page = list(store.read(after.limit(size)))
-        for row in page:
-            yield row["id"], case_of(row)
+        page = store.unread(after.limit(size))
+        yield from page
         if len(page) < size:
             return
         left = None if left is None else left - size
         last = page[-1]
-        reached = (literal(last[column.name], column.type) for column in order)  # untyped, SQLite compares other text
+        # untyped, SQLite compares other text
+        reached = (literal(last.part(column.name), column.type) for column in order)
         after = query.where(tuple_(*order) > tuple_(*reached))
 
 
@@ -102,11 +107,10 @@ def live_pages(store: Store) -> Iterator[list[tuple[int, Case]]]:
         last = page[-1][0]
 
 
-def drifted_cases(store: Store, name: str, most: int) -> Iterator[Case]:
+def drifted_cases(store: Store, name: str, most: int) -> list[Unread]:
     """Cases that have not ended and whose facts have a field of this name, which only drift has; the first so many."""
     live = select(cases).where(cases.c.ended_at.is_(None), cases.c.facts.contains(f'"{name}":', autoescape=True))
-    for row in store.read(live.order_by(cases.c.id).limit(most)):
-        yield case_of(row)
+    return store.unread(live.order_by(cases.c.id).limit(most))
 
 
 def _live_count() -> Executable:

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple
 
+from sqlalchemy import Executable
+
 from workflow.answers import Case
 from workflow.definition import Json, Key, Other
 from workflow.encoding import read_json
@@ -78,6 +80,25 @@ class Due(NamedTuple):
         return (self.due_at, self.case_id)
 
 
+class Unread(NamedTuple):
+    """A case that was found but not read, so that a row which somebody altered takes no other with it."""
+
+    part: Callable[[str], Any]
+    """One column of its row."""
+    read: Callable[[], Case]
+    """The case itself. Raises whatever reading a forged row raises."""
+
+    @property
+    def case_id(self) -> int:
+        """Its number."""
+        return int(self.part("id"))
+
+    @property
+    def reference(self) -> str:
+        """Its reference, which can be told whatever else stands in the row."""
+        return str(self.part("reference"))
+
+
 class Store(Session):
     """The cases of a database, as one connection sees and changes them."""
 
@@ -105,6 +126,12 @@ class Store(Session):
         cursors = [self.run(query, {"case_id": case_id}) for case_id in sorted(case_ids)]
         read = self._prepared(query).rows
         return [(row["id"], rows.case_of(row)) for cursor in cursors for row in read(cursor)]
+
+    def unread(self, core: Executable) -> list[Unread]:
+        """The cases that a query finds which is built anew each time, its values inside."""
+        statement = self.statement(core)
+        found = self.execute(statement.sql, statement.bind({})).fetchall()
+        return [Unread(partial(statement.part, row), partial(_case_in, statement, row)) for row in found]
 
     def older_open_cases(
         self, wanted: Sequence[tuple[int, Iterable[Key]]], *, most: int = 1

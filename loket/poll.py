@@ -18,11 +18,12 @@ from loket.hands import Ending, Hands
 from workflow.answers import Case
 from workflow.calendar import WorkingDays
 from workflow.clock import AMSTERDAM, Clock, local_day
-from workflow.errors import Conflict, SchakelError
+from workflow.errors import Conflict, HistoryBroken, SchakelError
+from workflow.history import readable
 from workflow.storage import Database
 from workflow.storage.listing import live_pages
 from workflow.storage.shift import hold_slot, keep_slot, served, take_slot
-from workflow.storage.store import Store
+from workflow.storage.store import Store, Unread
 
 SLOT, _FAILED = "loket", "loket "
 """The slot of a day's round, and what stands before a case in the slot that says that it failed."""
@@ -120,18 +121,26 @@ class Poll:
         day = local_day(now)
         failed = failed_on(store, day)
         return [
-            case.reference
+            found.reference
             for page in live_pages(store)
-            for _, case in page
-            if case.reference not in failed and self._wants(case, day.isoformat())
+            for found in page
+            if found.reference not in failed and self._is_wanted(found, day)
         ]
+
+    def _is_wanted(self, found: Unread, day: date) -> bool:
+        """Whether a case is to be checked; one that cannot be read is, for its check tells that and nobody else's."""
+        try:
+            with readable(found.reference):
+                return self._wants(found.read(), day.isoformat())
+        except HistoryBroken:
+            return True
 
     async def _work_off(self, waiting: list[str], now: datetime, budget: float | None) -> tuple[Ending, Polled]:
         done: list[bool] = []
 
         def settle(reference: str, answer: object) -> None:
             done.append(not isinstance(answer, SchakelError))
-            if isinstance(answer, LoketError):
+            if isinstance(answer, LoketError | HistoryBroken):
                 with self._database.writing() as store:
                     take_slot(store, _FAILED + reference, local_day(now), self._clock.now())
 

@@ -198,9 +198,12 @@ class Replayed:
 
 @dataclass(frozen=True, slots=True)
 class Stuck:
-    """A case that could not go on under today's rules, and on what: problems, or what the table lacks."""
+    """A case that could not go on under today's rules, and on what: problems, what the table lacks, or altered rows."""
 
-    case: Case
+    case: str
+    """Its reference."""
+    external_reference: str | None
+    state: str
     holder: str | None
     """Who has the ball; None: today's table does not know the state."""
     problems: tuple[Problem, ...] = ()

@@ -10,14 +10,16 @@ old rules, so it counts.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 
 from workflow.answers import Case, Stuck
 from workflow.clock import local_day
-from workflow.definition import Context, Facts, Move, Problem, Severity
+from workflow.definition import Context, Facts, Key, Move, Problem, Severity
+from workflow.errors import HistoryBroken
 from workflow.events import Event, Kind
 from workflow.history import evolve, readable
 from workflow.judgement import judge
@@ -25,9 +27,10 @@ from workflow.ledger.rulebook import Rulebook
 from workflow.ledger.verify import Says
 from workflow.storage.evidence import Evidence
 from workflow.storage.listing import live_pages
-from workflow.storage.store import Store
+from workflow.storage.store import Store, Unread
 from workflow.work import Rules
 
+_ALTERED = "It cannot be read, for somebody altered it: schakel audit verify CASE says where."
 _WEIGHT: dict[str, int] = {Severity.INFO: 0, Severity.WARNING: 1, Severity.ERROR: 2}
 
 
@@ -44,16 +47,38 @@ class _LastJudgement:
 def stuck_cases(store: Store, rules: Rules, today: date, step: Callable[[], None]) -> Iterator[Stuck]:
     """The live cases that would be stuck, in the order they were opened; `step` is called after each live case.
 
-    Raises HistoryBroken: the history of a case that may be stuck cannot be read.
+    One that cannot be read, or whose history cannot, is among them, and keeps no other from being judged.
     """
     survey = _Survey(store, rules)
     for page in live_pages(store):
-        others = store.older_open_cases([(number, rules.definition.domain.keys(case.facts)) for number, case in page])
-        for (number, case), seen in zip(page, others, strict=True):
-            found = survey.examine(number, case, Context(today, rules.calendar, seen))
-            if found is not None:
-                yield found
+        known = _read(rules, page)
+        others = store.older_open_cases([(number, keys) for number, (_, keys) in known.items()])
+        seen = {number: Context(today, rules.calendar, beside) for number, beside in zip(known, others, strict=True)}
+        for found in page:
+            number = found.case_id
+            stuck = survey.examine(number, known[number][0], seen[number]) if number in known else _unreadable(found)
+            if stuck is not None:
+                yield stuck
             step()
+
+
+def _read(rules: Rules, page: Iterable[Unread]) -> dict[int, tuple[Case, tuple[Key, ...]]]:
+    """Number → case and keys, of those that can be read."""
+    known: dict[int, tuple[Case, tuple[Key, ...]]] = {}
+    for found in page:
+        with suppress(HistoryBroken), readable(found.reference):
+            case = found.read()
+            known[found.case_id] = case, rules.definition.domain.keys(case.facts)
+    return known
+
+
+def _unreadable(found: Unread) -> Stuck:
+    external, state = found.part("external_reference"), str(found.part("state"))
+    return Stuck(found.reference, external, state, None, reasons=(_ALTERED,))
+
+
+def _stuck(case: Case, holder: str | None, problems: tuple[Problem, ...] = (), reasons: tuple[str, ...] = ()) -> Stuck:
+    return Stuck(case.reference, case.external_reference, case.state, holder, problems, reasons)
 
 
 @dataclass
@@ -68,19 +93,22 @@ class _Survey:
         definition = self.rules.definition
         state = definition.by_name.get(case.state)
         if state is None:
-            return Stuck(case, None, reasons=(f"There is no state '{case.state}'.",))
+            return _stuck(case, None, reasons=(f"There is no state '{case.state}'.",))
         move = definition.forward_from(case.state)
         if move is None:
-            return Stuck(case, state.holder, reasons=(f"No move leads forward from '{case.state}'.",))
+            return _stuck(case, state.holder, reasons=(f"No move leads forward from '{case.state}'.",))
         if not self._settled_problems(move, case, context):
             return None
-        with readable(case.reference):
-            last = self._last_judgement(number)
+        try:
+            with readable(case.reference):
+                last = self._last_judgement(number)
+        except HistoryBroken:
+            return _stuck(case, state.holder, reasons=(_ALTERED,))
         if last is None:
             return None
         asked = self._asked_before(move, case.state, last.table)
         problems = self._due_to_rules(asked, last, case, self._settled_problems(asked, case, context))
-        return Stuck(case, state.holder, problems) if problems else None
+        return _stuck(case, state.holder, problems) if problems else None
 
     def _settled_problems(self, move: Move, case: Case, context: Context) -> tuple[Problem, ...]:
         """What refuses a move today, of the sheets that a case must have had to get where it is."""

@@ -19,8 +19,9 @@ from scripts.problems import print_letters, print_missing, problem_documents
 from scripts.wiring import Session, pass_session
 from states.names import StateName
 from states.observing import can_ask, seen_on
-from workflow.errors import SchakelError
-from workflow.storage.listing import Filter, list_cases
+from workflow.errors import HistoryBroken, SchakelError
+from workflow.history import readable
+from workflow.storage.listing import Filter, find_cases
 
 
 @click.group(cls=Group, epilog=examples("schakel loket check E07"))
@@ -93,9 +94,18 @@ async def _check_all(session: Session, *, dry_run: bool) -> None:
 
 
 def _pending(session: Session) -> list[str]:
+    """Cases that can be asked about; one that cannot be read is among them, for its check says so."""
     wanted = Filter((StateName.RIGHTS_PENDING,), None, None, None)
+    found: list[tuple[str, str]] = []
     with session.database.reading() as store:
-        found = [(seen_on(case.facts), case.reference) for case in list_cases(store, wanted) if can_ask(case.facts)]
+        for one in find_cases(store, wanted):
+            try:
+                with readable(one.reference):
+                    facts = one.read().facts
+            except HistoryBroken:
+                found.append(("", one.reference))
+            else:
+                found += [(seen_on(facts), one.reference)] if can_ask(facts) else []
     return [reference for _, reference in sorted(found, key=lambda one: one[0])]
 
 

@@ -104,7 +104,7 @@ def impact(session: Session) -> None:
 
     Run it with the new program before it goes live, on the database or on a copy: it only reads. A case is stuck when
     its next move would be refused for a sheet that it needed to get where it is, and its last move forward was not
-    judged by that rule. What a case still waits for is not counted.
+    judged by that rule. What a case still waits for is not counted. A case that cannot be read is listed as such.
     """
     from scripts.progress import progress
     from workflow.clock import local_day
@@ -141,7 +141,7 @@ def _print_table(session: Session, found: Iterable[Stuck]) -> Causes:
             click.echo(f"{'CASE':11}  {'STATE'.ljust(states)}  {'HOLDER'.ljust(holders)}  CODES")
         causes = _causes(stuck)
         counts[causes] += 1
-        first = f"{stuck.case.reference}  {stuck.case.state.ljust(states)}  {(stuck.holder or '').ljust(holders)}  "
+        first = f"{stuck.case}  {stuck.state.ljust(states)}  {(stuck.holder or '').ljust(holders)}  "
         click.echo(wrapped(", ".join(causes), " " * (states + holders + 17), first=plain(first)))
     return counts
 
@@ -164,7 +164,7 @@ def _print_sum(session: Session, counts: Causes, total: int) -> None:
 
 
 def _causes(stuck: Stuck) -> tuple[str, ...]:
-    """On what a case is stuck: the codes, each once, or what the table lacks."""
+    """On what a case is stuck: the codes, each once, or what else is wrong."""
     return (
         *dict.fromkeys(problem.code for problem in stuck.problems),
         *(reason.rstrip(".") for reason in stuck.reasons),
@@ -172,11 +172,10 @@ def _causes(stuck: Stuck) -> tuple[str, ...]:
 
 
 def _stuck_document(session: Session, stuck: Stuck) -> dict[str, object]:
-    case = stuck.case
     return {
-        "case": case.reference,
-        "external_reference": case.external_reference,
-        "state": case.state,
+        "case": stuck.case,
+        "external_reference": stuck.external_reference,
+        "state": stuck.state,
         "holder": stuck.holder,
         "problems": problem_documents(stuck.problems, session.definition, session.language),
         "reasons": list(stuck.reasons),

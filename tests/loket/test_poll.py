@@ -19,6 +19,7 @@ from looking import look
 from office import complete, when
 from starlette.requests import Request
 from starlette.responses import Response
+from tampering import run
 from virtual import run_virtually
 
 from loket.errors import Misread, NoAnswer, NotAdmitted
@@ -281,6 +282,22 @@ def test_a_case_that_fails_of_its_own_is_passed_by_for_the_day(morning: Window, 
     assert len(cases) == len(checked(morning))
 
 
+@pytest.mark.parametrize("altered", ["facts = '[1]'", "progress = '{}'", "state = 'nowhere'"])
+def test_a_case_that_cannot_be_read_is_one_that_failed_and_keeps_no_other_from_its_check(
+    morning: Window, poll: Poll, altered: str
+) -> None:
+    cases = bring_cases(morning, 12)
+    run(morning.environ["SCHAKEL_DATABASE_URL"], f"UPDATE cases SET {altered} WHERE reference = '{cases[4]}'")
+
+    assert poll.run_once() == Polled(checked=11, failed=1)
+
+    assert poll.run_once() == Polled()
+    assert len(checked(morning)) == 11
+    (said,) = [found for found in morning.ask("doctor", code=1)["checks"] if "could not be checked" in found["message"]]
+    assert (said["message"][:7], said["todo"]) == ("1 cases", "schakel loket check CASE says why")
+    assert f"audit verify {cases[4]}" in morning.run(f"loket check {cases[4]}", code=8).stderr.replace("\n  ", " ")
+
+
 def _path(number: int) -> str:
     return uuid_of(str(number)).lower()
 
@@ -475,6 +492,19 @@ def test_all_pending_checks_the_longest_ago_first_and_tells_each(window: Window)
     assert all(answer["event"] for answer in answers)
     text = window.run("loket check --all-pending --dry-run").stdout
     assert "5 cases checked, 0 could not be. Nothing was recorded (--dry-run)." in text
+
+
+@pytest.mark.parametrize("altered", ["facts = '[1]'", "progress = '{}'"])
+def test_all_pending_goes_on_past_a_case_that_cannot_be_read(window: Window, altered: str) -> None:
+    cases = bring_cases(window, 3)
+    run(window.environ["SCHAKEL_DATABASE_URL"], f"UPDATE cases SET {altered} WHERE reference = '{cases[1]}'")
+
+    answers = {answer["case"]: answer for answer in window.ask("loket check --all-pending")}
+
+    assert {case: bool(answer["checks"]) for case, answer in answers.items()} == {
+        case: case != cases[1] for case in cases
+    }
+    assert f"audit verify {cases[1]}" in answers[cases[1]]["error"]
 
 
 def test_all_pending_tells_of_a_case_that_could_not_be_checked_and_goes_on(window: Window) -> None:

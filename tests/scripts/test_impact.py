@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from tampering import run
 
 from states import EMPLOYER_COUPLING
 from tests.scripts.desk import GOOD, Desk
@@ -62,6 +63,22 @@ def test_for_people_it_is_a_table_that_fits_and_a_sum(desk: Desk, stricter: tupl
     assert "1 of 2 live cases would be stuck" in rest[0]
     assert max(map(len, result.stdout.splitlines())) <= 80
     assert result.stderr == ""  # no bar where there is no terminal
+
+
+def test_a_case_that_cannot_be_read_is_listed_and_keeps_no_other_from_it(desk: Desk, stricter: tuple[str, str]) -> None:
+    stuck, odd = stricter
+    run(desk.environ["SCHAKEL_DATABASE_URL"], f"UPDATE cases SET facts = '[1]' WHERE reference = '{odd}'")
+
+    said = desk.ask("workflow impact", code=5)
+    shown = desk.run("workflow impact").stdout
+
+    assert [(one["case"], one["holder"], len(one["reasons"])) for one in said["stuck"]] == [
+        (stuck, "asr", 0),
+        (odd, None, 1),
+    ]
+    assert "schakel audit verify CASE" in said["stuck"][1]["reasons"][0]
+    assert (odd in shown, "2 of 2 live cases" in shown, "cannot be read" in shown) == (True, True, True)
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 def test_the_rules_that_judged_the_cases_leave_none_stuck(desk: Desk) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from employers import bring, employer
-from looking import bare, look
+from looking import bare, case_row, look
 
 from states import EMPLOYER_COUPLING
 from workflow import Engine, Refused
@@ -17,7 +17,6 @@ from workflow.answers import Stuck
 from workflow.calendar import WorkingDays
 from workflow.clock import SetClock, local_day
 from workflow.definition import Context, Definition, Facts, Problem, Severity, Validator
-from workflow.errors import HistoryBroken
 from workflow.impact import stuck_cases
 from workflow.storage import listing
 from workflow.work import Rules
@@ -47,7 +46,7 @@ def asking(*extra: Validator, of: str | None = None, **changed: Any) -> Definiti
 
 def impact(engine: Engine, definition: Definition) -> dict[str, list[str]]:
     """What would be stuck on what: case → codes."""
-    return {stuck.case.reference: [problem.code for problem in stuck.problems] for stuck in found(engine, definition)}
+    return {stuck.case: [problem.code for problem in stuck.problems] for stuck in found(engine, definition)}
 
 
 def found(engine: Engine, definition: Definition) -> list[Stuck]:
@@ -212,7 +211,7 @@ def test_it_reads_page_by_page_in_the_order_of_opening_and_counts_each_live_case
         stuck = list(stuck_cases(store, rules, date(2026, 4, 20), lambda: steps.append(None)))
         assert len(steps) == listing.count_live(store) == 7
 
-    assert [each.case.reference for each in stuck] == cases
+    assert [each.case for each in stuck] == cases
 
 
 def test_it_writes_nothing_not_even_the_rules_it_asks_about(engine: Engine, url: str) -> None:
@@ -278,17 +277,21 @@ def test_what_changed_since_is_looked_for_in_what_the_problem_is_about_or_else_i
 
 
 def test_the_answer_holds_the_case_who_has_the_ball_and_the_whole_problem(sqlite_engine: Engine) -> None:
-    case = sqlite_engine.case(opened(sqlite_engine, "registered", "B1")).case
+    case = opened(sqlite_engine, "registered", "B1")
     kept = tuple(state for state in EMPLOYER_COUPLING.states if state.name != "registered")
     ways = tuple(move for move in EMPLOYER_COUPLING.moves if "registered" not in (*move.sources, move.target))
     gone = replace(EMPLOYER_COUPLING, version="2099.1", states=kept, moves=ways)
     pit = replace(EMPLOYER_COUPLING, version="2099.1", moves=ways)
 
     assert found(sqlite_engine, asking(a_prefix("B"))) == [
-        Stuck(case, "asr", (Problem("NEW_RULE", Severity.ERROR, NUMBER, "applicant", (NUMBER,)),))
+        Stuck(case, None, "registered", "asr", (Problem("NEW_RULE", Severity.ERROR, NUMBER, "applicant", (NUMBER,)),))
     ]
-    assert found(sqlite_engine, gone) == [Stuck(case, None, reasons=("There is no state 'registered'.",))]
-    assert found(sqlite_engine, pit) == [Stuck(case, "asr", reasons=("No move leads forward from 'registered'.",))]
+    assert found(sqlite_engine, gone) == [
+        Stuck(case, None, "registered", None, reasons=("There is no state 'registered'.",))
+    ]
+    assert found(sqlite_engine, pit) == [
+        Stuck(case, None, "registered", "asr", reasons=("No move leads forward from 'registered'.",))
+    ]
 
 
 def test_a_return_is_no_judgement_so_its_day_does_not_count(sqlite_engine: Engine, clock: SetClock) -> None:
@@ -341,10 +344,27 @@ def test_a_case_that_was_never_judged_is_not_stuck_although_rules_lead_to_where_
     assert found(sqlite_engine, replace(EMPLOYER_COUPLING, version="2099.1", moves=moves)) == []
 
 
-def test_a_history_that_cannot_be_read_is_named(sqlite_engine: Engine, sqlite_url: str) -> None:
-    case = opened(sqlite_engine, "registered", "B1")
-    with bare(sqlite_url) as connection:
-        connection.execute("UPDATE private_values SET value = 'no json'")
+def test_a_case_whose_history_cannot_be_read_is_named_and_the_others_are_judged(engine: Engine, url: str) -> None:
+    odd, hit = opened(engine, "registered", "B1"), opened(engine, "registered", "B1")
+    with bare(url) as connection:
+        connection.execute(f"UPDATE private_values SET value = 'no json' WHERE case_id = {case_row(url, odd)['id']}")
 
-    with pytest.raises(HistoryBroken, match=f"^The history of {case} cannot be read"):
-        found(sqlite_engine, asking(a_prefix("B")))
+    first, second = found(engine, asking(a_prefix("B")))
+
+    assert (first.case, first.state, first.holder, first.problems) == (odd, "registered", "asr", ())
+    assert ("cannot be read" in first.reasons[0], "audit verify" in first.reasons[0]) == (True, True)
+    assert (second.case, second.reasons) == (hit, ())
+
+
+@pytest.mark.parametrize("altered", ["facts = '[1]'", "progress = '{}'", "facts = '{'"])
+def test_a_case_that_cannot_be_read_is_named_and_the_others_are_judged(engine: Engine, url: str, altered: str) -> None:
+    engine.open_case(employer("loket_user", "registration"), external_reference="E1")
+    odd, hit = engine.case("E1").case.reference, opened(engine, "registered", "B1")
+    with bare(url) as connection:
+        connection.execute(f"UPDATE cases SET {altered} WHERE reference = '{odd}'")
+
+    first, second = found(engine, asking(a_prefix("B")))
+
+    assert (first.case, first.external_reference, first.state) == (odd, "E1", "rights_pending")
+    assert ("cannot be read" in first.reasons[0], "audit verify" in first.reasons[0]) == (True, True)
+    assert (second.case, [problem.code for problem in second.problems]) == (hit, ["NEW_RULE"])

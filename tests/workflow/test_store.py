@@ -339,12 +339,12 @@ def test_cases_that_have_not_ended_are_read_in_pages_in_the_order_they_were_open
 
     pages = list(listing.live_pages(store))
 
-    assert [numbers(found) for found in pages] == {
+    assert [[found.case_id for found in part] for part in pages] == {
         1: [[1], [2], [4], [5]],
         2: [[1, 2], [4, 5]],
         1000: [[1, 2, 4, 5]],
     }[page]
-    assert [case.reference for found in pages for _, case in found] == ["C-1", "C-2", "C-4", "C-5"]
+    assert [found.read().reference for part in pages for found in part] == ["C-1", "C-2", "C-4", "C-5"]
     assert listing.count_live(store) == 4
     assert [case.reference for case in listing.drifted_cases(store, "old_name", 9)] == ["C-1", "C-4", "C-5"]
     assert [case.reference for case in listing.drifted_cases(store, "old_name", 2)] == ["C-1", "C-4"]

@@ -9,12 +9,11 @@ from datetime import datetime
 from itertools import islice
 from operator import attrgetter
 
-from sqlalchemy import Executable, Select, bindparam, exists, false, func, literal, or_, select, tuple_
+from sqlalchemy import Executable, Select, exists, false, func, literal, or_, select, tuple_
 
 from workflow.answers import Case
 from workflow.definition import Definition
 from workflow.errors import UsageError, check_known
-from workflow.storage.rows import case_of
 from workflow.storage.store import Store, Unread
 from workflow.storage.tables import case_keys, cases
 from workflow.text import fold
@@ -99,12 +98,12 @@ def count_live(store: Store) -> int:
     return int(row["count"])
 
 
-def live_pages(store: Store) -> Iterator[list[tuple[int, Case]]]:
-    """The cases that have not ended, with their numbers, in the order they were opened, a page at a time."""
+def live_pages(store: Store) -> Iterator[list[Unread]]:
+    """The cases that have not ended, in the order they were opened, a page at a time, each to be read by itself."""
     last = 0
-    while page := [(row["id"], case_of(row)) for row in store.select(_live_page, {"after": last, "most": PAGE})]:
+    while page := store.unread(_live_page(last)):
         yield page
-        last = page[-1][0]
+        last = page[-1].case_id
 
 
 def drifted_cases(store: Store, name: str, most: int) -> list[Unread]:
@@ -117,9 +116,9 @@ def _live_count() -> Executable:
     return select(func.count().label("count")).select_from(cases).where(cases.c.ended_at.is_(None))
 
 
-def _live_page() -> Executable:
-    live = select(cases).where(cases.c.ended_at.is_(None), cases.c.id > bindparam("after"))
-    return live.order_by(cases.c.id).limit(bindparam("most"))
+def _live_page(after: int) -> Executable:
+    live = select(cases).where(cases.c.ended_at.is_(None), cases.c.id > after)
+    return live.order_by(cases.c.id).limit(PAGE)
 
 
 def _filtered(wanted: Filter) -> Select[tuple[object, ...]]:

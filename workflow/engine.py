@@ -286,7 +286,8 @@ class Engine:
 
         with suppress(Overtaken):
             return act(lock=False)
-        return act(lock=True)
+        with finding.lag_told(self.database, case):
+            return act(lock=True)
 
     def _work(self, others: tuple[Other, ...], case_id: int, before: Case | None, origin: Origin | None) -> Work:
         acts = origin or self._origin or Origin.of_user("python")

@@ -16,7 +16,7 @@ from workflow.commands import refuse
 from workflow.definition import Json
 from workflow.errors import Overtaken, Refused, StoreError, UsageError
 from workflow.events import Event, Kind, Origin
-from workflow.finding import find_case
+from workflow.finding import find_case, lag_told
 from workflow.history import Values
 from workflow.mentions import end_letters
 from workflow.repeating import repeated
@@ -74,7 +74,7 @@ def erase(database: Database, rules: Rules, now: datetime, origin: Origin, case:
 def _erase_now(database: Database, rules: Rules, now: datetime, origin: Origin, case: str, wish: Wish) -> Erased:
     """Do it in one transaction; a refusal is written too, then raised."""
     refused: Refused | None = None
-    with database.writing() as store:
+    with lag_told(database, case), database.writing() as store:
         take_turn(store)  # before the case: a worker that has the turn may have to wait for the case
         case_id, found = find_case(store, case, lock=True)
         done = _earlier(store, case_id) if found.erased and store.is_sqlite and has_leftovers(store) else None

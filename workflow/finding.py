@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import NoReturn
 
 from workflow.answers import Case, Returned
 from workflow.clock import local_day
 from workflow.definition import Context, Definition, Key, Other
-from workflow.errors import NoSuchCase, check_known
+from workflow.errors import NoSuchCase, Overtaken, check_known
 from workflow.history import readable
 from workflow.reference import looks_like_reference, new_reference, parse_reference
 from workflow.returns import returns_of
+from workflow.storage import Database
 from workflow.storage.store import Neighbours, Store
 from workflow.text import is_storable
 from workflow.work import Rules
@@ -49,6 +51,24 @@ def find_case_seen(store: Store, rules: Rules, text: str, now: datetime) -> tupl
         (returned,) = returns_of(store, rules.definition, [(case_id, case)])
     others = older_cases(store, case_id, keys, beside)
     return Context(local_day(now), rules.calendar, others), case_id, case, returned
+
+
+@contextmanager
+def lag_told(database: Database, text: str) -> Iterator[None]:
+    """Say that a case was altered when its history goes on beyond its row: its next event exists, now and for ever.
+
+    For a command that had the case locked, and yet was Overtaken. Raises HistoryBroken; Overtaken: it was another
+    writer after all.
+    """
+    try:
+        yield
+    except Overtaken:
+        with database.reading() as store:
+            case_id, case = find_case(store, text)
+            with readable(case.reference):
+                if store.event(case_id, case.seq + 1) is not None:
+                    raise ValueError("its next event exists") from None
+        raise
 
 
 def older_cases(store: Store, case_id: int, keys: tuple[Key, ...], beside: Neighbours) -> tuple[Other, ...]:

@@ -9,7 +9,7 @@ from workflow import commands
 from workflow.answers import Case, Recorded
 from workflow.definition import Context, Facts
 from workflow.events import Origin
-from workflow.finding import find_case
+from workflow.finding import find_case, lag_told
 from workflow.judgement import open_problems
 from workflow.observation import Observation
 from workflow.storage import Database
@@ -32,11 +32,11 @@ def observe(
 ) -> Recorded:
     """Record what `decide` says of the case; a dry run only tells what would come of it.
 
-    Raises NoSuchCase. Conflict: the case is not at `version`, the one that was read before asking elsewhere. Refused:
-    the case is final.
+    Raises NoSuchCase, HistoryBroken. Conflict: the case is not at `version`, the one that was read before asking
+    elsewhere. Refused: the case is final.
     """
     domain = rules.definition.domain
-    with database.reading() if dry_run else database.writing() as store:
+    with lag_told(database, reference), database.reading() if dry_run else database.writing() as store:
         case_id, found = find_case(store, reference, lock=not dry_run)
         commands.check_version(found, version)
         others = store.older_open_cases([(case_id, domain.keys(found.facts))])[0]

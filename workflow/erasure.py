@@ -16,8 +16,8 @@ from workflow.commands import refuse
 from workflow.definition import Json
 from workflow.errors import Overtaken, Refused, StoreError, UsageError
 from workflow.events import Event, Kind, Origin
-from workflow.finding import find_case, lag_told
-from workflow.history import Values
+from workflow.finding import find_case, known_state, lag_told
+from workflow.history import Values, readable
 from workflow.mentions import end_letters
 from workflow.repeating import repeated
 from workflow.storage import Database, erasing
@@ -57,9 +57,9 @@ class Erased:
 def erase(database: Database, rules: Rules, now: datetime, origin: Origin, case: str, wish: Wish) -> Erased:
     """Erase a case in one transaction, then clean the SQLite file of what it held.
 
-    Raises UsageError, NoSuchCase. Refused: not ended, too early without a ground, erased before, a text that names
-    somebody. Conflict: one of its letters is being sent. StoreError: it was erased, but the file could not be cleaned;
-    repeating the command does only that.
+    Raises UsageError, NoSuchCase; HistoryBroken: the case was altered, and nothing was erased. Refused: not ended, too
+    early without a ground, erased before, a text that names somebody. Conflict: one of its letters is being sent.
+    StoreError: it was erased, but the file could not be cleaned; repeating the command does only that.
     """
     _check_wish(wish)
     act = partial(_erase_now, database, rules, now, origin, case, wish)
@@ -77,8 +77,9 @@ def _erase_now(database: Database, rules: Rules, now: datetime, origin: Origin, 
     with lag_told(database, case), database.writing() as store:
         take_turn(store)  # before the case: a worker that has the turn may have to wait for the case
         case_id, found = find_case(store, case, lock=True)
-        done = _earlier(store, case_id) if found.erased and store.is_sqlite and has_leftovers(store) else None
+        known_state(rules.definition, found)
         work = Work(rules, origin, now, case_id, found)
+        done = _earlier(store, work) if found.erased and store.is_sqlite and has_leftovers(store) else None
         try:
             done = done or _erase(store, work, wish)
         except Refused as error:
@@ -112,7 +113,7 @@ def _check_wish(wish: Wish) -> None:
 def _refuse_untimely(store: Store, work: Work, wish: Wish) -> None:
     case = work.case
     if case.erased:
-        day = local_day(_earlier(store, work.case_id).at)
+        day = local_day(_earlier(store, work).at)
         refuse(work, f"{case.reference} was erased already, on {day}: nothing is left to erase.", command="erase")
     if case.ended_at is None:
         said = f"{case.reference} is {case.state}: only a case that has ended can be erased, whatever the ground."
@@ -148,7 +149,8 @@ def _refuse_telling(work: Work, wish: Wish, history: Sequence[tuple[Event, Value
 def _erase(store: Store, work: Work, wish: Wish) -> Erased:
     """Erase the rows and append the event. Raises Refused after its own event was appended; Conflict."""
     _refuse_untimely(store, work, wish)
-    history = list(store.history(work.case_id))
+    with readable(work.case.reference):
+        history = list(store.history(work.case_id))
     _refuse_telling(work, wish, history)
     letters, cancelled = end_letters(store, work.case_id, work.case.reference, work.now)
     erasing.delete_values(store, work.case_id)
@@ -161,9 +163,10 @@ def _erase(store: Store, work: Work, wish: Wish) -> Erased:
     return Erased(event.case, event.at, event.seq, event.hash, values, letters, cancelled)
 
 
-def _earlier(store: Store, case_id: int) -> Erased:
-    """The first answer, of which only the event is left."""
-    event = next(event for event, _ in store.history(case_id) if event.kind is Kind.ERASED)
+def _earlier(store: Store, work: Work) -> Erased:
+    """The first answer, of which only the event is left. Raises HistoryBroken: it is not."""
+    with readable(work.case.reference):
+        event, *_ = [event for event, _ in store.history(work.case_id) if event.kind is Kind.ERASED]
     return Erased(event.case, event.at, event.seq, event.hash, repeated=True)
 
 

@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from looking import OF_A_CASE, bare, case_row, count, events_of, look, traces
 from remains import files_of, remains, rows_of
 from sink import Sink, delivery
+from tampering import run
 
 from notifications import overview
 from states import EMPLOYER_COUPLING
@@ -31,7 +32,7 @@ from workflow import Conflict, Database, Engine, Origin, Refused, StoreError, Us
 from workflow.answers import Row
 from workflow.clock import AMSTERDAM, SetClock
 from workflow.erasure import Erased, Wish, allowed_from, erase
-from workflow.errors import NoSuchCase, Overtaken
+from workflow.errors import HistoryBroken, NoSuchCase, Overtaken
 from workflow.events import Kind
 from workflow.storage import letters
 from workflow.storage.compacting import compact
@@ -102,6 +103,31 @@ def test_a_case_is_erased_from_the_moment_its_term_has_passed(engine: Engine, cl
     *_, refused, erased = events_of(url, case)
     assert (refused["kind"], erased["kind"], done.seq) == ("refused", "erased", erased["seq"])
     assert json.loads(refused["canonical"])["body"] == {"command": "erase", "problems": []}
+
+
+ALTERED = (
+    "UPDATE cases SET state = 'nowhere'",
+    "UPDATE cases SET erased = NOT erased",  # and no event says so
+    "UPDATE cases SET facts = '[1]'",
+    "UPDATE cases SET progress = '{}'",
+    "UPDATE cases SET seq = seq - 1",
+    "UPDATE private_values SET value = 'no json'",
+    "UPDATE events SET canonical = salt FROM private_values WHERE private_values.case_id = events.case_id",
+)
+
+
+@pytest.mark.parametrize("altered", ALTERED)
+def test_a_case_that_was_altered_is_said_to_be_and_nothing_of_it_is_erased(
+    engine: Engine, url: str, altered: str
+) -> None:
+    case = withdrawn(engine)
+    run(url, altered)
+    before = everything(url)
+
+    with pytest.raises(HistoryBroken, match=f"{case} cannot be read: somebody altered it.*audit verify {case}"):
+        wipe(engine, case)
+
+    assert everything(url) == before
 
 
 @pytest.mark.parametrize("state", [state for state in REACHED_BY if state not in ("confirmed", "withdrawn")])

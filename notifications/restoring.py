@@ -13,8 +13,10 @@ from datetime import datetime
 from notifications.outcomes import tell_cases
 from notifications.recorder import Recorder
 from workflow.clock import Clock, format_time
-from workflow.errors import Conflict
+from workflow.errors import Conflict, HistoryBroken
 from workflow.events import Kind, Origin
+from workflow.history import readable
+from workflow.schedule import timers_of
 from workflow.storage import Database, letters, restores, shift
 from workflow.storage.restores import Restore
 from workflow.storage.store import Store
@@ -34,37 +36,61 @@ class Waiting:
 
 def after_restore(
     database: Database, rules: Rules, origin: Origin, clock: Clock, *, is_again: bool = False
-) -> tuple[Restore, Waiting]:
+) -> tuple[Restore, Waiting, tuple[str, ...]]:
     """Doubt and hold, in one transaction; repeated, it tells of the restore that is open, and of what waits since.
 
-    Letters that wait or are on their way become unknown, each an event in the history of its cases. With `is_again`
-    that is done also while a restore is open: a copy made meanwhile was put back, and looks just as the database
-    itself would at that moment, so only a person can say so. Raises Conflict: a worker runs.
+    Letters that wait or are on their way become unknown, each an event in the history of its cases; but not of one
+    that was altered, so that it cannot be written: those are named, third in the answer. With `is_again` that is done
+    also while a restore is open: a copy made meanwhile was put back, and looks just as the database itself would at
+    that moment, so only a person can say so. Raises Conflict: a worker runs.
     """
     now = clock.now()
     with database.reading() as store:
         known = restores.open_restore(store)
         if known is not None and not is_again:
-            return known, _waiting(store, known, now)
+            return known, _waiting(store, known, now), ()
         _refuse_worker(store, now)
         copied_at = restores.newest_trace(store)
         doubted = restores.letters_in_doubt(store)
         about = {row.id: letters.cases_of(store, row) for row in doubted}
+        altered = _altered(store, rules)
     said = f"a copy of {format_time(copied_at)} was restored" if copied_at else "a copy was restored"
 
     def act(store: Store, works: Mapping[int, Work]) -> Callable[[], Restore]:
         count = 0
         for row in doubted:
-            if restores.doubt(store, row, f"{said}: it may have gone out since", now):
-                mine = {number: works[number] for number in about[row.id]}
+            odd = [altered[number] for number in about[row.id] if number in altered]
+            if restores.doubt(store, row, "; ".join([f"{said}: it may have gone out since", *map(_untold, odd)]), now):
+                mine = {number: works[number] for number in about[row.id] if number not in altered}
                 tell_cases(mine, row, Kind.LETTER_UNKNOWN, {"phase": "restored", "code": None})
                 count += 1
         restore = Restore(now, copied_at, count, None)
         restores.begin(store, restore)
         return lambda: restore
 
-    wanted = [number for cases in about.values() for number in cases]
-    return Recorder(database, rules, origin, clock).run_now(act, wanted), Waiting()
+    sound = {number for cases in about.values() for number in cases} - altered.keys()
+    restore = Recorder(database, rules, origin, clock).run_now(act, sorted(sound))
+    return restore, Waiting(), tuple(altered.values())
+
+
+def _altered(store: Store, rules: Rules) -> dict[int, str]:
+    """Number → reference of the cases of letters in doubt that were altered, so that nothing can be written of them."""
+    odd: dict[int, str] = {}
+    for found in restores.cases_in_doubt(store):
+        try:
+            with readable(found.reference):
+                case = found.read()
+                timers_of(rules.definition, rules.calendar, case)
+                lags = store.event(found.case_id, case.seq + 1) is not None
+        except HistoryBroken:
+            lags = True
+        if lags:
+            odd[found.case_id] = found.reference
+    return odd
+
+
+def _untold(case: str) -> str:
+    return f"{case} was altered, so that its history cannot say it: schakel audit verify {case}"
 
 
 def _waiting(store: Store, restore: Restore, now: datetime) -> Waiting:

@@ -6,6 +6,7 @@ import email
 import email.policy
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import islice
 
@@ -16,10 +17,11 @@ from notifications.rendering import Rendered, Renderer, templates
 from notifications.samples import sample_context
 from scripts.passes import desk_of
 from scripts.wiring import Session
+from workflow import history
 from workflow.definition import Definition, LetterTo
 from workflow.errors import NoSuchLetter, Refused, UsageError, check_known
 from workflow.events import Kind
-from workflow.finding import find_case, find_case_seen
+from workflow.finding import find_case, find_case_seen, lag_told
 from workflow.storage import letters
 from workflow.storage.letter_states import LetterState
 from workflow.storage.letters import Attempt, OutboxRow
@@ -153,7 +155,8 @@ def retry_letter(session: Session, number: int) -> OutboxRow:
 def resolve_letter(session: Session, number: int, *, arrived: bool, reason: str) -> OutboxRow:
     """Settle an unknown letter as a person knows it to be; its case's history says who decided.
 
-    Raises NoSuchCase, UsageError; Refused: it is not unknown, it was erased, or the reason holds a BSN.
+    Raises NoSuchCase, UsageError; HistoryBroken: its case was altered; Refused: it is not unknown, it was erased, or
+    the reason holds a BSN.
     """
     check_text("reason", reason)
     engine = session.engine
@@ -179,7 +182,8 @@ def resolve_letter(session: Session, number: int, *, arrived: bool, reason: str)
         return lambda: _with_all_tries(store, [_letter(store, number)])[0]
 
     recorder = Recorder(engine.database, engine.rules, session.origin(), engine.clock)
-    return recorder.run_now(act, cases)
+    with history.readable(row.case), lag_told(engine.database, row.case) if row.case else nullcontext():
+        return recorder.run_now(act, cases)
 
 
 def _with_all_tries(store: Store, rows: Sequence[OutboxRow]) -> list[OutboxRow]:

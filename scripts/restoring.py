@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scripts.exits import CONFLICT
+from scripts.exits import CONFLICT, UNVERIFIED
 from scripts.output import Column, counted, local, marks, moment, print_json, table, wrapped
 from scripts.wiring import Session
+from workflow.errors import HistoryBroken
+from workflow.history import readable
 
 if TYPE_CHECKING:
     from notifications.restoring import Waiting
+    from workflow.answers import Case
     from workflow.storage.restores import Restore
 
 _COLUMNS = (Column("DUE"), Column("CASE"), Column("LETTER", least=12), Column("TO"), Column("STATE", least=12))
@@ -24,22 +27,28 @@ Held = tuple[str, str, str, str, str]
 def hold(session: Session, *, is_again: bool) -> None:
     """`doctor --after-restore`; exit 7 when a restore is open and something waits since. Raises Conflict: a worker.
 
-    A copy that was put back meanwhile cannot be told from that, and then what waits may have gone out.
+    A copy that was put back meanwhile cannot be told from that, and then what waits may have gone out. Exit 8 when a
+    case cannot be read: all that can be done was done.
     """
     from notifications.restoring import after_restore
 
     engine = session.engine
-    restore, waiting = after_restore(engine.database, engine.rules, session.origin(), engine.clock, is_again=is_again)
+    restore, waiting, untold = after_restore(
+        engine.database, engine.rules, session.origin(), engine.clock, is_again=is_again
+    )
+    altered = dict.fromkeys(untold)
     if session.json:
-        _tell_json(session, restore, waiting)
+        _tell_json(session, restore, waiting, altered)
     else:
-        _tell_people(session, restore)
+        _tell_people(session, restore, altered)
     if waiting:
         _warn(restore, waiting)
         click.get_current_context().exit(CONFLICT)
+    if altered:
+        click.get_current_context().exit(UNVERIFIED)
 
 
-def _tell_people(session: Session, restore: Restore) -> None:
+def _tell_people(session: Session, restore: Restore, altered: dict[str, None]) -> None:
     newest = f"; the newest trace in it is of {local(restore.copied_at)}" if restore.copied_at else ""
     click.echo(wrapped(f"A copy was restored{newest}.", "  ", first=f"{marks().yes} "))
     if restore.letters:
@@ -50,13 +59,17 @@ def _tell_people(session: Session, restore: Restore) -> None:
         todo = 'schakel mail list --state unknown, then schakel mail resolve ID --sent --reason "…", or --resend'
         click.echo(wrapped(f"To do: {todo}", "  "))
     count = 0
-    for page in _pages(_held(session, restore)):
+    for page in _pages(_held(session, restore, altered)):
         if not count:
             said = "Reminders that are due by now, and may have gone out, are held:"
             click.echo(wrapped(said, "  ", first=f"{marks().warning} "))
         for line in table(_COLUMNS, page)[bool(count) :]:
             click.echo(f"  {line}")
         count += len(page)
+    for case in altered:
+        said = f"{case} cannot be read, for somebody altered it; its history does not say what became of its letters,"
+        todo = f"and its reminders are held, but not listed. To see where, run: schakel audit verify {case}"
+        click.echo(wrapped(f"{said} {todo}", "  ", first=f"{marks().no} "))
     click.echo(
         wrapped("Next: schakel audit verify --against CHECKPOINT_FILE says which events are missing;", "  ", first="")
     )
@@ -70,7 +83,7 @@ def release(session: Session) -> None:
     engine = session.engine
     with engine.database.reading() as store:
         known = restores.open_restore(store)
-    count = sum(1 for _ in _held(session, known)) if known else 0
+    count = sum(1 for _ in _held(session, known, {})) if known else 0
     if known:
         with engine.database.writing() as store:
             restores.release(store, engine.clock.now())
@@ -97,25 +110,38 @@ def _warn(restore: Restore, waiting: Waiting) -> None:
     click.echo(wrapped("If none was, they go out by themselves, and nothing is to be done.", "  "), err=True)
 
 
-def _tell_json(session: Session, restore: Restore, waiting: Waiting) -> None:
+def _tell_json(session: Session, restore: Restore, waiting: Waiting, altered: dict[str, None]) -> None:
     head = {"restored_at": moment(restore.at), "copied_at": moment(restore.copied_at)}
     names = ("due_at", "case", "letter", "role", "state")
-    held = [dict(zip(names, row, strict=True)) for row in _held(session, restore)]
+    held = [dict(zip(names, row, strict=True)) for row in _held(session, restore, altered)]
     since = {"letters": waiting.letters, "reminders": waiting.reminders}
-    print_json({**head, "letters": restore.letters, "held": held, "waiting_since": since})
+    print_json({**head, "letters": restore.letters, "held": held, "altered": list(altered), "waiting_since": since})
 
 
-def _held(session: Session, restore: Restore) -> Iterator[Held]:
-    """Every rung that is due by now and waits, also those behind one that was due at the restore."""
-    from workflow.reminders import due_rungs
+def _held(session: Session, restore: Restore, altered: dict[str, None]) -> Iterator[Held]:
+    """Every rung that is due by now and waits, also those behind one that was due at the restore.
+
+    A case that cannot be read is put among the `altered` ones instead.
+    """
     from workflow.storage.restores import held_cases
 
-    engine = session.engine
-    with engine.database.reading() as store:
-        for case in held_cases(store, restore.at):
-            for due_at, rung in due_rungs(engine.rules, case, engine.clock.now()):
-                due = str(moment(due_at)) if session.json else local(due_at)
-                yield due, case.reference, str(rung.letter), str(rung.role), case.state
+    with session.engine.database.reading() as store:
+        for found in held_cases(store, restore.at):
+            try:
+                with readable(found.reference):
+                    held = list(_held_of(session, found.read()))
+            except HistoryBroken:
+                altered[found.reference] = None
+            else:
+                yield from held
+
+
+def _held_of(session: Session, case: Case) -> Iterator[Held]:
+    from workflow.reminders import due_rungs
+
+    for due_at, rung in due_rungs(session.engine.rules, case, session.engine.clock.now()):
+        due = str(moment(due_at)) if session.json else local(due_at)
+        yield due, case.reference, str(rung.letter), str(rung.role), case.state
 
 
 def _pages(found: Iterator[Held]) -> Iterator[list[Held]]:

@@ -10,8 +10,9 @@ from pathlib import Path
 import psycopg
 import pytest
 from employers import bring
-from looking import bare, look
+from looking import bare, count, events_of, look
 from sink import ADDRESS, Sink
+from tampering import run
 
 from tests.scripts.desk import Desk
 from workflow import Engine, open_database
@@ -213,6 +214,75 @@ def test_a_copy_from_while_a_restore_was_open_sends_nothing_twice(
     assert quiet == arrived
     assert released == {"released": True, "reminders": len(again["held"])}
     assert len(sink.letters) > arrived
+
+
+@pytest.mark.parametrize("altered", ["facts = '[1]'", "progress = '{}'", "state = 'nowhere'", "seq = seq - 1"])
+def test_a_case_that_was_altered_keeps_no_letter_from_being_doubted_and_no_reminder_from_being_held(
+    desk: Desk, engine: Engine, clock: SetClock, url: str, altered: str
+) -> None:
+    with Sink() as sink:
+        desk.environ["SCHAKEL_SMTP_URL"] = f"smtp://{ADDRESS}:{sink.port}"
+        quiet, other, odd, last = live(desk, engine, clock)
+    waiting = [row["id"] for row in look(url, "SELECT id FROM outbox WHERE state = 'pending'")]
+    run(url, f"UPDATE cases SET {altered} WHERE reference IN ('{quiet}', '{odd}')")
+    before = {case: len(events_of(url, case)) for case in (odd, last)}
+    clock.moment += timedelta(days=8)
+
+    told = desk.ask("doctor --after-restore", code=8)
+    with Sink() as sink:
+        desk.environ["SCHAKEL_SMTP_URL"] = f"smtp://{ADDRESS}:{sink.port}"
+        desk.run("tick")
+        arrived = [letter for letter in sink.messages() if letter["To"] != "team@example.org"]
+    (number, *_) = [row["id"] for row in look(url, "SELECT id, reason FROM outbox") if odd in (row["reason"] or "")]
+    settled = desk.run(f'mail resolve {number} --sent --reason "gebeld: is er"')
+
+    lags = altered.startswith("seq")  # so quiet itself, of which nothing is to be written, can be read
+    assert set(told["altered"]) == ({odd} if lags else {odd, quiet})
+    assert {row["case"] for row in told["held"]} == ({other, last, odd, quiet} if lags else {other, last})
+    assert (told["letters"], count(url, "restores")) == (len(waiting), 1)
+    assert {row["state"] for row in look(url, "SELECT id, state FROM outbox") if row["id"] in waiting} == {"unknown"}
+    assert arrived == []
+    assert len(events_of(url, odd)) == before[odd]
+    assert len(events_of(url, last)) > before[last]
+    assert (settled.exit_code, f"audit verify {odd}" in " ".join(settled.stderr.split())) == (8, True), settled.output
+
+
+def test_a_case_that_cannot_be_read_is_named_for_people_and_released_with_the_others(
+    desk: Desk, engine: Engine, clock: SetClock, url: str
+) -> None:
+    odd, other, *_ = live(desk, engine, clock)
+    run(url, f"UPDATE cases SET facts = '[1]' WHERE reference = '{odd}'")
+    clock.moment += timedelta(days=8)
+
+    shown, repeated = desk.run("doctor --after-restore"), desk.run("doctor --after-restore")
+    released = desk.run("doctor --release")
+
+    assert (shown.exit_code, repeated.exit_code, released.exit_code) == (8, 8, 0), shown.output
+    assert f"{odd} cannot be read" in shown.stdout
+    assert f"schakel audit verify {odd}" in " ".join(shown.stdout.split())
+    assert (other in shown.stdout, max(map(len, shown.stdout.splitlines())) <= 80) == (True, True)
+    assert repeated.stdout == shown.stdout
+
+
+def test_of_a_digest_the_cases_that_were_not_altered_say_that_it_is_in_doubt(
+    desk: Desk, engine: Engine, clock: SetClock, url: str
+) -> None:
+    odd, other = (bring(engine, "registered") for _ in range(2))
+    desk.run("tick")
+    clock.moment += timedelta(days=8)
+    desk.environ["SCHAKEL_SMTP_URL"] = f"smtp://{ADDRESS}:1"
+    for _ in range(2):
+        desk.run("tick")
+    assert look(url, "SELECT state FROM outbox WHERE letter = 'reminder_digest'") == [{"state": "pending"}]
+    run(url, f"UPDATE cases SET progress = '{{}}' WHERE reference = '{odd}'")
+
+    told = desk.ask("doctor --after-restore", code=8)
+
+    assert told["altered"] == [odd]
+    (digest,) = look(url, "SELECT id, state, reason FROM outbox WHERE letter = 'reminder_digest'")
+    assert (digest["state"], f"audit verify {odd}" in digest["reason"]) == ("unknown", True)
+    said = [event["body"].get("outbox") for event in desk.ask(f"history {other}") if event["kind"] == "letter_unknown"]
+    assert digest["id"] in said
 
 
 def test_a_repeat_leaves_what_was_written_since_and_what_a_person_let_go_again(

@@ -350,7 +350,7 @@ def test_a_letter_that_left_meanwhile_is_not_doubted(
             return run_now(recorder, *words)
 
         monkeypatch.setattr(Recorder, "run_now", late)
-        restore, _ = restoring.after_restore(engine.database, engine.rules, WORKER, clock)
+        restore, *_ = restoring.after_restore(engine.database, engine.rules, WORKER, clock)
 
     assert (restore.letters, states(url)) == (0, {"sent": 1})
     assert [step.event.kind for step in engine.history(case)] == ["opened", "letter_sent"]

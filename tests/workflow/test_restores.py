@@ -59,7 +59,7 @@ def test_what_is_held_is_every_rung_that_would_fire_now(engine: Engine, clock: S
     engine.hold(on_hold, (clock.moment + timedelta(days=2)).date(), "wacht")
     clock.moment += timedelta(days=16)
     with engine.database.reading() as store:
-        found = list(restores.held_cases(store, clock.moment))
+        found = [one.read() for one in restores.held_cases(store, clock.moment)]
         due = [(case, rung) for case in found for _, rung in due_rungs(engine.rules, case, clock.now())]
 
     reminders.run_once(engine.database, engine.rules, clock.now(), Origin("worker", "test", "worker"))

@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Executable, and_, bindparam, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, Executable, FromClause, and_, exists, insert, or_, select, update
 
-from workflow.answers import Case
 from workflow.schedule import TimerKind
-from workflow.storage import letters, rows
+from workflow.storage import letters
 from workflow.storage.letter_states import LetterState
 from workflow.storage.letters import OutboxRow
-from workflow.storage.store import ALWAYS, Store
+from workflow.storage.store import ALWAYS, Place, Store, Unread
 from workflow.storage.tables import cases, checkpoints, outbox, restores, timers, workers
 
 PAGE = 1_000
@@ -77,35 +76,38 @@ def doubt(store: Store, row: OutboxRow, reason: str, now: datetime) -> bool:
     return bool(store.change(update(outbox).where(as_seen).values(**values, reason=reason), outbox.c.id))
 
 
-def held_cases(store: Store, until: datetime) -> Iterator[Case]:
-    """The cases of which the next timer was due by then; longest due first, a page at a time."""
-    last = {"due": None, "case_id": 0}
-    values = {"until": until, "most": PAGE}
-    while page := list(store.select(_held if last["due"] else _first_held, values | last)):
-        yield from map(rows.case_of, page)
-        last = {"due": page[-1]["timer_due_at"], "case_id": page[-1]["id"]}
+def held_cases(store: Store, until: datetime) -> Iterator[Unread]:
+    """The cases of which the next timer was due by then; longest due first, a page at a time, each read by itself."""
+    page = store.unread(_held(until))
+    while page:
+        yield from page
+        last = page[-1]
+        page = store.unread(_held(until, (last.part("timer_due_at"), last.case_id)))
+
+
+def cases_in_doubt(store: Store) -> list[Unread]:
+    """The cases that letters in doubt are about, each read by itself."""
+    whole, part = outbox.alias("whole"), outbox.alias("part")
+    own = select(whole.c.case_id).where(_is_in_doubt(whole))
+    merged = select(part.c.case_id).join(whole, part.c.merged_into == whole.c.id).where(_is_in_doubt(whole))
+    return store.unread(select(cases).where(or_(cases.c.id.in_(own), cases.c.id.in_(merged))).order_by(cases.c.id))
+
+
+def _is_in_doubt(letter: FromClause) -> ColumnElement[bool]:
+    return or_(*(letter.c.state == str(state) for state in IN_DOUBT))
 
 
 def _open() -> Executable:
     return select(restores).where(restores.c.released_at.is_(None)).order_by(restores.c.id.desc()).limit(1)
 
 
-def _first_held() -> Executable:
+def _held(until: datetime, after: Place | None = None) -> Executable:
     due = timers.c.due_at.label("timer_due_at")
     holds = timers.alias()
     on_hold = exists().where(holds.c.case_id == timers.c.case_id, holds.c.kind == str(TimerKind.HOLD))
     following = or_(timers.c.kind == str(TimerKind.HOLD), ~on_hold)  # no rung before a hold ends
-    return (
-        select(cases, due)
-        .join(timers, timers.c.case_id == cases.c.id)
-        .where(following, timers.c.due_at <= bindparam("until"))
-        .order_by(timers.c.due_at, timers.c.case_id)
-        .limit(bindparam("most"))
-    )
-
-
-def _held() -> Executable:
-    later = (timers.c.due_at > bindparam("due")) | (
-        (timers.c.due_at == bindparam("due")) & (timers.c.case_id > bindparam("case_id"))
-    )
-    return _first_held().where(later)  # type: ignore[attr-defined, no-any-return]
+    held = select(cases, due).join(timers, timers.c.case_id == cases.c.id).where(following, timers.c.due_at <= until)
+    if after is not None:
+        place, number = after
+        held = held.where(or_(timers.c.due_at > place, and_(timers.c.due_at == place, timers.c.case_id > number)))
+    return held.order_by(timers.c.due_at, timers.c.case_id).limit(PAGE)

@@ -6,6 +6,7 @@ SCHAKEL_LONG multiplies the number of histories.
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -16,7 +17,7 @@ import pytest
 from employers import LONG, bring, employer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from looking import bare, count, events_of
+from looking import bare, count, events_of, largest
 from tampering import put, run
 
 from states import EMPLOYER_COUPLING
@@ -238,6 +239,54 @@ def test_so_it_is_on_either_database_and_when_it_is_to_be_changed(
     for ask in (engine.history, engine.replay, engine.case, engine.why, engine.resume):
         with pytest.raises(HistoryBroken, match=f"{case}.*audit verify {case}"):
             ask(case)
+
+
+def progress(**spoilt: object) -> str:
+    """What a row says of a case's progress, with something of it altered."""
+    return json.dumps({"accepted": {}, "told": {}, "holds": [], "held_until": None, "rung": 0} | spoilt)
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [{"rung": "x"}, {"rung": -1}, {"rung": None}, {"told": [1]}, {"told": "x"}, {"held_until": "2026-05-01"}],
+    ids=str,
+)
+def test_so_it_is_of_progress_that_can_be_read_but_not_gone_on_with(
+    engine: Engine, url: str, spoilt: dict[str, object]
+) -> None:
+    case = bring(engine, "registered")
+    run(url, f"UPDATE cases SET progress = '{progress(**spoilt)}'")
+
+    _is_told_by_every_command(engine, case)
+
+
+def test_so_it_is_of_a_place_in_history_that_no_event_can_have(engine: Engine, url: str) -> None:
+    case = bring(engine, "registered")
+    run(url, largest(url, "UPDATE cases SET seq = LARGEST"))
+
+    _is_told_by_every_command(engine, case)
+
+
+@pytest.mark.parametrize("column", ["seq", "version", "head", "state"])
+def test_so_it_is_of_a_column_that_sqlite_lets_hold_anything(sqlite_engine: Engine, column: str) -> None:
+    case = bring(sqlite_engine, "registered")
+    forge(sqlite_engine, f"UPDATE cases SET {column} = x'00'")
+
+    _is_told_by_every_command(sqlite_engine, case)
+
+
+def _is_told_by_every_command(engine: Engine, case: str) -> None:
+    until = local_day(engine.clock.now()) + timedelta(days=3)
+    asks: list[Callable[[], object]] = [
+        lambda: engine.case(case),
+        lambda: engine.note(case, "gebeld"),
+        lambda: engine.hold(case, until, "wacht"),
+        lambda: engine.record(case, {"registration": {"contact_name": "Iemand anders"}}),
+        lambda: engine.advance(case, "withdraw", reason="op verzoek"),
+    ]
+    for ask in asks:
+        with pytest.raises(HistoryBroken, match=f"{case}.*audit verify {case}"):
+            ask()
 
 
 @pytest.mark.parametrize(("column", "value"), [("facts", "[]"), ("progress", "{}"), ("state", "nowhere")])

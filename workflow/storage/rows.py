@@ -15,6 +15,8 @@ from workflow.schedule import due_at, timers_of
 from workflow.work import Letter, Work
 
 Row = dict[str, Any]
+_LAST_SEQ = 2**31 - 1
+"""What PostgreSQL can count to."""
 _LONGEST_KEY = 500
 """Bytes of a key's value; an index of PostgreSQL takes 2,704 in all."""
 
@@ -23,7 +25,7 @@ def case_of(row: Mapping[str, Any]) -> Case:
     """The case a row holds. Raises whatever reading a forged row raises."""
     progress = read_json(row["progress"])
     until = progress["held_until"]
-    return Case(
+    case = Case(
         reference=row["reference"],
         external_reference=row["external_reference"],
         state=row["state"],
@@ -42,6 +44,19 @@ def case_of(row: Mapping[str, Any]) -> Case:
         ended_at=row["ended_at"],
         erased=bool(row["erased"]),
     )
+    _check(case)
+    return case
+
+
+def _check(case: Case) -> None:
+    """Raises TypeError: what is counted on, or written into events, is of no kind that we write (SQLite keeps any)."""
+    numbers, texts = (case.seq, case.version, case.rung), (case.head, case.state)
+    if not all(type(number) is int for number in numbers) or not all(type(text) is str for text in texts):
+        raise TypeError("a number or a text of a case is something else")
+    if type(case.told) is not dict or case.rung < 0 or (case.held_until and not case.holds):
+        raise TypeError("the progress of a case is none")
+    if not 0 <= case.seq < _LAST_SEQ:
+        raise OverflowError("no case has so many events")
 
 
 def _facts(text: str) -> dict[str, dict[str, Any]]:

@@ -282,7 +282,7 @@ def test_a_case_that_fails_of_its_own_is_passed_by_for_the_day(morning: Window, 
     assert len(cases) == len(checked(morning))
 
 
-@pytest.mark.parametrize("altered", ["facts = '[1]'", "progress = '{}'", "state = 'nowhere'"])
+@pytest.mark.parametrize("altered", ["facts = '[1]'", "progress = '{}'", "state = 'nowhere'", "seq = seq - 1"])
 def test_a_case_that_cannot_be_read_is_one_that_failed_and_keeps_no_other_from_its_check(
     morning: Window, poll: Poll, altered: str
 ) -> None:

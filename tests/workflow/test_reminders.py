@@ -511,7 +511,7 @@ SPOILT = {
     "no progress": ("progress = '{}'", "KeyError"),
     "no facts": ("facts = '[]'", "TypeError"),
     "a history that is longer": ("seq = seq - 1", "Overtaken"),
-    "a number that no next one fits": ("seq = LARGEST", "OverflowError"),
+    "a number that no next one fits": ("seq = LARGEST", "ValueError"),
 }
 
 

@@ -49,14 +49,14 @@ def case_of(row: Mapping[str, Any]) -> Case:
 
 
 def _check(case: Case) -> None:
-    """Raises TypeError: what is counted on, or written into events, is of no kind that we write (SQLite keeps any)."""
+    """Raises TypeError, ValueError: what is counted on, or written into events, is nothing that we write."""
     numbers, texts = (case.seq, case.version, case.rung), (case.head, case.state)
     if not all(type(number) is int for number in numbers) or not all(type(text) is str for text in texts):
         raise TypeError("a number or a text of a case is something else")
     if type(case.told) is not dict or case.rung < 0 or (case.held_until and not case.holds):
         raise TypeError("the progress of a case is none")
     if not 0 <= case.seq < _LAST_SEQ:
-        raise OverflowError("no case has so many events")
+        raise ValueError("no case has so many events")
 
 
 def _facts(text: str) -> dict[str, dict[str, Any]]:

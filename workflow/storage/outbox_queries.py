@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import (
-    JSON,
     BigInteger,
     Executable,
     Select,
@@ -13,7 +12,6 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
-    column,
     func,
     insert,
     literal,
@@ -26,7 +24,7 @@ from sqlalchemy import (
 
 from workflow.schedule import TimerKind
 from workflow.storage.letter_states import LetterState
-from workflow.storage.packing import Unpacked
+from workflow.storage.packing import unpacked
 from workflow.storage.tables import MERGEABLE, cases, outbox, outbox_attempts, timers
 
 _BUILT = ("message_id", "subject", "message", "sha256")
@@ -273,8 +271,7 @@ def insert_attempt() -> Executable:
 
 def count_attempts() -> Executable:
     """How often each of these letters was tried; `wanted` is a JSON array of arrays of a number as text."""
-    rows = Unpacked(bindparam("wanted")).table_valued(column("value", JSON), name="wanted")
-    about, numbers = outbox_attempts.c.outbox_id, select(cast(rows.c.value[0].as_string(), BigInteger))
+    about, numbers = outbox_attempts.c.outbox_id, select(cast(unpacked("wanted").c.value[0].as_string(), BigInteger))
     return select(about, func.count().label("count")).where(about.in_(numbers)).group_by(about)
 
 

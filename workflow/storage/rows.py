@@ -50,9 +50,10 @@ def case_of(row: Mapping[str, Any]) -> Case:
 
 def _check(case: Case) -> None:
     """Raises TypeError, ValueError: what is counted on, or written into events, is nothing that we write."""
-    numbers, texts = (case.seq, case.version, case.rung), (case.head, case.state)
-    if not all(type(number) is int for number in numbers) or not all(type(text) is str for text in texts):
-        raise TypeError("a number or a text of a case is something else")
+    if not type(case.seq) is type(case.version) is type(case.rung) is int:
+        raise TypeError("a number of a case is something else")
+    if not type(case.head) is type(case.state) is str:
+        raise TypeError("a text of a case is something else")
     if type(case.told) is not dict or case.rung < 0 or (case.held_until and not case.holds):
         raise TypeError("the progress of a case is none")
     if not 0 <= case.seq < _LAST_SEQ:

@@ -294,7 +294,7 @@ def test_a_case_that_cannot_be_read_is_one_that_failed_and_keeps_no_other_from_i
     assert poll.run_once() == Polled()
     assert len(checked(morning)) == 11
     (said,) = [found for found in morning.ask("doctor", code=1)["checks"] if "could not be checked" in found["message"]]
-    assert (said["message"][:7], said["todo"]) == ("1 cases", "schakel loket check CASE says why")
+    assert (said["message"][:7], said["todo"]) == ("1 case ", "schakel loket check CASE says why")
     assert f"audit verify {cases[4]}" in morning.run(f"loket check {cases[4]}", code=8).stderr.replace("\n  ", " ")
 
 

@@ -189,7 +189,7 @@ def resolve_letter(session: Session, number: int, *, arrived: bool, reason: str)
 def _with_all_tries(store: Store, rows: Sequence[OutboxRow]) -> list[OutboxRow]:
     """Letters to be looked at, with their tries from before a person put them back counted too."""
     counts = letters.count_attempts(store, [row.id for row in rows])
-    return [replace(row, attempts=counts.get(row.id, 0)) for row in rows]
+    return [replace(row, attempts=counts[row.id]) for row in rows]
 
 
 def _letter(store: Store, number: int) -> OutboxRow:

@@ -147,7 +147,7 @@ def said_by_doctor(url: str) -> tuple[dict[str, int], int]:
     (line,) = [message for message in messages if message.startswith(("Letters besides", "No letter waits"))]
     counts = {state: int(count) for count, state in re.findall(r"([0-9]+) ([a-z]+)", line)}
     (ledger,) = [message for message in messages if "checkpoint" in message]
-    sealed = re.search(r"([0-9]+) wait for the next", ledger)
+    sealed = re.search(r"([0-9]+) waits? for the next", ledger)
     letters = {state: count for state, count in counts.items() if state not in ENDED}
     return letters, int(sealed[1]) if sealed else look(url, "SELECT count(*) AS n FROM events")[0]["n"]
 

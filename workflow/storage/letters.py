@@ -188,7 +188,7 @@ def last_attempt_in_vain(store: Store) -> Attempt | None:
 
 
 def count_attempts(store: Store, letter_ids: Sequence[int]) -> dict[int, int]:
-    """How often each of these letters was tried, also before a person put it back; those that never were are left out.
+    """How often each of these letters was tried, also before a person put it back.
 
     A letter's own `attempts` begin again then, since its waits do.
     """

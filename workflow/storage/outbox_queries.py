@@ -271,8 +271,10 @@ def insert_attempt() -> Executable:
 
 def count_attempts() -> Executable:
     """How often each of these letters was tried; `wanted` is a JSON array of arrays of a number as text."""
-    about, numbers = outbox_attempts.c.outbox_id, select(cast(unpacked("wanted").c.value[0].as_string(), BigInteger))
-    return select(about, func.count().label("count")).where(about.in_(numbers)).group_by(about)
+    rows = unpacked("wanted")
+    number = cast(rows.c.value[0].as_string(), BigInteger)
+    tried = select(func.count()).select_from(outbox_attempts).where(outbox_attempts.c.outbox_id == number)
+    return select(number.label("outbox_id"), tried.correlate(rows).scalar_subquery().label("count"))
 
 
 def attempts_of_letter() -> Executable:

@@ -177,7 +177,7 @@ def begin_sending() -> Executable:
 
 def begin_sending_if_free() -> Executable:
     """The same, unless somebody else holds the letter's case, or an earlier letter of it that is due (PostgreSQL)."""
-    return _begin_sending(_is_free())
+    return _begin_sending(_if_of_case(_is_free()))
 
 
 def begin_reminding() -> Executable:
@@ -187,7 +187,12 @@ def begin_reminding() -> Executable:
 
 def begin_reminding_if_free() -> Executable:
     """The same, unless somebody else holds the case of a reminder, or an earlier letter of it (PostgreSQL)."""
-    return _begin_sending(or_(outbox.c.case_id.is_(None), _is_free()), _is_wanted())
+    return _begin_sending(_if_of_case(_is_free()), _is_wanted())
+
+
+def _if_of_case(condition: Any) -> Any:
+    """What is asked of the letters of one case; so that PostgreSQL asks it of one row, and makes no join of it."""
+    return or_(outbox.c.case_id.is_(None), condition)
 
 
 def _is_free() -> Any:

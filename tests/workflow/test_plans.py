@@ -122,6 +122,9 @@ def _scanned_by_sqlite(plan: list[str], sql: str) -> Iterator[str]:
         found = re.match(r"SCAN (\w+)\b(?! VIRTUAL)(?: USING (?:COVERING )?INDEX (\w+))?", line)
         if found and not stops and found[2] not in PARTIAL:
             yield found[1]
+        largest = re.fullmatch(r"SEARCH (\w+)", line)  # max(id): of those that fit it looks for the largest one by one
+        if largest and re.search(rf"FROM {largest[1]}\s+WHERE", sql):
+            yield largest[1]
 
 
 def _scanned_by_postgresql(node: dict[str, Any], *, stops: bool = False) -> Iterator[str]:

@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import Executable, and_, bindparam, case, func, literal, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    text,
+    update,
+)
 
 from workflow.encoding import compact_json
 from workflow.schedule import TimerKind
@@ -60,8 +73,16 @@ def take_apart(store: Store, letter_id: int) -> None:
 
 
 def _last_number() -> Executable:
-    """The number of the newest reminder that was due by then and was never tried."""
-    return select(func.max(outbox.c.id).label("last")).where(text(MERGEABLE), outbox.c.due_at <= bindparam("until"))
+    """The number of the newest reminder that was due by then and was never tried.
+
+    The plus keeps SQLite from looking for it among all letters, newest first.
+    """
+    number: ColumnElement[int] = literal_column("+outbox.id")
+    return (
+        select(func.max(number).label("last"))
+        .select_from(outbox)
+        .where(text(MERGEABLE), outbox.c.due_at <= bindparam("until"))
+    )
 
 
 def _readers_of_several() -> Executable:

@@ -15,6 +15,7 @@ from notifications.recorder import Recorder
 from workflow.clock import Clock, format_time
 from workflow.errors import Conflict, HistoryBroken
 from workflow.events import Kind, Origin
+from workflow.finding import check_keeps_up
 from workflow.history import readable
 from workflow.schedule import timers_of
 from workflow.storage import Database, letters, restores, shift
@@ -81,10 +82,8 @@ def _altered(store: Store, rules: Rules) -> dict[int, str]:
             with readable(found.reference):
                 case = found.read()
                 timers_of(rules.definition, rules.calendar, case)
-                lags = store.event(found.case_id, case.seq + 1) is not None
+            check_keeps_up(store, found.case_id, case)
         except HistoryBroken:
-            lags = True
-        if lags:
             odd[found.case_id] = found.reference
     return odd
 

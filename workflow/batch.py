@@ -7,7 +7,7 @@ done again one at a time, so that no row takes another with it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
@@ -126,7 +126,8 @@ class Batch:
             if self.dry_run:
                 with self.database.reading() as store:
                     return self._decide(store, rows, self._imagined)[0]
-            with self.database.writing() as store:
+            last_try = nullcontext() if again else finding.lag_told(self.database, rows[0].external_reference)
+            with last_try, self.database.writing() as store:
                 results, works = self._decide(store, rows, _Near())
                 store.write(works)
             return results

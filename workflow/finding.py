@@ -65,10 +65,15 @@ def lag_told(database: Database, text: str) -> Iterator[None]:
     except Overtaken:
         with database.reading() as store:
             case_id, case = find_case(store, text)
-            with readable(case.reference):
-                if store.event(case_id, case.seq + 1) is not None:
-                    raise ValueError("its next event exists") from None
+            check_keeps_up(store, case_id, case)
         raise
+
+
+def check_keeps_up(store: Store, case_id: int, case: Case) -> None:
+    """Raises HistoryBroken: the history of the case goes on beyond its row."""
+    with readable(case.reference):
+        if store.event(case_id, case.seq + 1) is not None:
+            raise ValueError("its next event exists")
 
 
 def older_cases(store: Store, case_id: int, keys: tuple[Key, ...], beside: Neighbours) -> tuple[Other, ...]:

@@ -38,13 +38,13 @@ _CLIPPED_TO = 18
 _MOST_LINES = 25
 _WRONG_NAME = "The company name is not the one in the contract"
 
-_SETTINGS = """\
-mail_from = "koppelingen@schakel.example"
-mail_asr = "collectief@asr.example"
-mail_keylane = "koppelteam@keylane.example"
-mail_operations = "beheer@schakel.example"
-team_name = "Team Schakel"
-"""
+_MAIL = {
+    "SCHAKEL_MAIL_FROM": "koppelingen@schakel.example",
+    "SCHAKEL_MAIL_ASR": "collectief@asr.example",
+    "SCHAKEL_MAIL_KEYLANE": "koppelteam@keylane.example",
+    "SCHAKEL_MAIL_OPERATIONS": "beheer@schakel.example",
+    "SCHAKEL_TEAM_NAME": "Team Schakel",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +57,24 @@ class Act:
     fits: Callable[[list[str]], list[str]] | None = None
 
 
+_INIT = Act(("init",), "A database, a signing key and a settings file, in a temporary folder")
+
+
 class Stage:
-    """Where the acts are played: the demo's own settings, and a clock that begins a month ago and is moved on."""
+    """Where the acts are played: the demo's own environment, and a clock that begins a month ago and is moved on."""
 
     def __init__(
         self, ctx: click.Context, session: Session, environ: Mapping[str, str], clock: SetClock, manners: Manners
     ) -> None:
-        self._ctx, self._session, self._environ, self.clock = ctx, session, environ, clock
-        self._manners = manners
+        self._ctx, self._session, self._manners = ctx, session, manners
+        self.environ, self.clock = environ, clock
         self.told: list[dict[str, object]] = []
 
     def session(self) -> Session:
         """A session of the demo, with its clock."""
         asked = self._session
         return Session(
-            environ=self._environ,
+            environ=self.environ,
             clock=self.clock,
             actor_given=asked.actor_given,
             json=asked.json,
@@ -132,16 +135,15 @@ def demo(ctx: click.Context) -> None:
     session = ctx.ensure_object(Session)
     place = Path(tempfile.mkdtemp(prefix="schakel-demo-"))
     environ, now = _environment(place, session.environ), session.clock.now()
-    (place / "schakel.toml").touch(0o600)
-    (place / "schakel.toml").write_text(_SETTINGS, "utf-8")
     sample = place / FILE
     sample.write_bytes(resources.files("scripts").joinpath("sample", FILE).read_bytes())
     first = WorkingDays().next_working_day(local_day(now - _MONTH))
     with Catcher(place / "letters") as catcher:
         clock = SetClock(at_reminder_hour(first))
         scene = LoketScene(place)
-        surroundings = environ | {"SCHAKEL_SMTP_URL": catcher.url} | scene.environ
-        stage = Stage(ctx, session, surroundings, clock, scene.manners)
+        stage = Stage(ctx, session, environ | _made_with(place), clock, scene.manners)
+        stage.play(_INIT)
+        stage.environ = environ | {"SCHAKEL_SMTP_URL": catcher.url} | scene.environ
         # one by one: the made-up Loket.nl changes while it is asked for its next act
         for act in chain(_acts(first, sample), (Act(*one) for one in scene.acts()), _evening(first)):
             stage.play(act)
@@ -163,7 +165,6 @@ def _acts(today: date, sample: Path) -> Iterator[Act]:
     exchange = WorkingDays().add(today, _UNTIL_EXCHANGE)
     start = f"{today.year + 1}-01-01"
     policy = [{"policy_number": "88-204-118", "product": "WIA", "start_date": start, "pension_act": False}]
-    yield Act(("init",), "A database and a signing key, beside the settings of the demo in a temporary folder")
     yield Act(("import", str(sample), "--advance"), "18 employers: what is right moves on, what is wrong says why")
     yield Act(("list",), "Who has the ball now?")
     yield Act(("advance", "E06"), "a.s.r. wants to pass E06 on, but something is missing", REFUSED)
@@ -225,31 +226,36 @@ def _folded(lines: list[str]) -> list[str]:
 
 
 def _environment(place: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """The caller's environment without its own settings, and with those of the demo."""
+    """The caller's environment without its own settings, and with the place of the demo's."""
     kept = {name: value for name, value in environ.items() if not name.startswith("SCHAKEL_")}
-    return kept | {
-        "SCHAKEL_DATABASE_URL": f"sqlite:///{place / 'schakel.db'}",
-        "SCHAKEL_SIGNING_KEY": str(place / "signing.key"),
-        "SCHAKEL_SETTINGS": str(place / "schakel.toml"),
-    }
+    return kept | {"SCHAKEL_SETTINGS": str(place / "schakel.toml")}
+
+
+def _made_with(place: Path) -> dict[str, str]:
+    """What the environment tells `init`, which writes it into the settings."""
+    database = f"sqlite:///{place / 'schakel.db'}"
+    return {"SCHAKEL_DATABASE_URL": database, "SCHAKEL_SIGNING_KEY": str(place / "signing.key")} | _MAIL
 
 
 def _say_goodbye(
     session: Session, environ: Mapping[str, str], told: list[dict[str, object]], month: dict[str, object]
 ) -> None:
     exports = {name: value for name, value in environ.items() if name.startswith("SCHAKEL_")}
+    beaten = sorted(name for name in session.environ if name.startswith("SCHAKEL_") and name not in exports)
     following = (
         "schakel why E07",
         "schakel advance E02 --accept NAME_DUPLICATE",
         "schakel list --holder applicant",
     )
     if session.json:
-        print_json({"steps": told, "month": month, "environment": exports, "next": following})
+        print_json({"steps": told, "month": month, "environment": exports, "unset": beaten, "next": following})
         return
     click.echo("")
-    click.secho("Your turn. Point schakel at the demo's database:", bold=True)
+    click.secho("Your turn. Point schakel at the demo's settings:", bold=True)
     for name, value in exports.items():
         click.echo(f"  export {name}={shlex.quote(value)}")
+    for name in beaten:  # it would beat the demo's settings, and lead to the cases and the mail server of who asks
+        click.echo(f"  unset {name}")
     click.echo("and try (in a checkout, ./scripts/schakel):")
     for command in following:
         click.echo(f"  {command}")

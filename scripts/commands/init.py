@@ -65,7 +65,7 @@ def init(session: Session) -> None:
         click.echo(wrapped(f"{todo}. A ledger that two keys signed never verifies again.", " " * 16))
     click.echo(f"{marks().yes} Settings      {_made(made_settings)}: {path}")
     if unkept:
-        names = " and ".join(unkept)
+        names = ", ".join(unkept)
         said = f"It does not say what is in {names}: the environment decides, and must be set in every shell."
         click.echo(wrapped(f"{said} Or set it in that file, and a password in one of its own.", " " * 16))
     if verifier:

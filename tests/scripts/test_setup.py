@@ -125,7 +125,7 @@ def test_init_leaves_a_file_that_is_there_and_says_what_only_the_environment_say
     said = " ".join(bare_desk.run("init", SCHAKEL_LANGUAGE="nl").stdout.split())
 
     assert (made["made"], made["only_in_environment"]) == (False, ["SCHAKEL_DATABASE_URL"])
-    assert "SCHAKEL_DATABASE_URL and SCHAKEL_LANGUAGE: the environment decides" in said
+    assert "SCHAKEL_DATABASE_URL, SCHAKEL_LANGUAGE: the environment decides" in said
     assert "in every shell" in said
     assert path.read_text() == before
 
@@ -318,7 +318,9 @@ def test_the_demo_tells_a_true_story_and_stays(
 
     assert [step["exit"] for step in told["steps"]].count(5) == 1
     assert [event["to"] for event in told["steps"][9]["answer"]][-1] == "confirmed"
-    going_on = Desk({**told["environment"]}, bare_desk.clock)
+    assert told["steps"][0]["answer"]["settings"]["only_in_environment"] == []
+    kept = {name: value for name, value in bare_desk.environ.items() if name not in told["unset"]}
+    going_on = Desk(kept | told["environment"], bare_desk.clock)
     assert all(going_on.run(line.removeprefix("schakel ")).exit_code == 0 for line in told["next"])
     assert not Path(bare_desk.environ["SCHAKEL_SIGNING_KEY"]).exists()
 

@@ -4,49 +4,23 @@ from __future__ import annotations
 
 import hashlib
 
-from workflow.definition import Definition, Json, LetterTo
+from workflow.definition import Definition, Json, LetterTo, Move, State
 from workflow.events import canonical_bytes
 
 
 def canonical_form(definition: Definition) -> bytes:
-    """RFC 8785 bytes of states, ladders, moves (validators by name), letters, sheets and codes."""
-    form: dict[str, Json] = {
+    """RFC 8785 bytes of what a definition says."""
+    return canonical_bytes(form_of(definition))
+
+
+def form_of(definition: Definition) -> dict[str, Json]:
+    """States, ladders, moves (validators by name), letters, sheets and codes."""
+    return {
         "name": definition.name,
         "version": definition.version,
         "initial": definition.initial,
-        "states": [
-            {
-                "name": state.name,
-                "holder": state.holder,
-                "final": state.final,
-                "amendable": list(state.amendable),
-                "ladder": [
-                    {
-                        "name": rung.name,
-                        "after": rung.after,
-                        "letter": rung.letter,
-                        "role": rung.role,
-                        "kind": rung.kind,
-                        "anchor": rung.anchor,
-                    }
-                    for rung in state.ladder
-                ],
-            }
-            for state in definition.states
-        ],
-        "moves": [
-            {
-                "trigger": move.trigger,
-                "from": list(move.sources),
-                "to": move.target,
-                "validators": [validator.__name__ for validator in move.validators],
-                "letters": _letters(move.letters),
-                "forward": move.forward,
-                "needs_reason": move.needs_reason,
-                "requires": list(move.requires),
-            }
-            for move in definition.moves
-        ],
+        "states": [state_form(state) for state in definition.states],
+        "moves": [_move(move) for move in definition.moves],
         "opening": _letters(definition.opening),
         "notices": [
             {"letters": _letters(notice.letters), "states": list(notice.states), "field": notice.field}
@@ -55,12 +29,45 @@ def canonical_form(definition: Definition) -> bytes:
         "sheets": {sheet: list(fields) for sheet, fields in definition.domain.sheets.items()},
         "codes": {str(code): str(severity) for code, severity in definition.domain.codes.items()},
     }
-    return canonical_bytes(form)
+
+
+def state_form(state: State) -> dict[str, Json]:
+    """What a state is, without the words that explain it."""
+    return {
+        "name": state.name,
+        "holder": state.holder,
+        "final": state.final,
+        "amendable": list(state.amendable),
+        "ladder": [
+            {
+                "name": rung.name,
+                "after": rung.after,
+                "letter": rung.letter,
+                "role": rung.role,
+                "kind": rung.kind,
+                "anchor": rung.anchor,
+            }
+            for rung in state.ladder
+        ],
+    }
 
 
 def digest_of(canonical: bytes) -> str:
     """SHA-256 of a canonical form, as hex."""
     return hashlib.sha256(canonical).hexdigest()
+
+
+def _move(move: Move) -> Json:
+    return {
+        "trigger": move.trigger,
+        "from": list(move.sources),
+        "to": move.target,
+        "validators": [validator.__name__ for validator in move.validators],
+        "letters": _letters(move.letters),
+        "forward": move.forward,
+        "needs_reason": move.needs_reason,
+        "requires": list(move.requires),
+    }
 
 
 def _letters(letters: tuple[LetterTo, ...]) -> list[Json]:

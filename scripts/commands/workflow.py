@@ -15,6 +15,7 @@ from scripts.problems import problem_documents
 from scripts.wiring import Session, pass_session
 from workflow.answers import Stuck
 from workflow.definition import Definition
+from workflow.digest import form_of, state_form
 
 Causes = Counter[tuple[str, ...]]
 """How many cases are stuck on the same things: codes, or what the table lacks."""
@@ -183,37 +184,6 @@ def _stuck_document(session: Session, stuck: Stuck) -> dict[str, object]:
 
 
 def _document(definition: Definition) -> dict[str, object]:
-    return {
-        "name": definition.name,
-        "version": definition.version,
-        "initial": definition.initial,
-        "states": [
-            {
-                "name": state.name,
-                "holder": state.holder,
-                "means": state.means,
-                "final": state.final,
-                "ladder": [
-                    {
-                        "after": rung.after,
-                        "letter": rung.letter,
-                        "role": rung.role,
-                        "kind": rung.kind,
-                        "anchor": rung.anchor,
-                    }
-                    for rung in state.ladder
-                ],
-            }
-            for state in definition.states
-        ],
-        "moves": [
-            {
-                "trigger": move.trigger,
-                "from": list(move.sources),
-                "to": move.target,
-                "needs_reason": move.needs_reason,
-                "letters": [{"letter": to.letter, "role": to.role} for to in move.letters],
-            }
-            for move in definition.moves
-        ],
-    }
+    """All that the digest in each event stands for, and what the states mean."""
+    states = [state_form(state) | {"means": state.means} for state in definition.states]
+    return {**form_of(definition), "states": states}

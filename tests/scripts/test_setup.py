@@ -19,7 +19,9 @@ from scripts.settings import given_names, load
 from scripts.settings_text import SETTINGS_TEXT, is_said_by, settings_text
 from scripts.wiring import Session
 from scripts.worker import Worker
+from states import EMPLOYER_COUPLING
 from tests.scripts.desk import GOOD, Desk
+from tests.support.telling import FORM
 from workflow import UsageError
 from workflow.ledger.signing import make_key
 
@@ -341,7 +343,14 @@ def test_the_demo_reads_well_at_eighty_columns(
 def test_the_workflow_is_sound_and_drawn(bare_desk: Desk) -> None:
     assert bare_desk.ask("workflow check") == {"ok": True, "faults": []}
     assert bare_desk.run("workflow diagram").stdout.startswith("stateDiagram-v2")
-    assert bare_desk.ask("workflow show")["initial"] == "rights_pending"
+
+
+def test_the_workflow_is_shown_as_its_digest_knows_it_with_what_its_states_mean(bare_desk: Desk) -> None:
+    shown = bare_desk.ask("workflow show")
+
+    meanings = [state.pop("means") for state in shown["states"]]
+    assert shown == FORM
+    assert meanings == [state.means for state in EMPLOYER_COUPLING.states]
 
 
 def test_the_signs_beyond_ascii_have_a_stand_in(desk: Desk) -> None:

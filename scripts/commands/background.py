@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 
 import click
 
@@ -10,6 +12,7 @@ from scripts.exits import DONE, FAILED
 from scripts.output import Column, counted, json_array, local, moment, print_json, table, wrapped
 from scripts.parameters import Whole, examples, json_option
 from scripts.wiring import Session, pass_session
+from workflow.errors import SchakelError
 
 _COLUMNS = (
     Column("WHEN"),
@@ -33,7 +36,8 @@ def tick(session: Session) -> None:
     from scripts.passes import NO_SERVER, Passes
 
     passes = Passes(session)
-    done = passes.run_once()
+    with _sign_of_life(session):
+        done = passes.run_once()
     said, todo, was_signed = missing_key(session) if session.signer is None else ("", "", False)
     code = FAILED if done.sealed.copy_failed or was_signed else DONE
     if session.json:
@@ -60,6 +64,21 @@ def tick(session: Session) -> None:
     for fault in filter(None, (sealed.copy_failed, polled.fault)):
         click.echo(wrapped(fault, ""), err=True)
     click.get_current_context().exit(code)
+
+
+@contextmanager
+def _sign_of_life(session: Session) -> Iterator[None]:
+    """Notes for doctor, and for whoever puts a copy back, that a pass begins and that it ended."""
+    from workflow.storage import shift
+
+    database, clock, name = session.database, session.clock, shift.name_of_tick(socket.gethostname())
+    with database.writing() as store:
+        shift.begin(store, name, clock.now())
+    try:
+        yield
+    finally:
+        with suppress(SchakelError), database.writing() as store:  # what stopped the pass is what is told
+            shift.beat(store, name, clock.now(), stopped=True)
 
 
 @click.command(epilog=examples("schakel worker", "schakel worker --metrics-port 9464"))

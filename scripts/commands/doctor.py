@@ -198,8 +198,11 @@ def _worker(session: Session) -> Iterator[Found]:
         yield "ok", f"{names}, last seen {local(alive[0].seen_at)}.", ""
     elif not beats:
         yield "warn", f"No worker was ever seen: {ways}.", "schakel worker, or cron with tick"
+    elif beats[0].is_tick and timedelta() <= now - beats[0].seen_at <= _LATE:
+        yield "ok", f"No worker runs, but {beats[0].name} last ran at {local(beats[0].seen_at)}.", ""
     elif beats[0].stopped_at is not None:
-        message = f"No worker runs; {beats[0].name} was stopped at {local(beats[0].stopped_at)}: {ways}."
+        ended = "last ran" if beats[0].is_tick else "was stopped"
+        message = f"No worker runs; {beats[0].name} {ended} at {local(beats[0].stopped_at)}: {ways}."
         yield "warn", message, "schakel worker"
     else:
         message = f"{beats[0].name} did not stop, but was last seen {local(beats[0].seen_at)}: {ways}."

@@ -1,6 +1,7 @@
 import ctypes
 import json
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -11,10 +12,15 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from loket.poll import Polled
+from notifications.delivery import Delivered
+from scripts.passes import Pass, Passes, Sealed
 from scripts.wiring import Session
 from scripts.worker import Worker
 from tests.scripts.desk import Desk
+from workflow import StoreError
 from workflow.clock import AMSTERDAM
+from workflow.reminders import Fired
 from workflow.storage import letters, open_database, shift
 from workflow.storage.letter_states import LetterState
 
@@ -165,6 +171,35 @@ def test_doctor_reads_the_heartbeat(ready: Desk, beats: str, silent: int, result
 
     assert found["result"] == result
     assert words in found["message"]
+
+
+@pytest.mark.parametrize(("silent", "result", "words"), [(59, "ok", "last ran at"), (61, "warn", "last ran at")])
+def test_doctor_is_content_with_ticks_from_cron(ready: Desk, silent: int, result: str, words: str) -> None:
+    ready.run("tick")
+    ready.clock.moment += timedelta(minutes=silent)
+
+    (found,) = findings(ready, "worker")
+
+    assert found["result"] == result
+    assert f"tick on {socket.gethostname()} {words}" in found["message"]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_tick_is_seen_while_it_runs_and_no_longer(ready: Desk, monkeypatch: pytest.MonkeyPatch, fails: bool) -> None:
+    seen: list[str] = []
+
+    def run_once(_: Passes) -> Pass:
+        seen.append(ready.run("doctor --after-restore").stderr)
+        if fails:
+            raise StoreError("The disk is full.")
+        return Pass(Fired(), overview=False, delivered=Delivered(), sealed=Sealed(0, 0), polled=Polled())
+
+    monkeypatch.setattr(Passes, "run_once", run_once)
+
+    assert ready.run("tick").exit_code == fails
+    assert "tick on" in seen[0]
+    assert "Stop it first" in seen[0]
+    assert ready.run("doctor --after-restore").exit_code == 0
 
 
 @pytest.mark.parametrize(

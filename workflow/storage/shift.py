@@ -12,6 +12,7 @@ from workflow.storage.tables import slots, workers
 
 _TURN = 5_230_418
 """Number of the advisory lock that is held by whoever has the turn."""
+_TICK = "tick on "
 _SILENT = timedelta(minutes=5)
 """A worker beats its heart every half minute; after this long it is gone."""
 
@@ -28,6 +29,16 @@ class Heartbeat:
     def is_alive(self, now: datetime) -> bool:
         """Whether it beats; a clock that was set back is no sign of life."""
         return self.stopped_at is None and abs(now - self.seen_at) <= _SILENT
+
+    @property
+    def is_tick(self) -> bool:
+        """Whether this is no worker that goes on, but a pass that stops by itself and comes again."""
+        return self.name.startswith(_TICK)
+
+
+def name_of_tick(host: str) -> str:
+    """Under which name `schakel tick` leaves its sign of life: the last one of a machine."""
+    return _TICK + host
 
 
 def begin(store: Store, name: str, now: datetime) -> None:

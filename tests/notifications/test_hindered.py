@@ -32,6 +32,37 @@ def states(url: str) -> dict[str, int]:
     return dict(Counter(row["state"] for row in look(url, "SELECT state FROM outbox")))
 
 
+# -- an altered row --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("column", ["created_at", "due_at"])
+def test_a_letter_whose_moment_was_altered_goes_out_and_keeps_none_back(
+    sqlite_engine: Engine, sqlite_url: str, column: str
+) -> None:
+    """PostgreSQL takes no such value."""
+    for _ in range(3):
+        bring(sqlite_engine, "rights_pending")
+    with bare(sqlite_url) as connection:
+        connection.execute(f"UPDATE outbox SET {column} = '2026-04-1' WHERE id = 2")
+
+    with Sink() as sink:
+        delivery(sqlite_engine, sink).run_once()
+
+    assert states(sqlite_url) == {"sent": 3}
+
+
+def test_a_letter_whose_moments_were_altered_is_listed_with_the_others(sqlite_engine: Engine, sqlite_url: str) -> None:
+    bring(sqlite_engine, "rights_pending")
+    bring(sqlite_engine, "rights_pending")
+    with bare(sqlite_url) as connection:
+        connection.execute("UPDATE outbox SET due_at = 'x', created_at = '', finished_at = 'yesterday' WHERE id = 1")
+
+    with sqlite_engine.database.reading() as store:
+        listed = [row.id for row in letters.letters_of(store)]
+
+    assert sorted(listed) == [1, 2]
+
+
 # -- the mail server -------------------------------------------------------------------------------------------------
 
 

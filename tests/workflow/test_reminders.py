@@ -552,6 +552,23 @@ def test_a_whole_batch_that_cannot_be_fired_keeps_none_of_those_behind_it(
     assert [last_kind(engine, case) for case in cases[odd:]] == ["reminded"] * 3
 
 
+@pytest.mark.parametrize("moment", ["2026-04-2", "2026-04-20 noon", "0999"])
+def test_a_timer_whose_day_was_altered_fires_by_its_case_and_stops_no_other(
+    sqlite_engine: Engine, sqlite_url: str, clock: SetClock, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """PostgreSQL takes no such value."""
+    monkeypatch.setattr(reminders, "BATCH", 2)
+    cases = [bring(sqlite_engine, "rights_pending") for _ in range(5)]
+    with bare(sqlite_url) as connection:
+        connection.execute("UPDATE timers SET due_at = ? WHERE case_id IN (1, 3)", (moment,))
+    clock.moment += timedelta(days=8, minutes=1)
+
+    fired = [fire(sqlite_engine).reminders for _ in range(3)]
+
+    assert sum(fired) == 5
+    assert [last_kind(sqlite_engine, case) for case in cases] == ["reminded"] * 5
+
+
 def test_of_many_cases_that_cannot_be_fired_some_are_named(
     sqlite_engine: Engine, sqlite_url: str, clock: SetClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

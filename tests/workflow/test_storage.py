@@ -31,6 +31,7 @@ from workflow import Database, Engine, StoreError, open_database
 from workflow.clock import SetClock
 from workflow.storage import tables
 from workflow.storage.database import parse_url
+from workflow.storage.moment import Moment
 from workflow.storage.upgrade import migrating, upgrade
 
 ROOT = Path(__file__).parents[2]
@@ -329,7 +330,7 @@ def test_a_path_with_spaces_and_signs_will_do(tmp_path: Path) -> None:
 
 def test_a_naive_time_is_refused_by_the_type_of_the_columns(database: Database) -> None:
     with pytest.raises(ValueError, match="zone"):
-        tables.Moment().bind_processor(database.dialect)(datetime(2026, 4, 20))  # noqa: DTZ001 that is the point
+        Moment().bind_processor(database.dialect)(datetime(2026, 4, 20))  # noqa: DTZ001 that is the point
 
 
 def test_a_clock_that_says_a_naive_time_writes_nothing(database: Database, url: str) -> None:

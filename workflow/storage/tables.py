@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime
-from functools import lru_cache
-from typing import Any
-
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    DateTime,
     ForeignKey,
     Index,
     Integer,
@@ -20,58 +14,14 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
     and_,
 )
-from sqlalchemy.engine import Dialect
-from sqlalchemy.types import TypeEngine
 
-from workflow.clock import format_time, parse_time
+from workflow.storage.moment import FAR_AHEAD, LONG_AGO, Moment
 
 HEAD = "0006"
 """The migration this program is written for; a test holds it against the migrations themselves."""
-
-
-class Moment(TypeDecorator[datetime]):
-    """A moment in UTC: timestamptz in PostgreSQL, fixed-width text in SQLite. Refuses naive values."""
-
-    impl = String(27)
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Text where the database has no type that keeps the zone."""
-        return dialect.type_descriptor(DateTime(timezone=True) if dialect.name == "postgresql" else String(27))
-
-    # both without the detour by the type underneath, which has nothing to add
-
-    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any]:
-        """What refuses a naive value; SQLite gets text that sorts as time does."""
-        return _aware if dialect.name == "postgresql" else _text_of
-
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None]:
-        """What makes a value aware, in UTC."""
-        return _in_utc if dialect.name == "postgresql" else _moment_of
-
-
-@lru_cache(maxsize=1024)
-def _text_of(moment: datetime | None) -> str | None:
-    return format_time(moment) if moment is not None else None
-
-
-@lru_cache(maxsize=1024)
-def _moment_of(text: str | None) -> datetime | None:
-    return parse_time(text) if text is not None else None
-
-
-def _aware(moment: datetime | None) -> datetime | None:
-    if moment is not None and moment.tzinfo is None:
-        raise ValueError("a time without a zone is not a moment; pass an aware datetime")
-    return moment
-
-
-def _in_utc(moment: datetime | None) -> datetime | None:
-    return moment.astimezone(UTC) if moment is not None else None
 
 
 MERGEABLE = "state = 'pending' AND recipient IS NOT NULL AND is_reminder AND attempts = 0 AND case_id IS NOT NULL"
@@ -149,7 +99,7 @@ timers = Table(
     Column("case_id", _Id, ForeignKey("cases.id"), primary_key=True),
     Column("kind", Text, primary_key=True),
     Column("rung", Integer, nullable=False),
-    Column("due_at", Moment, nullable=False),
+    Column("due_at", Moment(garbled=FAR_AHEAD), nullable=False),
     Index("timers_by_due", "due_at", "case_id"),
 )
 
@@ -166,16 +116,16 @@ outbox = Table(
     Column("state", Text, nullable=False),
     Column("reason", Text),
     Column("context", Text, nullable=False),
-    Column("created_at", Moment, nullable=False),
-    Column("due_at", Moment, nullable=False),
+    Column("created_at", Moment(garbled=LONG_AGO), nullable=False),
+    Column("due_at", Moment(garbled=LONG_AGO), nullable=False),
     Column("attempts", Integer, nullable=False, default=0),
     Column("token", Text),
-    Column("lease_until", Moment),
+    Column("lease_until", Moment(garbled=LONG_AGO)),
     Column("message_id", Text),
     Column("subject", Text),
     Column("message", LargeBinary),
     Column("sha256", String(64)),
-    Column("finished_at", Moment),
+    Column("finished_at", Moment(garbled=LONG_AGO)),
     Column("merged_into", _Id),
     Column("is_reminder", Boolean, nullable=False, default=False),
     Index("outbox_by_case", "case_id", "id"),
@@ -193,7 +143,7 @@ outbox_attempts = Table(
     Column("id", _Id, primary_key=True),
     Column("outbox_id", _Id, ForeignKey("outbox.id"), nullable=False),
     Column("case_id", _Id, ForeignKey("cases.id")),
-    Column("at", Moment, nullable=False),
+    Column("at", Moment(garbled=LONG_AGO), nullable=False),
     Column("phase", Text, nullable=False),
     Column("outcome", Text, nullable=False),
     Column("code", Integer),

@@ -33,7 +33,7 @@ from workflow.events import Origin
 from workflow.storage import Database, letters
 from workflow.storage.letter_states import LetterState
 from workflow.storage.letters import OutboxRow
-from workflow.storage.merging import end_reminders
+from workflow.storage.merging import end_reminders, separate
 from workflow.storage.shift import try_turn
 from workflow.storage.store import Store
 from workflow.work import Rules, Work
@@ -110,9 +110,16 @@ class Delivery:
         with self._database.reading() as store:
             pending = letters.count_pending(store)
         if self._faults:
+            self._separate()
             row, error = self._faults[0]
             raise cannot_record(row, error) from error
         return Delivered(**self._count, pending=pending)
+
+    def _separate(self) -> None:
+        """When one case of a letter about several cannot be written, the next pass reminds of each of the others."""
+        with self._database.writing() as store:
+            for row in {row.id: row for row, _ in self._faults if row.case_id is None}.values():
+                separate(store, row.id, self._clock.now())
 
     def _put_in_order(self, store: Store, now: datetime) -> Merged:
         """What one worker does at a time: another passes by, and leaves new reminders to the one that is at it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -304,10 +305,12 @@ def test_a_case_that_cannot_be_written_keeps_no_letter_of_others_and_is_named_in
     assert len(sink.letters) == 32
 
 
-def test_a_letter_about_several_cases_of_which_one_cannot_be_read_does_not_leave(
+def test_a_letter_about_several_cases_of_which_one_cannot_be_read_does_not_leave_but_the_others_are_reminded(
     engine: Engine, url: str, clock: SetClock
 ) -> None:
-    case, _ = (engine.open_case(employer("loket_user", "registration"), letters=False).case.reference for _ in "ab")
+    case, *others = (
+        engine.open_case(employer("loket_user", "registration"), letters=False).case.reference for _ in range(3)
+    )
     clock.moment += timedelta(days=8, minutes=1)
     reminders.run_once(engine.database, engine.rules, clock.moment, WORKER)
     with bare(url) as connection:
@@ -317,10 +320,20 @@ def test_a_letter_about_several_cases_of_which_one_cannot_be_read_does_not_leave
         delivery(engine, sink).run_once()
 
     assert str(told.value) == (
-        "Letter 3, about several cases: one of them cannot be written (TypeError). "
+        "Letter 4, about several cases: one of them cannot be written (TypeError). "
         "To see which, run: schakel audit verify"
     )
-    assert (sink.letters, states(url)) == ([], {"merged": 2, "pending": 1})
+    assert (sink.letters, states(url)) == ([], {"cancelled": 1, "pending": 3})
+    (digest,) = look(url, "SELECT reason FROM outbox WHERE state = 'cancelled'")
+    assert digest["reason"] == "taken apart: one of its cases cannot be written"
+    with Sink() as sink:
+        with pytest.raises(SchakelError, match=f"its case {case} cannot be written"):
+            delivery(engine, sink).run_once()
+        clock.moment += timedelta(minutes=1)
+        with suppress(SchakelError):
+            delivery(engine, sink).run_once()
+    assert [str(engine.history(other)[-1].event.kind) for other in others] == ["letter_sent"] * 2
+    assert len(sink.letters) == 3
 
 
 # -- clocks ----------------------------------------------------------------------------------------------------------

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -60,16 +61,26 @@ def end_reminders(store: Store, now: datetime, in_facts: Iterable[str]) -> None:
     """
     roles = {"roles": compact_json([[role] for role in in_facts])}
     for digest in list(store.select(_outdated_digests, roles)):
-        named = {"whole": digest["id"], "now": now}
-        if len(list(store.select(_parts_if_free, named))) == digest["parts"]:  # else somebody holds one
-            take_apart(store, digest["id"])
-            store.run(_end_digest, named)
+        _end_digest(store, digest, now, "moved on, went on hold or has another address")
     store.run(_end_reminders, {"now": now})
 
 
-def take_apart(store: Store, letter_id: int) -> None:
-    """Let the reminders that became part of a letter wait again, to be merged anew."""
-    store.run(_free_parts, {"whole": letter_id})
+def separate(store: Store, letter_id: int, now: datetime) -> None:
+    """Take a letter that waits apart for good: one of its cases cannot be written, which would keep all others back."""
+    for digest in list(store.select(_waiting_digest, {"whole": letter_id})):
+        _end_digest(store, digest, now, "cannot be written", merges=False)
+
+
+def take_apart(store: Store, letter_id: int, *, merges: bool = True) -> None:
+    """Let the reminders that became part of a letter wait again: to be merged anew, or else each by itself."""
+    store.run(_free_parts, {"whole": letter_id, "tries": 0 if merges else 1})
+
+
+def _end_digest(store: Store, digest: Mapping[str, Any], now: datetime, why: str, *, merges: bool = True) -> None:
+    named = {"whole": digest["id"], "now": now, "why": f"taken apart: one of its cases {why}"}
+    if len(list(store.select(_parts_if_free, named))) == digest["parts"]:  # else somebody holds one
+        take_apart(store, digest["id"], merges=merges)
+        store.run(_cancel_digest, named)
 
 
 def _last_number() -> Executable:
@@ -112,16 +123,29 @@ def _merge() -> Executable:
 
 
 def _outdated_digests() -> Executable:
-    """Letters that wait of which a part would not be sent any more, or not there; and how many parts each has."""
-    parts, others = outbox.alias("parts"), outbox.alias("others")
+    """Letters of which a part would not be sent any more, or not there."""
+    parts = outbox.alias("parts")
     mine = parts.c.merged_into == outbox.c.id
     of_facts = parts.c.role.in_(select(unpacked("roles").c.value[0].as_string()))
     elsewhere = and_(of_facts, parts.c.recipient.is_distinct_from(outbox.c.recipient))
     outdated = select(parts.c.id).where(mine, or_(elsewhere, is_over(parts)))
+    return _digests_where(outdated.exists())
+
+
+def _waiting_digest() -> Executable:
+    """A letter that waits, and how many parts it has; nothing when it has none, or somebody holds it."""
+    parts = outbox.alias("parts")
+    is_whole = select(parts.c.id).where(parts.c.merged_into == outbox.c.id).exists()
+    return _digests_where(outbox.c.id == bindparam("whole"), is_whole)
+
+
+def _digests_where(*conditions: ColumnElement[bool]) -> Executable:
+    """Letters about several cases that wait and nobody holds, kept from others; and how many parts each has."""
+    others = outbox.alias("others")
     count = select(func.count()).select_from(others).where(others.c.merged_into == outbox.c.id).scalar_subquery()
     return (
         select(outbox.c.id, count.label("parts"))
-        .where(IS_PENDING, IS_UNSENT, outbox.c.case_id.is_(None), outdated.exists())
+        .where(IS_PENDING, IS_UNSENT, outbox.c.case_id.is_(None), *conditions)
         .with_for_update(of=outbox, skip_locked=True)
     )
 
@@ -133,17 +157,16 @@ def _parts_if_free() -> Executable:
 
 
 def _free_parts() -> Executable:
-    """What became part of a letter waits again."""
+    """What became part of a letter waits again. None of it was tried; what counts as tried is not merged."""
     mine = outbox.c.merged_into == bindparam("whole")
     waits = {"state": str(LetterState.PENDING), "merged_into": None, "finished_at": None, "reason": None}
-    return update(outbox).where(mine).values(**waits)
+    return update(outbox).where(mine).values(**waits, attempts=bindparam("tries"))
 
 
-def _end_digest() -> Executable:
+def _cancel_digest() -> Executable:
     """A letter that was taken apart."""
     mine = and_(outbox.c.id == bindparam("whole"), IS_PENDING)
-    why = literal("taken apart: one of its cases moved on, went on hold or has another address")
-    return update(outbox).where(mine).values(**ENDED, reason=why)
+    return update(outbox).where(mine).values(**ENDED, reason=bindparam("why"))
 
 
 def _end_reminders() -> Executable:

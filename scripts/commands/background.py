@@ -71,9 +71,9 @@ def _sign_of_life(session: Session) -> Iterator[None]:
     """Notes for doctor, and for whoever puts a copy back, that a pass begins and that it ended."""
     from workflow.storage import shift
 
-    database, clock, name = session.database, session.clock, shift.name_of_tick(socket.gethostname())
+    database, clock = session.database, session.clock
     with database.writing() as store:
-        shift.begin(store, name, clock.now())
+        name = shift.begin_tick(store, socket.gethostname(), clock.now())
     try:
         yield
     finally:

@@ -184,6 +184,25 @@ def test_doctor_is_content_with_ticks_from_cron(ready: Desk, silent: int, result
     assert f"tick on {socket.gethostname()} {words}" in found["message"]
 
 
+def test_ticks_of_machines_with_another_name_each_time_leave_few_signs_of_life(
+    ready: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ["pod-1", "pod-2", "pod-1", "pod-3", "pod-4", "pod-4"]
+    for name in names:
+        monkeypatch.setattr(socket, "gethostname", lambda name=name: name)
+        ready.run("tick")
+        ready.clock.moment += timedelta(hours=16)
+
+    (found,) = findings(ready, "worker")
+    database = open_database(ready.environ["SCHAKEL_DATABASE_URL"])
+    with database.reading() as store:
+        known = [beat.name for beat in shift.heartbeats(store)]
+    database.dispose()
+
+    assert "tick on pod-4 last ran at" in found["message"]
+    assert known == ["tick on pod-4", "tick on pod-3"]
+
+
 @pytest.mark.parametrize("fails", [False, True])
 def test_a_tick_is_seen_while_it_runs_and_no_longer(ready: Desk, monkeypatch: pytest.MonkeyPatch, fails: bool) -> None:
     seen: list[str] = []

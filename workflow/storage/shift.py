@@ -13,6 +13,7 @@ from workflow.storage.tables import slots, workers
 _TURN = 5_230_418
 """Number of the advisory lock that is held by whoever has the turn."""
 _TICK = "tick on "
+_FORGOTTEN = timedelta(days=1)
 _SILENT = timedelta(minutes=5)
 """A worker beats its heart every half minute; after this long it is gone."""
 
@@ -36,16 +37,28 @@ class Heartbeat:
         return self.name.startswith(_TICK)
 
 
-def name_of_tick(host: str) -> str:
-    """Under which name `schakel tick` leaves its sign of life: the last one of a machine."""
-    return _TICK + host
-
-
 def begin(store: Store, name: str, now: datetime) -> None:
     """Note that a worker started."""
-    row = {"started_at": now, "seen_at": now, "stopped_at": None}
-    if not store.change(update(workers).where(workers.c.name == name).values(**row), workers.c.name):
-        store.change(insert(workers).values(name=name, **row))
+    _begin(store, name, name, now)
+
+
+def begin_tick(store: Store, host: str, now: datetime) -> str:
+    """Note that a pass started that stops by itself, on this machine; under which name.
+
+    It takes the row of a machine that was not seen for a day: one that has another name each time leaves few rows.
+    """
+    name = _TICK + host
+    ticks = [beat for beat in heartbeats(store) if beat.is_tick]
+    own = [beat.name for beat in ticks if beat.name == name]
+    gone = [beat.name for beat in ticks if beat.seen_at < now - _FORGOTTEN]
+    _begin(store, name, [*own, *gone, name][0], now)
+    return name
+
+
+def _begin(store: Store, name: str, known_as: str, now: datetime) -> None:
+    row = {"name": name, "started_at": now, "seen_at": now, "stopped_at": None}
+    if not store.change(update(workers).where(workers.c.name == known_as).values(**row), workers.c.name):
+        store.change(insert(workers).values(**row))
 
 
 def beat(store: Store, name: str, now: datetime, *, stopped: bool = False) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from loket.check import access_of, enabled_rights
 from loket.reading import Reading
-from workflow.definition import Json
 from workflow.events import canonical_bytes
+from workflow.facts import Json
 
 
 def evidence(found: Reading, conceal: Callable[[str], str], nonce: str) -> dict[str, Json]:

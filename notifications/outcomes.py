@@ -7,9 +7,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from notifications.smtp import Outcome, Phase, Reply
-from workflow.definition import Json
 from workflow.errors import SchakelError
 from workflow.events import Kind
+from workflow.facts import Json
 from workflow.storage import letters
 from workflow.storage.letter_states import LetterState
 from workflow.storage.letters import Attempt, OutboxRow

@@ -7,7 +7,7 @@ from shlex import quote
 
 from scripts.forms import form_of
 from scripts.wiring import Session
-from workflow.definition import Problem, Severity
+from workflow.facts import Problem, Severity
 
 
 def next_command(problems: Iterable[Problem], case: str | None, session: Session) -> str | None:

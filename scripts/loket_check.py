@@ -23,9 +23,9 @@ from states.observing import Sight, conceal, observe, question
 from states.seal import SALT_DIGITS
 from workflow.answers import Case, Recorded
 from workflow.clock import local_day
-from workflow.definition import Context, Facts, Json, Problem
 from workflow.errors import Conflict
 from workflow.events import Origin
+from workflow.facts import Context, Facts, Json, Problem
 from workflow.observation import Observation
 from workflow.observing import observe as record_observation
 

@@ -9,7 +9,8 @@ import click
 
 from scripts.output import marks, wrapped
 from scripts.wiring import Session
-from workflow.definition import Definition, Problem, Severity
+from workflow.definition import Definition
+from workflow.facts import Problem, Severity
 
 _ORDER = (Severity.ERROR, Severity.WARNING, Severity.INFO)
 

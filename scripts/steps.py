@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from scripts.output import clip, local, marks, moment, plain, terminal_width, wrapped
 from scripts.values import value_lines
 from workflow.answers import Returned, Step
-from workflow.definition import Json
 from workflow.events import Event, Kind
+from workflow.facts import Json
 
 _MOST_CHANGES = 6
 _ABOUT_A_LETTER = (Kind.LETTER_SENT, Kind.LETTER_FAILED, Kind.LETTER_UNKNOWN)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from scripts.output import clip, plain, terminal_width
-from workflow.definition import Facts, Json
+from workflow.facts import Facts, Json
 
 
 def in_order(facts: Facts, sheets: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Json]]:

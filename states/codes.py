@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from states.names import Role
-from workflow.definition import Json, Problem, Severity
+from workflow.facts import Json, Problem, Severity
 
 _ERROR, _WARNING, _INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
 _APPLICANT, _ASR, _KEYLANE, _OPERATIONS = Role.APPLICANT, Role.ASR, Role.KEYLANE, Role.OPERATIONS

@@ -14,7 +14,7 @@ from states.numbers import bsns_in
 from states.reading import held_text
 from states.sheets import OBSERVED, PERSONAL, SHEETS, parse
 from states.telling import telling
-from workflow.definition import Facts, Json, Problem, Severity
+from workflow.facts import Facts, Json, Problem, Severity
 
 PERSONAL_TEXTS = frozenset({"reason", "text", "evidence"})
 """Free text of events, and what Loket.nl answered; not on any sheet, personal all the same."""

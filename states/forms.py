@@ -13,7 +13,7 @@ from types import MappingProxyType
 from states.masking import DOTS
 from states.names import Field
 from states.numbers import hide_numbers, is_uuid
-from workflow.definition import Json
+from workflow.facts import Json
 
 _REFERENCE = re.compile(r"(?=.*[0-9])(?!.*[A-Za-z]{5})[0-9A-Za-z](?:[0-9A-Za-z./_-]|(?<=[0-9]) (?=[0-9]))*")
 """Characters of a code, of which one is a digit; more than four letters in a row are a word, and may be a name."""

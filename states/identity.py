@@ -9,7 +9,8 @@ from states.names import Field
 from states.numbers import WageTaxNumber, employer_id
 from states.numbers import wage_tax_number as read_wage_tax_number
 from states.reading import held_text
-from workflow.definition import Context, Facts, Key, Problem
+from workflow.domain import Key
+from workflow.facts import Context, Facts, Problem
 from workflow.text import fold
 
 

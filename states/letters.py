@@ -16,7 +16,8 @@ from states.registration import read_address
 from states.rights import REQUIRED_RIGHTS, missing_rights
 from states.table import LADDERS, STATES
 from states.wording import correction, known_language, label, phrase, statement, written_date
-from workflow.definition import Facts, Json, Occasion, Problem, Severity
+from workflow.domain import Occasion
+from workflow.facts import Facts, Json, Problem, Severity
 
 _DUTCH_ONLY = (Language.DUTCH.value,)
 LANGUAGES: Mapping[str, tuple[str, ...]] = MappingProxyType(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from states.numbers import wage_tax_number
-from workflow.definition import Json
+from workflow.facts import Json
 
 Mask: TypeAlias = Callable[[Json], Json]
 

@@ -14,7 +14,7 @@ from states.rights import REQUIRED_RIGHTS, missing_rights
 from states.seal import seal, seals
 from states.seen import is_about_this, is_gone, subject_of
 from states.table import READY_TO_REGISTER
-from workflow.definition import Context, Facts, Json, Severity
+from workflow.facts import Context, Facts, Json, Severity
 from workflow.history import merge
 from workflow.text import fold
 

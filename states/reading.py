@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import date
 
 from states.names import Field, Frequency
-from workflow.definition import Facts, Json
+from workflow.facts import Facts, Json
 
 
 def held(facts: Facts, field: Field) -> Json:

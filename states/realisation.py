@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from states.codes import Code, problem
 from states.names import Field
 from states.reading import as_day, as_text, held, held_day, held_rows, held_text
-from workflow.definition import Context, Facts, Json, Problem
+from workflow.facts import Context, Facts, Json, Problem
 
 
 def complete_policies(facts: Facts, context: Context) -> Iterator[Problem]:

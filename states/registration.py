@@ -11,7 +11,7 @@ from typing import NamedTuple
 from states.codes import Code, problem
 from states.names import Field
 from states.reading import as_text, held, held_frequencies, held_rows, held_text, is_four_weekly
-from workflow.definition import Context, Facts, Json, Problem
+from workflow.facts import Context, Facts, Json, Problem
 
 LONGEST_NAME = 70
 """What Loket.nl keeps of a company name."""

@@ -10,7 +10,7 @@ from states.forms import shown
 from states.names import Field, UserKind
 from states.reading import held
 from states.seen import has_several_integrations, is_gone
-from workflow.definition import Context, Facts, Json, Problem
+from workflow.facts import Context, Facts, Json, Problem
 from workflow.text import fold
 
 REQUIRED_RIGHTS: tuple[str, ...] = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 
-from workflow.definition import Json
+from workflow.facts import Json
 
 SALT_DIGITS = 32
 """Hexadecimal digits of salt that a seal needs at least."""

@@ -10,7 +10,7 @@ from states.names import AccessVia, Field, UserStatus
 from states.numbers import employer_id, wage_tax_number
 from states.reading import held, held_frequencies, held_text
 from states.seal import seals, shown_of
-from workflow.definition import Context, Facts, Json, Problem
+from workflow.facts import Context, Facts, Json, Problem
 from workflow.text import fold
 
 MOST_INTEGRATIONS = 1

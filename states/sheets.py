@@ -27,8 +27,8 @@ from states.values import (
     Ticked,
     YesNo,
 )
-from workflow.definition import Json
 from workflow.errors import UsageError, check_known, nearest, sentence
+from workflow.facts import Json
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,12 @@ from states.registration import (
 )
 from states.rights import complete_rights, suitable_user, tell_missing_rights
 from states.seen import as_in_loket, tell_complete
-from workflow.definition import LetterTo, Move, Notice, Rung, State, Validator
+from workflow.definition import LetterTo, Move, Notice, Rung, State
+from workflow.facts import Validator
 
 Validators: TypeAlias = tuple[Validator, ...]
 
-VERSION = "2026.9"
+VERSION = "2026.10"
 """Raise it with every change of this folder's sources; events name the version they were judged by."""
 
 REMINDED, ESCALATED = "reminded", "escalated"

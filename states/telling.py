@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from states.names import Field
-from workflow.definition import Json
+from workflow.facts import Json
 
 _NAMES = frozenset(
     {

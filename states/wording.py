@@ -13,7 +13,7 @@ from states.messages_nl import DUTCH
 from states.names import Field, Language
 from states.reading import as_day, held
 from states.rights import missing_rights
-from workflow.definition import Facts, Json, Problem
+from workflow.facts import Facts, Json, Problem
 
 MESSAGES: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {Language.DUTCH.value: DUTCH, Language.ENGLISH.value: ENGLISH}

@@ -9,8 +9,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from workflow.definition import Facts, Json, Problem
 from workflow.events import Event
+from workflow.facts import Facts, Json, Problem
 
 _NONE: Mapping[str, Any] = MappingProxyType({})
 

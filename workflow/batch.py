@@ -16,9 +16,11 @@ from workflow import commands, finding
 from workflow.answers import Case, Row, RowResult
 from workflow.clock import Clock
 from workflow.commands import Parsed
-from workflow.definition import Facts, Key, Move, Other, Problem, Severity
+from workflow.definition import Move
+from workflow.domain import Key
 from workflow.errors import Conflict, HistoryBroken, Refused, UsageError
 from workflow.events import Event, Origin
+from workflow.facts import Facts, Other, Problem, Severity
 from workflow.history import FORGED, merge
 from workflow.judgement import Judgement, judge
 from workflow.reference import new_reference

@@ -10,9 +10,10 @@ from datetime import date, timedelta
 from typing import NoReturn
 
 from workflow.answers import Case
-from workflow.definition import Facts, Json, LetterTo, Move, Problem, Severity
+from workflow.definition import LetterTo, Move
 from workflow.errors import Conflict, Refused, UsageError
 from workflow.events import Event, Kind
+from workflow.facts import Facts, Json, Problem, Severity
 from workflow.history import merge
 from workflow.judgement import Judgement, amendment_problems, closed_words, judge
 from workflow.observation import check_sheets

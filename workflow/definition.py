@@ -1,92 +1,18 @@
-"""What a workflow is: states, moves, reminder ladders, letters and rules, all as data.
+"""What a workflow is: states, moves, reminder ladders and letters, all as data.
 
 The engine runs any `Definition`; the employer coupling in `states/` is the one that ships. Everything the engine
-must ask of the domain goes through the `Domain` protocol, so that this package knows no employer.
+must ask of its subject goes through the `Domain` protocol, so that this package knows no employer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from dataclasses import field as attribute
-from datetime import date
-from enum import StrEnum
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from workflow.calendar import WorkingDays
-
-if TYPE_CHECKING:  # which names what stands here
-    from workflow.domain import Domain
-
-Json: TypeAlias = "None | bool | int | str | list[Json] | dict[str, Json]"
-Sheet: TypeAlias = "Mapping[str, Json]"
-Facts: TypeAlias = "Mapping[str, Sheet]"
-"""What is known of a case: sheet → field → value."""
-
-
-class Severity(StrEnum):
-    """Errors refuse; warnings refuse until accepted by code; info never refuses."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    INFO = "info"
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One reason why a case cannot move (or, as info, what normalising did).
-
-    `field` is a path such as 'registration.email' or 'registration.dgas[1].name' ('' = the case as a whole);
-    `holder` is the role that must act; `about` are the fields whose change ends an acceptance of this problem;
-    `details` fill in the message and may hold personal values, so they never go into an event.
-    """
-
-    code: str
-    severity: Severity
-    field: str
-    holder: str
-    about: tuple[str, ...] = ()
-    details: Mapping[str, Json] = attribute(default_factory=dict)
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """The fields it is about: those told, else the one it was found in."""
-        return self.about or (self.field.partition("[")[0],)
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A value by which cases find each other, such as a folded company name.
-
-    With `differing`, only other cases whose `detail` differs from this one's are of interest.
-    """
-
-    kind: str
-    value: str
-    detail: str = ""
-    differing: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Other:
-    """Another, older, open case that shares a key of `kind` with the one that is judged."""
-
-    kind: str
-    reference: str
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What a validator may know besides the facts: the day (Amsterdam), the calendar and the older open cases."""
-
-    today: date
-    calendar: WorkingDays
-    others: tuple[Other, ...] = ()
-
-
-Validator: TypeAlias = Callable[[Facts, Context], Iterable[Problem]]
+from workflow.domain import Domain
+from workflow.facts import Facts, Json, Validator
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,36 +78,6 @@ class Notice:
     field: str
     tell: Callable[[Facts], Json]
     """What there is to tell (no personal values: it is stored in the event); None: nothing."""
-
-
-class Occasion(NamedTuple):
-    """Everything a letter may say, as of the moment its row is written."""
-
-    letter: str
-    role: str
-    language: str
-    earlier: int
-    """How often this letter went out for this case before (a calendar file's SEQUENCE)."""
-    reference: str
-    state: str
-    facts: Facts
-    today: date
-    entered_on: date
-    due_on: date | None
-    next_due_on: date | None
-    """The day the next rung would follow; None when there is none."""
-    working_days: int
-    """How many working days the ball has lain where it lies."""
-    problems: tuple[Problem, ...]
-    """What the forward move of `state` still misses, errors and unaccepted warnings."""
-    accepted: tuple[Problem, ...]
-    """The warnings that were accepted with the move that sends this letter."""
-    reason: str | None
-    calendar: WorkingDays
-    workings: dict[str, Any]
-    """Shared by the letters of one event: what the domain worked out for one, it need not work out for the next."""
-    returned_on: date | None = None
-    """The day the case was sent back to `state`, for the `reason`, in letters that come later; None: it was not."""
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 
-from workflow.definition import Definition, Json, LetterTo, Move, State
+from workflow.definition import Definition, LetterTo, Move, State
 from workflow.events import canonical_bytes
+from workflow.facts import Json
 
 
 def canonical_form(definition: Definition) -> bytes:

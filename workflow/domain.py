@@ -3,9 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Protocol
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, NamedTuple, Protocol
 
-from workflow.definition import Facts, Json, Key, Occasion, Problem, Severity
+from workflow.calendar import WorkingDays
+from workflow.facts import Facts, Json, Problem, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A value by which cases find each other, such as a folded company name.
+
+    With `differing`, only other cases whose `detail` differs from this one's are of interest.
+    """
+
+    kind: str
+    value: str
+    detail: str = ""
+    differing: bool = False
+
+
+class Occasion(NamedTuple):
+    """Everything a letter may say, as of the moment its row is written."""
+
+    letter: str
+    role: str
+    language: str
+    earlier: int
+    """How often this letter went out for this case before (a calendar file's SEQUENCE)."""
+    reference: str
+    state: str
+    facts: Facts
+    today: date
+    entered_on: date
+    due_on: date | None
+    next_due_on: date | None
+    """The day the next rung would follow; None when there is none."""
+    working_days: int
+    """How many working days the ball has lain where it lies."""
+    problems: tuple[Problem, ...]
+    """What the forward move of `state` still misses, errors and unaccepted warnings."""
+    accepted: tuple[Problem, ...]
+    """The warnings that were accepted with the move that sends this letter."""
+    reason: str | None
+    calendar: WorkingDays
+    workings: dict[str, Any]
+    """Shared by the letters of one event: what the domain worked out for one, it need not work out for the next."""
+    returned_on: date | None = None
+    """The day the case was sent back to `state`, for the `reason`, in letters that come later; None: it was not."""
 
 
 class Domain(Protocol):

@@ -14,9 +14,10 @@ from workflow.batch import Batch
 from workflow.calendar import WorkingDays
 from workflow.clock import Clock, SystemClock, local_day
 from workflow.commands import Given
-from workflow.definition import Definition, Other
+from workflow.definition import Definition
 from workflow.errors import Conflict, Overtaken, Refused, UsageError
 from workflow.events import Event, Origin
+from workflow.facts import Other
 from workflow.history import merge, readable
 from workflow.judgement import open_problems, problems_after, verdicts
 from workflow.storage import Database

@@ -13,9 +13,9 @@ from functools import partial
 
 from workflow.clock import AMSTERDAM, local_day
 from workflow.commands import refuse
-from workflow.definition import Json
 from workflow.errors import Overtaken, Refused, StoreError, UsageError
 from workflow.events import Event, Kind, Origin
+from workflow.facts import Json
 from workflow.finding import find_case, known_state, lag_told
 from workflow.history import Values, readable
 from workflow.mentions import end_letters

@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 
-from workflow.definition import Problem
+from workflow.facts import Problem
 
 
 class SchakelError(Exception):

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import rfc8785
 
 from workflow.clock import format_time, parse_time
-from workflow.definition import Json
 from workflow.encoding import sorted_json
+from workflow.facts import Json
 
 GENESIS = "0" * 64
 """What the first event of a case names as the hash before it."""

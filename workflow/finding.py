@@ -9,8 +9,10 @@ from typing import NoReturn
 
 from workflow.answers import Case, Returned
 from workflow.clock import local_day
-from workflow.definition import Context, Definition, Key, Other
+from workflow.definition import Definition
+from workflow.domain import Key
 from workflow.errors import NoSuchCase, Overtaken, check_known
+from workflow.facts import Context, Other
 from workflow.history import readable
 from workflow.reference import looks_like_reference, new_reference, parse_reference
 from workflow.returns import returns_of

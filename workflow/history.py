@@ -9,10 +9,11 @@ from typing import Any
 
 from workflow.answers import Case
 from workflow.clock import local_day
-from workflow.definition import Definition, Facts, Json
+from workflow.definition import Definition
 from workflow.encoding import as_list, as_mapping
 from workflow.errors import HistoryBroken
 from workflow.events import COUNTS_AS_VERSION, Event, Kind
+from workflow.facts import Facts, Json
 
 Values = Mapping[str, Json]
 """Path → the personal value that an event only committed to; a path that is missing was erased."""

@@ -18,9 +18,11 @@ from functools import cached_property
 
 from workflow.answers import Case, Stuck
 from workflow.clock import local_day
-from workflow.definition import Context, Facts, Key, Move, Problem, Severity
+from workflow.definition import Move
+from workflow.domain import Key
 from workflow.errors import HistoryBroken
 from workflow.events import Event, Kind
+from workflow.facts import Context, Facts, Problem, Severity
 from workflow.history import evolve, readable
 from workflow.judgement import judge
 from workflow.ledger.rulebook import Rulebook

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from workflow.answers import Case, Verdict
-from workflow.definition import Context, Definition, Facts, Move, Problem, Severity, State, Validator
+from workflow.definition import Definition, Move, State
+from workflow.facts import Context, Facts, Problem, Severity, Validator
 
 
 class Judgement(NamedTuple):

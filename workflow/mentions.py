@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from workflow.definition import Json
 from workflow.encoding import compact_json, read_json
 from workflow.errors import Conflict
+from workflow.facts import Json
 from workflow.storage import erasing, merging
 from workflow.storage.erasing import Mention
 from workflow.storage.letter_states import LetterState

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from workflow.definition import Json
 from workflow.domain import Domain
 from workflow.errors import UsageError, check_known
+from workflow.facts import Json
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from workflow import commands
 from workflow.answers import Case, Recorded
-from workflow.definition import Context, Facts
 from workflow.events import Origin
+from workflow.facts import Context, Facts
 from workflow.finding import find_case, lag_told
 from workflow.judgement import open_problems
 from workflow.observation import Observation

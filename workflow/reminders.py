@@ -11,9 +11,11 @@ from functools import partial
 from workflow.answers import Case
 from workflow.calendar import REMINDER_HOUR, WorkingDays
 from workflow.clock import AMSTERDAM
-from workflow.definition import Json, Key, LetterTo, Rung
+from workflow.definition import LetterTo, Rung
+from workflow.domain import Key
 from workflow.errors import CannotFire, Conflict, HistoryBroken
 from workflow.events import Event, Kind, Origin
+from workflow.facts import Json
 from workflow.returns import returns_of
 from workflow.schedule import Timer, TimerKind, timers_of
 from workflow.storage import Database

@@ -6,8 +6,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 
-from workflow.definition import Json
 from workflow.domain import Domain
+from workflow.facts import Json
 from workflow.text import fold
 
 _SHORTEST = 4

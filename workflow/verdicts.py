@@ -13,8 +13,9 @@ from typing import Any
 
 from workflow.answers import Answer, Case, Ruling
 from workflow.clock import local_day
-from workflow.definition import Context, Facts, Json, Move, Problem
+from workflow.definition import Move
 from workflow.events import Event, Kind
+from workflow.facts import Context, Facts, Json, Problem
 from workflow.history import Values, changed_facts, evolve
 from workflow.judgement import Examination, judge
 from workflow.ledger.verify import Legality, Says, read_event

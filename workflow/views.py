@@ -8,8 +8,9 @@ from functools import partial
 
 from workflow.answers import Case, Returned, Step, Summary, View
 from workflow.clock import local_day
-from workflow.definition import Context, Definition, Facts, Json
+from workflow.definition import Definition
 from workflow.events import Event, Kind
+from workflow.facts import Context, Facts, Json
 from workflow.history import Values, changed_facts, evolve
 from workflow.judgement import open_problems
 from workflow.schedule import due_at, is_on_hold

@@ -15,10 +15,12 @@ from typing import Any, NamedTuple
 from workflow.answers import Case, Returned
 from workflow.calendar import WorkingDays
 from workflow.clock import local_day
-from workflow.definition import Context, Definition, Json, LetterTo, Occasion, Other, Problem
+from workflow.definition import Definition, LetterTo
 from workflow.digest import canonical_form, digest_of
+from workflow.domain import Occasion
 from workflow.encoding import compact_json
 from workflow.events import GENESIS, Event, Kind, Opening, Origin, commit_all, seal
+from workflow.facts import Context, Json, Other, Problem
 from workflow.history import evolve
 from workflow.judgement import Examination, open_problems
 from workflow.machine import MoveTable

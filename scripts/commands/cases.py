@@ -13,7 +13,7 @@ from scripts.steps import returned_document, returned_lines
 from scripts.values import fact_lines, in_order
 from scripts.wiring import Session, pass_session
 from workflow.answers import Summary, View
-from workflow.definition import Facts, Severity
+from workflow.facts import Facts, Severity
 from workflow.views import title_of
 
 _COLUMNS = (

@@ -14,8 +14,8 @@ from scripts.problems import print_letters, print_missing, problem_documents
 from scripts.reading import describe, read_object
 from scripts.wiring import Session, pass_session
 from workflow.answers import Case
-from workflow.definition import Problem
 from workflow.errors import UsageError
+from workflow.facts import Problem
 
 
 @click.command(

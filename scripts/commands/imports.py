@@ -18,8 +18,8 @@ from scripts.tables import Columns, Sheet, look_through
 from scripts.wiring import Session, pass_session
 from states.spreadsheet import COLUMNS, REFERENCE_COLUMN, read_row
 from workflow.answers import Row, RowResult
-from workflow.definition import Severity
 from workflow.errors import UsageError
+from workflow.facts import Severity
 
 EMPLOYERS = Columns(
     known=frozenset({REFERENCE_COLUMN, *COLUMNS}),

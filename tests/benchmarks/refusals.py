@@ -17,9 +17,9 @@ from tests.benchmarks.written import EVENT
 from workflow import Engine
 from workflow.answers import Row
 from workflow.clock import format_time
-from workflow.definition import Json
 from workflow.errors import Refused
 from workflow.events import canonical_bytes
+from workflow.facts import Json
 
 BY_RULES, BY_TABLE = "register", "hand_over"
 """What a case in its first state is refused: for what its facts lack, and because the table has no such move."""

@@ -15,8 +15,8 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from workflow.clock import format_time
-from workflow.definition import Json
 from workflow.events import Origin, canonical_bytes
+from workflow.facts import Json
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from tampering import run
 
 from states import EMPLOYER_COUPLING
 from tests.scripts.desk import GOOD, Desk
-from workflow.definition import Context, Facts, Problem, Severity
+from workflow.facts import Context, Facts, Problem, Severity
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from scripts.parameters import parse_moment
 from states import EMPLOYER_COUPLING
 from tests.scripts.desk import GOOD, Desk
 from workflow.clock import format_time
-from workflow.definition import Context, Facts, Problem, Severity
 from workflow.events import read_event, seal
+from workflow.facts import Context, Facts, Problem, Severity
 
 CONTRACT = {"intact", "case", "seq", "at", "state", "version", "facts", "matches_stored"}
 

@@ -10,7 +10,7 @@ import pytest
 
 from states.rights import REQUIRED_RIGHTS
 from workflow.calendar import WorkingDays
-from workflow.definition import Context, Facts, Json, Other, Problem, Validator
+from workflow.facts import Context, Facts, Json, Other, Problem, Validator
 
 TODAY = date(2026, 11, 23)
 Change = Callable[..., dict[str, dict[str, Json]]]

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from states.identity import keys, loket_employer_id, wage_tax_number
 from states.numbers import elfproef
-from workflow.definition import Key, Severity
+from workflow.domain import Key
+from workflow.facts import Severity
 
 SAMPLES = Path(__file__).parents[1] / "data" / "loonheffingennummers.csv"
 

@@ -13,7 +13,8 @@ from notifications.rendering import Renderer, templates
 from notifications.samples import sample_context
 from states import EMPLOYER_COUPLING
 from states.codes import Code, problem
-from workflow.definition import LetterTo, Occasion
+from workflow.definition import LetterTo
+from workflow.domain import Occasion
 
 DOMAIN = EMPLOYER_COUPLING.domain
 DESK = Desk(

@@ -11,8 +11,8 @@ from states.domain import EmployerCoupling
 from states.rights import REQUIRED_RIGHTS, complete_rights
 from states.sheets import SHEETS
 from workflow.calendar import WorkingDays
-from workflow.definition import Context
 from workflow.errors import UsageError
+from workflow.facts import Context
 
 domain = EmployerCoupling()
 CONTEXT = Context(date(2026, 11, 23), WorkingDays())

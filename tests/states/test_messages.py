@@ -12,7 +12,7 @@ from states.domain import EmployerCoupling
 from states.names import Role, StateName
 from states.table import READY_TO_CONFIRM
 from states.wording import statement
-from workflow.definition import Other, Severity
+from workflow.facts import Other, Severity
 
 domain = EmployerCoupling()
 DETAILS = {

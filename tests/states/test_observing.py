@@ -16,7 +16,7 @@ from states.seal import mask_seal, seal, seals, shown_of
 from states.seen import as_in_loket
 from states.table import READY_TO_REGISTER
 from workflow.calendar import WorkingDays
-from workflow.definition import Context
+from workflow.facts import Context
 from workflow.history import merge
 
 domain = EmployerCoupling()

@@ -14,8 +14,8 @@ from states.rights import REQUIRED_RIGHTS, tell_missing_rights
 from states.sheets import NESTED, SHEETS
 from states.table import READY_TO_CONFIRM
 from workflow.calendar import WorkingDays
-from workflow.definition import Context
 from workflow.errors import UsageError
+from workflow.facts import Context
 
 domain = EmployerCoupling()
 CONTEXT = Context(date(2026, 11, 23), WorkingDays())

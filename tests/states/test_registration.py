@@ -20,7 +20,7 @@ from states.registration import (
     thirteenth_month,
 )
 from states.table import READY_TO_CONFIRM
-from workflow.definition import Other
+from workflow.facts import Other
 
 
 def test_a_complete_case_has_no_problem_at_all(case, codes):

@@ -10,8 +10,8 @@ import pytest
 from states.domain import EmployerCoupling
 from states.spreadsheet import read_row
 from states.table import READY_TO_REGISTER
-from workflow.definition import Other, Severity
 from workflow.errors import UsageError
+from workflow.facts import Other, Severity
 
 COMMAS = "has several rights with ',' or ';' between; separate them with '|'."
 SAMPLES = Path(__file__).parents[1] / "data" / "employers.csv"

@@ -18,8 +18,8 @@ from workflow import Engine, Origin, Refused
 from workflow.answers import Case, Moved, Opened, Recorded, Step, Summary, View
 from workflow.calendar import WorkingDays
 from workflow.clock import SetClock
-from workflow.definition import Problem
 from workflow.erasure import Erased, Wish, erase
+from workflow.facts import Problem
 from workflow.reminders import Fired, run_once
 from workflow.schedule import Timer, TimerKind, timers_of
 from workflow.storage import restores

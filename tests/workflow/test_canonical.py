@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import rfc8785
 
-from workflow.definition import Severity
 from workflow.encoding import compact_json
 from workflow.events import canonical_bytes
+from workflow.facts import Severity
 
 
 def test_control_characters_and_separators_are_written_as_rfc_8785_does() -> None:

@@ -17,8 +17,8 @@ from workflow import Database, Engine, Refused, open_database
 from workflow.answers import Row
 from workflow.calendar import WorkingDays
 from workflow.clock import local_day
-from workflow.definition import Context, Other
 from workflow.events import Origin
+from workflow.facts import Context, Other
 from workflow.finding import find_case_among
 from workflow.history import merge
 from workflow.storage import queries

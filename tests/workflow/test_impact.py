@@ -16,7 +16,8 @@ from workflow import Engine, Refused
 from workflow.answers import Stuck
 from workflow.calendar import WorkingDays
 from workflow.clock import SetClock, local_day
-from workflow.definition import Context, Definition, Facts, Problem, Severity, Validator
+from workflow.definition import Definition
+from workflow.facts import Context, Facts, Problem, Severity, Validator
 from workflow.impact import stuck_cases
 from workflow.storage import listing
 from workflow.work import Rules

@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import date
 
 from workflow.calendar import WorkingDays
-from workflow.definition import Context, Facts, Move, Other, Problem, Severity
+from workflow.definition import Move
+from workflow.facts import Context, Facts, Other, Problem, Severity
 from workflow.judgement import Examination
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from states import EMPLOYER_COUPLING
-from workflow.definition import Json
+from workflow.facts import Json
 from workflow.ledger.entries import Entry, entry_of
 from workflow.ledger.lists import EVENT_TITLES, case_row, case_titles, cell, event_row, local, shown_facts
 from workflow.storage.exporting import StoredCase, StoredEvent

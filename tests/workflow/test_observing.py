@@ -11,7 +11,7 @@ from looking import bare, events_of, look, traces
 
 from workflow import Conflict, Engine, Origin, Refused, UsageError
 from workflow.answers import Case, Recorded, Row
-from workflow.definition import Context, Facts
+from workflow.facts import Context, Facts
 from workflow.observation import Observation
 from workflow.observing import observe
 

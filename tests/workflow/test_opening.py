@@ -13,8 +13,9 @@ from looking import bare, count, look
 from states import EMPLOYER_COUPLING
 from workflow import Conflict, Database, Engine, Origin, StoreError, UsageError, open_database
 from workflow.clock import SetClock
-from workflow.definition import Json, Key
+from workflow.domain import Key
 from workflow.events import Kind
+from workflow.facts import Json
 from workflow.storage import compacting, guards, line, tables
 from workflow.storage import database as opening
 from workflow.storage.compacting import compact, expect_leftovers, has_leftovers

@@ -13,8 +13,9 @@ import pytest
 from readme import moves_table
 
 from states import EMPLOYER_COUPLING
-from workflow.definition import Context, Definition, Facts, LetterTo, Move, Notice, Problem, Rung, State
+from workflow.definition import Definition, LetterTo, Move, Notice, Rung, State
 from workflow.digest import canonical_form, digest_of
+from workflow.facts import Context, Facts, Problem
 from workflow.soundness import check
 
 FOLDER = Path(__file__).resolve().parents[2] / "templates"

@@ -14,7 +14,8 @@ from sqlalchemy import Executable, bindparam, literal_column, select
 from states import EMPLOYER_COUPLING
 from workflow import Database
 from workflow.answers import Case
-from workflow.definition import Key, Other
+from workflow.domain import Key
+from workflow.facts import Other
 from workflow.schedule import TimerKind
 from workflow.storage import counting, erasing, ledger, listing, lookups, merging, queries
 from workflow.storage import store as storing

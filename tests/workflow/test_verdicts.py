@@ -17,9 +17,9 @@ from workflow import Engine, Origin, Refused
 from workflow.answers import Answer, RulesOf, Ruling
 from workflow.calendar import WorkingDays
 from workflow.clock import SetClock
-from workflow.definition import Context, Facts, Problem, Severity, Validator
 from workflow.digest import canonical_form, digest_of
 from workflow.events import GENESIS, Event, Kind, canonical_bytes, read_event, seal
+from workflow.facts import Context, Facts, Problem, Severity, Validator
 from workflow.finding import find_case
 from workflow.history import Values
 from workflow.verdicts import rulings_now, rulings_then

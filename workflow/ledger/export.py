@@ -12,8 +12,8 @@ from heapq import merge
 from pathlib import Path
 
 from workflow.clock import format_time
-from workflow.definition import Json
 from workflow.events import Origin
+from workflow.facts import Json
 from workflow.history import FORGED
 from workflow.ledger import files, lists
 from workflow.ledger.account import Account, Render, seal_of, timelines

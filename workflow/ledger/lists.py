@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import TypeAlias
 
 from workflow.clock import AMSTERDAM, parse_time
-from workflow.definition import Definition, Facts, Json
+from workflow.definition import Definition
 from workflow.domain import Domain
 from workflow.encoding import as_mapping, lenient_json
+from workflow.facts import Facts, Json
 from workflow.ledger.entries import Entry
 from workflow.ledger.spreadsheets import Value
 from workflow.storage.exporting import StoredCase

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from workflow.answers import Case
-from workflow.definition import Definition, Json
+from workflow.definition import Definition
 from workflow.encoding import lenient_json
 from workflow.events import event_from
+from workflow.facts import Json
 from workflow.history import FORGED, evolve
 from workflow.ledger.rulebook import Rulebook
 from workflow.ledger.verify import UNREADABLE, History, Legality, Opening, Report, Says

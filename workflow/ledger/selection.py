@@ -12,8 +12,8 @@ from datetime import date, timedelta
 from typing import Protocol, TypeVar
 
 from workflow.calendar import at_midnight
-from workflow.definition import Json
 from workflow.errors import UsageError
+from workflow.facts import Json
 from workflow.finding import find_case
 from workflow.storage.exporting import EVERYTHING, Range, active_cases, references_between
 from workflow.storage.store import Store

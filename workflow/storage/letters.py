@@ -12,9 +12,9 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
-from workflow.definition import Facts
 from workflow.domain import Domain
 from workflow.encoding import compact_json
+from workflow.facts import Facts
 from workflow.storage import outbox_queries
 from workflow.storage.letter_states import LetterState
 from workflow.storage.rows import letter_row

@@ -11,9 +11,10 @@ from typing import Any
 from sqlalchemy import BigInteger, Executable, Select, cast, or_, select
 
 from workflow.answers import Case
-from workflow.definition import Key, Other
+from workflow.domain import Key
 from workflow.encoding import compact_json
 from workflow.errors import Conflict
+from workflow.facts import Other
 from workflow.history import readable
 from workflow.storage.packing import unpacked
 from workflow.storage.queries import differs, kept, older_open

@@ -8,7 +8,8 @@ from hashlib import sha256
 from typing import Any
 
 from workflow.answers import Case
-from workflow.definition import Definition, Key
+from workflow.definition import Definition
+from workflow.domain import Key
 from workflow.encoding import compact_json, read_json
 from workflow.events import Event, read_event
 from workflow.schedule import due_at, timers_of

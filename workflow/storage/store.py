@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import Executable
 
 from workflow.answers import Case
-from workflow.definition import Json, Key, Other
+from workflow.domain import Key
 from workflow.encoding import read_json
 from workflow.events import Event
+from workflow.facts import Json, Other
 from workflow.history import Values
 from workflow.schedule import TimerKind
 from workflow.storage import queries, rows

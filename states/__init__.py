@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from states.domain import EmployerCoupling
 from states.names import StateName
-from states.table import MOVES, NOTICES, OPENING, STATES, VERSION
+from states.table import COUNTED, MOVES, NOTICES, OPENING, STATES, VERSION
 from workflow.definition import Definition
 
 EMPLOYER_COUPLING = Definition(
@@ -16,6 +16,7 @@ EMPLOYER_COUPLING = Definition(
     opening=OPENING,
     notices=NOTICES,
     domain=EmployerCoupling(),
+    counted=COUNTED,
 )
 """The workflow that ships with Schakel."""
 

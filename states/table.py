@@ -152,3 +152,6 @@ NOTICES = (
     Notice((CONFIRMATION, CONFIRMATION_ASR), DONE,      Field.FIRST_EXCHANGE_DATE, tell_first_exchange),
 )
 # fmt: on
+
+COUNTED = (LetterName.KEYLANE_HANDOVER,)
+"""Letters of moves that say whether they take the place of an earlier one."""

@@ -232,7 +232,7 @@ def _told(
     names: list[Json] = [str(to.letter) for to in sent]
     told: dict[str, Json] = {}
     for to in sent:
-        if to.letter in work.rules.definition.noticed:
+        if to.letter in work.rules.definition.remembered:
             told[str(to.letter)] = {"count": times_told(before, to.letter) + 1, "value": (values or {}).get(to.letter)}
     return {"letters": names, "told": told} if told else {"letters": names}
 

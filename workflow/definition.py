@@ -92,6 +92,8 @@ class Definition:
     opening: tuple[LetterTo, ...]
     notices: tuple[Notice, ...]
     domain: Domain
+    counted: tuple[str, ...] = ()
+    """Letters of moves that say whether they went out before, besides those that follow a fact."""
 
     def state(self, name: str) -> State:
         """The state with this name. Raises KeyError."""
@@ -116,9 +118,9 @@ class Definition:
         return self._forward.get(state)
 
     @cached_property
-    def noticed(self) -> frozenset[str]:
-        """The letters that follow a fact: what they told is remembered."""
-        return frozenset(to.letter for notice in self.notices for to in notice.letters)
+    def remembered(self) -> frozenset[str]:
+        """The letters of which a case remembers how often they went out and, if they follow a fact, what they told."""
+        return frozenset(to.letter for notice in self.notices for to in notice.letters) | frozenset(self.counted)
 
     @cached_property
     def _leaving(self) -> Mapping[str, tuple[Move, ...]]:

@@ -27,6 +27,7 @@ def form_of(definition: Definition) -> dict[str, Json]:
             {"letters": _letters(notice.letters), "states": list(notice.states), "field": notice.field}
             for notice in definition.notices
         ],
+        "counted": list(definition.counted),
         "sheets": {sheet: list(fields) for sheet, fields in definition.domain.sheets.items()},
         "codes": {str(code): str(severity) for code, severity in definition.domain.codes.items()},
     }

@@ -79,6 +79,10 @@ def _letters(definition: Definition, templates: frozenset[tuple[str, str]]) -> I
         for language in languages or ():
             if (to.letter, language) not in templates:
                 yield f"letter '{to.letter}' to {to.role} has no template in language '{language}'"
+    moved = {to.letter for move in definition.moves for to in move.letters}
+    for letter in definition.counted:
+        if letter not in moved:
+            yield f"letter '{letter}' is counted, but no move sends it"
 
 
 def _messages(definition: Definition) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from shlex import quote
 
 import pytest
 
@@ -67,6 +68,18 @@ def test_a_reminder_of_a_returned_case_is_seen_with_its_reason(desk: Desk) -> No
 
     assert "De reden: Het contract is van een ander" in desk.ask("mail preview reminder_applicant E06")["text"]
     assert "Het contract is van een ander" not in desk.ask("mail preview returned_to_applicant E06")["text"]
+
+
+def test_a_handover_that_would_be_the_second_is_seen_as_such(desk: Desk) -> None:
+    dutch_case(desk)
+    asked = "mail preview keylane_handover E06"
+    before = desk.ask(asked)["text"]
+    desk.ask("advance E06")
+    policies = json.dumps([{"policy_number": "P1", "start_date": "2026-05-01", "pension_act": False}])
+    desk.ask(f"advance E06 {quote(f'policy.policies={policies}')}")
+    desk.ask("advance E06 return_to_asr --reason 'De polis klopt niet'")
+
+    assert ("vorige overdracht" in before, "vorige overdracht" in desk.ask(asked)["text"]) == (False, True)
 
 
 def test_it_is_in_the_language_of_the_reader_of_the_case_unless_another_is_asked(desk: Desk) -> None:

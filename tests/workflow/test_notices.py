@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 from employers import bring, employer
-from looking import case_row, look
+from looking import case_row, events_of, look
 
+from notifications.rendering import shows
+from states import EMPLOYER_COUPLING
 from workflow import Engine, Refused
 from workflow.clock import SetClock
+from workflow.definition import Definition
+from workflow.ledger.audit import verify_database
 
 RIGHTS = tuple(employer("loket_user")["loket_user"]["rights"])
 
@@ -182,6 +187,57 @@ def test_each_postponement_counts_on(engine: Engine, url: str) -> None:
 
     sequences = [json.loads(letter["context"])["sequence"] for letter in sent(url, case, "coupling_confirmed")]
     assert sequences == [0, 0, 1, 1, 2, 2, 3, 3]
+
+
+def handed_over_again(engine: Engine, before: Definition = EMPLOYER_COUPLING) -> str:
+    """A case that went to Keylane by these rules, came back, and went there again with another policy."""
+    case = bring(Engine(engine.database, before, clock=engine.clock), "enriched")
+    engine.advance(case, "return_to_asr", reason="de polis klopt niet")
+    (policy,) = employer("policy")["policy"]["policies"]
+    engine.record(case, {"policy": {"policies": [policy | {"policy_number": "P-2"}]}})
+    engine.advance(case, "enrich")
+    return case
+
+
+def sequences(url: str, case: str) -> list[int]:
+    """What each handover of a case says of how many went before it."""
+    return [json.loads(letter["context"])["sequence"] for letter in sent(url, case, "keylane_handover")]
+
+
+def counts(url: str, case: str) -> list[object]:
+    """What each move to Keylane says in the history of what was told."""
+    moves = [event for event in events_of(url, case) if event["trigger"] == "enrich"]
+    return [json.loads(event["canonical"])["body"].get("told") for event in moves]
+
+
+def test_a_second_handover_says_that_it_takes_the_place_of_the_first(engine: Engine, url: str) -> None:
+    case = handed_over_again(engine)
+
+    assert sequences(url, case) == [0, 1]
+    assert counts(url, case) == [{"keylane_handover": {"count": count, "value": None}} for count in (1, 2)]
+    assert verify_database(engine.database, EMPLOYER_COUPLING, None).findings == []
+
+
+def test_a_handover_that_was_not_sent_is_none_that_the_next_one_replaces(engine: Engine, url: str) -> None:
+    case = bring(engine, "registered")
+    engine.advance(case, "enrich", letters=False)
+    engine.advance(case, "return_to_asr", reason="de polis klopt niet")
+    engine.advance(case, "enrich")
+
+    assert sequences(url, case) == [0]
+
+
+def test_a_handover_of_before_they_were_counted_is_legal_and_counts_for_none(engine: Engine, url: str) -> None:
+    case = handed_over_again(engine, replace(EMPLOYER_COUPLING, version="2026.9", counted=()))
+
+    assert sequences(url, case) == [0, 0]
+    assert counts(url, case) == [None, {"keylane_handover": {"count": 1, "value": None}}]
+    assert verify_database(engine.database, EMPLOYER_COUPLING, None).findings == []
+
+
+@pytest.mark.parametrize("letter", sorted({to.letter for to in EMPLOYER_COUPLING.letters()}))
+def test_every_letter_that_shows_for_which_time_it_goes_out_is_counted(letter: str) -> None:
+    assert not shows(letter, "sequence") or letter in EMPLOYER_COUPLING.remembered
 
 
 def test_a_postponement_moves_the_timer(engine: Engine, url: str) -> None:

@@ -122,6 +122,10 @@ PLANTED: dict[str, tuple[Definition, list[str]]] = {
     "a move to a state that does not exist": (with_moves(Move("ping", ("registered",), "limbo")), ["limbo"]),
     "a move out of a final state": (with_moves(Move("revive", ("withdrawn",), "registered")), ["withdrawn", "final"]),
     "a state that is there twice": (with_states(State("registered", "asr", "again")), ["same name"]),
+    "a letter that is counted and never moved by": (
+        replace(EMPLOYER_COUPLING, counted=("invitation",)),
+        ["invitation", "counted"],
+    ),
     "a beginning that does not exist": (replace(EMPLOYER_COUPLING, initial="limbo"), ["limbo"]),
 }
 
@@ -177,6 +181,7 @@ def test_the_bytes_of_a_definition_say_every_part_of_it() -> None:
         moves=(Move("go", ("a",), "b", (rule,), (to,), forward=True, needs_reason=True, requires=("sheet",)),),
         opening=(to,),
         notices=(Notice((to,), ("a",), "sheet.day", lambda facts: None),),
+        counted=("hello",),
     )
 
     form = json.loads(canonical_form(small))
@@ -208,5 +213,6 @@ def test_the_bytes_of_a_definition_say_every_part_of_it() -> None:
         ],
         "opening": [said],
         "notices": [{"letters": [said], "states": ["a"], "field": "sheet.day"}],
+        "counted": ["hello"],
     }
     assert digest_of(b"abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

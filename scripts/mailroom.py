@@ -19,7 +19,16 @@ from scripts.passes import desk_of
 from scripts.wiring import Session
 from workflow import history
 from workflow.definition import Definition, LetterTo
-from workflow.errors import NoSuchLetter, Refused, UsageError, check_known
+from workflow.errors import (
+    Conflict,
+    HistoryBroken,
+    NoSuchCase,
+    NoSuchLetter,
+    Refused,
+    SchakelError,
+    UsageError,
+    check_known,
+)
 from workflow.events import Kind
 from workflow.finding import find_case, find_case_seen, lag_told
 from workflow.storage import letters
@@ -126,28 +135,32 @@ def failed_letters(session: Session, case: str | None) -> list[int]:
     return [row.id for row in find_letters(session, case, LetterState.FAILED, None) if not row.is_erased]
 
 
-def retry_letters(session: Session, numbers: Iterable[int]) -> Iterator[tuple[OutboxRow, str | None]]:
-    """Make letters due now, each in a transaction of its own: the letter, and why it was refused if it was."""
+def retry_letters(session: Session, numbers: Iterable[int]) -> Iterator[tuple[OutboxRow, SchakelError | None]]:
+    """Make letters due now, each in a transaction of its own: the letter, and what hindered it if anything did."""
     for number in numbers:
         try:
             yield retry_letter(session, number), None
-        except Refused as error:
+        except (Refused, Conflict, HistoryBroken, NoSuchCase) as error:  # of this letter; the others are not hindered
             with session.database.reading() as store:
                 (row,) = _with_all_tries(store, [_letter(store, number)])
-            yield row, str(error)
+            yield row, error
 
 
 def retry_letter(session: Session, number: int) -> OutboxRow:
-    """Make a letter due now. Raises NoSuchCase; Refused: it is neither failed nor waiting, or it was erased."""
+    """Make a letter due now. Raises NoSuchCase; Refused: it is neither failed nor waiting, or it was erased.
+
+    HistoryBroken: its case was altered.
+    """
     now = session.clock.now()
     with session.database.writing() as store:
         row = _readable_letter(store, number)
         again = replace(row, attempts=0 if row.state == LetterState.FAILED else row.attempts)
         if not letters.settling(store, again, LetterState.PENDING, expected=_RETRYABLE, now=now, due_at=now)():
             raise Refused(f"Letter {number} is {row.state}: only a failed or pending one can be tried again.")
-        if row.case is not None:
-            _, case = find_case(store, row.case)  # read after the letter was locked: whoever corrects it waits for us
-            letters.readdress(store, row, session.engine.definition.domain, case.facts)
+        if row.case is not None:  # read after the letter was locked: whoever corrects its address waits for us
+            with history.readable(row.case):
+                _, case = find_case(store, row.case)
+                letters.readdress(store, row, session.engine.definition.domain, case.facts)
         (done,) = _with_all_tries(store, [_letter(store, number)])
         return done
 

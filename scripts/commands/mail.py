@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from scripts.exits import REFUSED
+from scripts.exits import REFUSED, Failure, explain
 from scripts.lazy import Group
 from scripts.output import Column, counted, folded, json_array, local, marks, moment, print_json, table, wrapped
 from scripts.parameters import COUNT, LETTER, examples, json_option
@@ -153,7 +153,8 @@ def preview(session: Session, letter: str, case: str | None, language: str | Non
 def retry(session: Session, numbers: tuple[int, ...], failed: bool, case: str | None) -> None:
     """Send failed letters again at the next pass, or those that wait for their next try at once.
 
-    Exit 5 when one of them was refused, because it was sent for instance; the others are put back all the same.
+    Exit 5 when one of them was refused, because it was sent for instance, and 8 when its case was altered; the others
+    are put back all the same.
     """
     from scripts.mailroom import failed_letters, letters_to_retry, retry_letter
 
@@ -169,31 +170,35 @@ def retry(session: Session, numbers: tuple[int, ...], failed: bool, case: str | 
 
 
 def _retry_all(session: Session, wanted: list[int]) -> None:
-    """Put letters back one by one and tell of each; exit 5 when one was refused."""
+    """Put letters back one by one and tell of each; the exit is that of the worst of what stopped one."""
     from scripts.mailroom import retry_letters
 
     session.in_parts = True
-    refused = 0
+    told = ((row, explain(error, session) if error else None) for row, error in retry_letters(session, wanted))
+    failures: list[Failure] = []
     if session.json:
         with json_array(session) as add:
-            for row, why in retry_letters(session, wanted):
-                add(_document(row) | ({"error": "refused", "message": why} if why else {}))
-                refused += why is not None
+            for row, failure in told:
+                add(_document(row) | ({"error": failure.kind, "message": failure.message} if failure else {}))
+                failures += [failure] if failure else []
     else:
-        for row, why in retry_letters(session, wanted):
-            said = why or f"Letter {row.id} ({row.letter}) is {row.state} now."
-            click.echo(wrapped(said, "  ", first=f"{marks().no if why else marks().yes} "))
-            refused += why is not None
-        _sum_up(len(wanted) - refused, refused)
-    if refused:
-        click.get_current_context().exit(REFUSED)
+        for row, failure in told:
+            said = failure.message if failure else f"Letter {row.id} ({row.letter}) is {row.state} now."
+            click.echo(wrapped(said, "  ", first=f"{marks().no if failure else marks().yes} "))
+            failures += [failure] if failure else []
+        _sum_up(len(wanted) - len(failures), failures)
+    if failures:
+        click.get_current_context().exit(max(failure.code for failure in failures))
 
 
-def _sum_up(done: int, refused: int) -> None:
-    if not done and not refused:
+def _sum_up(done: int, failures: list[Failure]) -> None:
+    if not done and not failures:
         click.echo("No letter failed.")
         return
+    refused = sum(failure.code == REFUSED for failure in failures)
+    hindered = len(failures) - refused
     tail = f", {refused} {_was(refused)} refused" if refused else ""
+    tail += f", {hindered} could not be" if hindered else ""
     click.echo(f"{counted(done, 'letter')} {_was(done)} put back{tail}.")
     if done:
         click.echo("Next: schakel tick (or the worker sends them)")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from looking import bare
 from sink import Sink
 
 from tests.scripts.desk import Desk
@@ -29,6 +30,16 @@ def three(desk: Desk) -> Desk:
     for external in ("E06", "E07", "E08"):
         desk.open(external)
     return desk
+
+
+@pytest.fixture
+def three_anywhere(bare_desk: Desk, url: str) -> Desk:
+    """The same three, once on SQLite and once on PostgreSQL."""
+    bare_desk.environ["SCHAKEL_DATABASE_URL"] = url
+    del bare_desk.environ["SCHAKEL_SETTINGS"]
+    for external in ("E06", "E07", "E08"):
+        bare_desk.open(external)
+    return bare_desk
 
 
 def states(desk: Desk) -> list[str]:
@@ -89,6 +100,40 @@ def test_all_that_failed_are_put_back_at_once_or_those_of_a_case(three: Desk) ->
     assert (none.exit_code, none.stdout) == (0, "No letter failed.\n")
     assert three.ask("mail retry --failed") == []
     assert states(three) == ["pending"] * 3
+
+
+@pytest.mark.parametrize("words", ["--failed", "1 2 3"])
+@pytest.mark.parametrize(
+    "altered", ["facts = '{'", "progress = '[]'", "seq = -1", "external_reference = NULL, reference = 'K-0'"]
+)
+def test_a_letter_whose_case_was_altered_keeps_none_of_the_others_back(
+    three_anywhere: Desk, words: str, altered: str
+) -> None:
+    three = three_anywhere
+    settle(three, 1, 2, 3)
+    with bare(three.environ["SCHAKEL_DATABASE_URL"]) as connection:
+        connection.execute(f"UPDATE cases SET {altered} WHERE id = 2")
+
+    said = three.run(f"mail retry {words}")
+
+    assert said.exit_code == (3 if "K-0" in altered else 8)
+    assert [line[:3] for line in said.stdout.splitlines() if line[0] in "✓✗"] == ["✓ L", "✗ T", "✓ L"]
+    assert "2 letters were put back, 1 could not be." in said.stdout
+    assert states(three) == ["pending", "failed", "pending"]
+
+
+def test_the_exit_of_many_letters_is_that_of_the_worst_and_json_says_which_is_which(three: Desk) -> None:
+    settle(three, 1, 3)
+    settle(three, 2, state=LetterState.SENT)
+    with bare(three.environ["SCHAKEL_DATABASE_URL"]) as connection:
+        connection.execute("UPDATE cases SET facts = '{' WHERE id = 1")
+
+    altered, sent, back = three.ask("mail retry 1 2 3", code=8)
+
+    assert (altered["error"], sent["error"], "error" in back) == ("history", "refused", False)
+    assert "somebody altered it" in altered["message"]
+    assert (altered["state"], sent["state"], back["state"]) == ("failed", "sent", "pending")
+    assert "1 letter was put back, 1 was refused, 1 could not be." in three.run("mail retry 1 2 3").stdout
 
 
 @pytest.mark.parametrize("words", ["", "1 --failed", "1 --case E06", "--case E06"])

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from datetime import datetime
 from itertools import islice
 
 from notifications.building import Builder
@@ -34,6 +35,8 @@ from workflow.finding import find_case, find_case_seen, lag_told
 from workflow.storage import letters
 from workflow.storage.letter_states import LetterState
 from workflow.storage.letters import Attempt, OutboxRow
+from workflow.storage.merging import take_apart
+from workflow.storage.outdated import why_outdated
 from workflow.storage.store import Store
 from workflow.text import check_text
 from workflow.views import ERASED
@@ -57,19 +60,20 @@ def find_letters(session: Session, case: str | None, state: str | None, limit: i
             yield from _with_all_tries(store, page)
 
 
-def letter_and_tries(session: Session, number: int) -> tuple[OutboxRow, list[Attempt]]:
-    """A letter, built as it would go out now if it was not built yet, and its tries. Raises NoSuchCase.
+def letter_and_tries(session: Session, number: int) -> tuple[OutboxRow, list[Attempt], str | None]:
+    """A letter, built as it would go out now if it was not built yet, its tries, and why nobody needs it any more.
 
-    One whose words were erased stays as it is.
+    Raises NoSuchCase. One whose words were erased stays as it is.
     """
     with session.database.reading() as store:
         (row,) = _with_all_tries(store, [_letter(store, number)])
         tries = letters.attempts_of(store, number)
+        ended = why_outdated(store, number) if row.state in _RETRYABLE else None
     if row.is_erased:
-        return row, tries
+        return row, tries, ended
     desk = desk_of(session.settings)
     shown = desk if desk.sender else replace(desk, sender=NO_SENDER)
-    return Builder(shown).build(row, session.clock.now()), tries
+    return Builder(shown).build(row, session.clock.now()), tries, ended
 
 
 def readable(row: OutboxRow) -> str:
@@ -147,9 +151,9 @@ def retry_letters(session: Session, numbers: Iterable[int]) -> Iterator[tuple[Ou
 
 
 def retry_letter(session: Session, number: int) -> OutboxRow:
-    """Make a letter due now. Raises NoSuchCase; Refused: it is neither failed nor waiting, or it was erased.
+    """Make a letter due now, or end it if nobody needs it any more: the next pass would, and it need not be looked at.
 
-    HistoryBroken: its case was altered.
+    Raises NoSuchCase; Refused: it is neither failed nor waiting, or it was erased; HistoryBroken: its case was altered.
     """
     now = session.clock.now()
     with session.database.writing() as store:
@@ -157,12 +161,21 @@ def retry_letter(session: Session, number: int) -> OutboxRow:
         again = replace(row, attempts=0 if row.state == LetterState.FAILED else row.attempts)
         if not letters.settling(store, again, LetterState.PENDING, expected=_RETRYABLE, now=now, due_at=now)():
             raise Refused(f"Letter {number} is {row.state}: only a failed or pending one can be tried again.")
-        if row.case is not None:  # read after the letter was locked: whoever corrects its address waits for us
+        if why := why_outdated(store, number):
+            _end(store, row, f"{why} before it was sent", now)
+        elif row.case is not None:  # read after the letter was locked: whoever corrects its address waits for us
             with history.readable(row.case):
                 _, case = find_case(store, row.case)
                 letters.readdress(store, row, session.engine.definition.domain, case.facts)
         (done,) = _with_all_tries(store, [_letter(store, number)])
         return done
+
+
+def _end(store: Store, row: OutboxRow, why: str, now: datetime) -> None:
+    """Cancel a letter that waits; what became part of it waits for the next pass."""
+    letters.settling(store, row, LetterState.CANCELLED, expected=(LetterState.PENDING,), now=now, reason=why)()
+    if row.case_id is None:
+        take_apart(store, row.id)
 
 
 def resolve_letter(session: Session, number: int, *, arrived: bool, reason: str) -> OutboxRow:
@@ -192,6 +205,8 @@ def resolve_letter(session: Session, number: int, *, arrived: bool, reason: str)
         decided = "resolved as sent" if arrived else "resolved as not sent"
         kind = Kind.LETTER_SENT if arrived else Kind.LETTER_UNKNOWN
         tell_cases(works, row, kind, {"phase": decided, "code": None}, reason=reason)
+        if not arrived and (why := why_outdated(store, number)):
+            _end(store, row, f"{why} before it was sent", now)
         return lambda: _with_all_tries(store, [_letter(store, number)])[0]
 
     recorder = Recorder(engine.database, engine.rules, session.origin(), engine.clock)

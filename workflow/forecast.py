@@ -23,6 +23,7 @@ from workflow.reminders import fire_due, kinds_at
 from workflow.schedule import Timer, timers_of
 from workflow.storage import Database, letters
 from workflow.storage.letter_states import LetterState
+from workflow.storage.outdated import outdated_letters
 from workflow.storage.store import Store
 from workflow.work import Rules, Work
 
@@ -62,8 +63,9 @@ def forecast(
 def _unsorted(
     store: Store, rules: Rules, now: datetime, until: datetime, at_home: Collection[str]
 ) -> Iterator[Expected]:
+    outdated = outdated_letters(store)
     for row in letters.pages_of(store, state=LetterState.PENDING):
-        if row.due_at <= until:
+        if row.due_at <= until and row.id not in outdated:
             leaves = row.recipient is not None or row.role in at_home
             why = "waits to be sent" if leaves else f"no address for {row.role}"
             yield Expected(max(row.due_at, now), row.case, row.letter, row.role, why)

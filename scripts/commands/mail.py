@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
 
-from scripts.exits import REFUSED, Failure, explain
+from scripts.exits import DONE, explain
 from scripts.lazy import Group
 from scripts.output import Column, counted, folded, json_array, local, marks, moment, print_json, table, wrapped
 from scripts.parameters import COUNT, LETTER, examples, json_option
@@ -76,7 +78,7 @@ def show_letter(session: Session, number: int, raw: bool) -> None:
     """Show one letter, its tries and its text; one that waits is shown as it would go out now."""
     from scripts.mailroom import letter_and_tries, readable
 
-    row, tries = letter_and_tries(session, number)
+    row, tries, ended = letter_and_tries(session, number)
     if raw:
         sys.stdout.buffer.write(row.message or b"")
         return
@@ -86,15 +88,15 @@ def show_letter(session: Session, number: int, raw: bool) -> None:
         for one in tries
     ]
     if session.json:
-        due = moment(row.due_at) if row.state == LetterState.PENDING else None
-        waits = {"reason": row.reason, "due_at": due, "sha256": row.sha256}
+        due = moment(row.due_at) if row.state == LetterState.PENDING and not ended else None
+        waits = {"reason": row.reason, "due_at": due, "not_needed": ended, "sha256": row.sha256}
         print_json({**_document(row), **waits, "tries": said, "text": text})
         return
     about = f", case {row.case}" if row.case else ""
     to = "erased" if row.is_erased else _waits(session, row) or _masked(row.recipient) or "no address"
     click.echo(wrapped(f"Letter {row.id}: {row.letter} to {row.role} ({to}){about}", " " * 9, first=""))
     state = f"{row.state}{f' ({row.reason})' if row.reason else ''}, written {local(row.created_at)}"
-    state += _next_try(session, row)
+    state += f", nobody needs it any more: {ended}" if ended else _next_try(session, row)
     click.echo(wrapped(state, " " * 9, first="State    "))
     for one in tries:
         words = f" {one.code or ''} {one.words or ''}".rstrip()
@@ -153,8 +155,8 @@ def preview(session: Session, letter: str, case: str | None, language: str | Non
 def retry(session: Session, numbers: tuple[int, ...], failed: bool, case: str | None) -> None:
     """Send failed letters again at the next pass, or those that wait for their next try at once.
 
-    Exit 5 when one of them was refused, because it was sent for instance, and 8 when its case was altered; the others
-    are put back all the same.
+    A reminder that nobody needs any more is cancelled. Exit 5 when a letter was refused, because it was sent for
+    instance, and 8 when its case was altered; the others are put back all the same.
     """
     from scripts.mailroom import failed_letters, letters_to_retry, retry_letter
 
@@ -175,32 +177,33 @@ def _retry_all(session: Session, wanted: list[int]) -> None:
 
     session.in_parts = True
     told = ((row, explain(error, session) if error else None) for row, error in retry_letters(session, wanted))
-    failures: list[Failure] = []
-    if session.json:
-        with json_array(session) as add:
-            for row, failure in told:
-                add(_document(row) | ({"error": failure.kind, "message": failure.message} if failure else {}))
-                failures += [failure] if failure else []
-    else:
+    ends: Counter[str] = Counter()
+    worst = DONE
+    with json_array(session) if session.json else nullcontext() as add:
         for row, failure in told:
-            said = failure.message if failure else f"Letter {row.id} ({row.letter}) is {row.state} now."
-            click.echo(wrapped(said, "  ", first=f"{marks().no if failure else marks().yes} "))
-            failures += [failure] if failure else []
-        _sum_up(len(wanted) - len(failures), failures)
-    if failures:
-        click.get_current_context().exit(max(failure.code for failure in failures))
+            if add:
+                add(_document(row) | ({"error": failure.kind, "message": failure.message} if failure else {}))
+            else:
+                sign = marks().no if failure else marks().yes
+                click.echo(wrapped(failure.message if failure else _said(row), "  ", first=f"{sign} "))
+            ends[failure.kind if failure else row.state] += 1
+            worst = max(worst, failure.code if failure else DONE)
+    if not session.json:
+        _sum_up(ends)
+    click.get_current_context().exit(worst)
 
 
-def _sum_up(done: int, failures: list[Failure]) -> None:
-    if not done and not failures:
+def _sum_up(ends: Counter[str]) -> None:
+    """Say how many letters were put back, and what became of the others."""
+    if not ends:
         click.echo("No letter failed.")
         return
-    refused = sum(failure.code == REFUSED for failure in failures)
-    hindered = len(failures) - refused
-    tail = f", {refused} {_was(refused)} refused" if refused else ""
-    tail += f", {hindered} could not be" if hindered else ""
-    click.echo(f"{counted(done, 'letter')} {_was(done)} put back{tail}.")
-    if done:
+    back, over, refused = (ends.pop(end, 0) for end in (LetterState.PENDING, LetterState.CANCELLED, "refused"))
+    tail = f", {over} {_was(over)} not needed any more" if over else ""
+    tail += f", {refused} {_was(refused)} refused" if refused else ""
+    tail += f", {hindered} could not be" if (hindered := ends.total()) else ""
+    click.echo(f"{counted(back, 'letter')} {_was(back)} put back{tail}.")
+    if back:
         click.echo("Next: schakel tick (or the worker sends them)")
 
 
@@ -228,11 +231,17 @@ def resolve(session: Session, number: int, sent: bool, resend: bool, reason: str
     _tell(session, resolve_letter(session, number, arrived=sent, reason=reason))
 
 
+def _said(row: OutboxRow) -> str:
+    """What became of a letter."""
+    why = f": {row.reason}" if row.state == LetterState.CANCELLED else ""
+    return f"Letter {row.id} ({row.letter}) is {row.state} now{why}."
+
+
 def _tell(session: Session, row: OutboxRow) -> None:
     if session.json:
         print_json(_document(row))
         return
-    click.echo(f"Letter {row.id} ({row.letter}) is {row.state} now.")
+    click.echo(wrapped(_said(row), "  ", first=""))
     if row.state == LetterState.PENDING:
         click.echo("Next: schakel tick (or the worker sends it)")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import NoReturn
 
@@ -56,18 +56,19 @@ def find_case_seen(store: Store, rules: Rules, text: str, now: datetime) -> tupl
 
 
 @contextmanager
-def lag_told(database: Database, text: str) -> Iterator[None]:
+def lag_told(database: Database, *named: str) -> Iterator[None]:
     """Say that a case was altered when its history goes on beyond its row: its next event exists, now and for ever.
 
-    For a command that had the case locked, and yet was Overtaken. Raises HistoryBroken; Overtaken: it was another
-    writer after all.
+    For a command that had these cases locked, and yet was Overtaken. Raises HistoryBroken; Overtaken: it was another
+    writer after all, of a case that was to be opened for instance.
     """
     try:
         yield
     except Overtaken:
         with database.reading() as store:
-            case_id, case = find_case(store, text)
-            check_keeps_up(store, case_id, case)
+            for text in named:
+                with suppress(NoSuchCase):
+                    check_keeps_up(store, *find_case(store, text))
         raise
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -11,6 +12,9 @@ from looking import bare, largest, look
 
 from workflow import Engine
 from workflow.answers import Row
+from workflow.errors import Overtaken
+from workflow.storage.store import Store
+from workflow.work import Work
 
 WITH_A_BSN = "klant 123456782"
 
@@ -98,3 +102,21 @@ def test_a_case_whose_row_was_altered_takes_no_other_row_with_it(engine: Engine,
     assert [engine.case(f"E{number}").case.facts["registration"]["contact_name"] for number in (3, 4)] == [
         "Iemand anders"
     ] * 2
+
+
+def test_a_row_whose_case_another_writer_keeps_opening_first_takes_no_other_row_with_it(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = Store.write
+
+    def overtaken(store: Store, works: Sequence[Work]) -> None:
+        if any(work.case.external_reference == "E2" for work in works):
+            raise Overtaken("Another command was writing the same cases at that moment.")
+        write(store, works)
+
+    monkeypatch.setattr(Store, "write", overtaken)
+    first, second = engine.import_rows([Row(n, f"E{n}", employer("loket_user", "registration")) for n in (2, 3)])
+
+    assert (first.row, first.result, first.case) == (2, "error", None)
+    assert "Another command" in str(first.message)
+    assert (second.row, second.result) == (3, "accept")

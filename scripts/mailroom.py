@@ -6,7 +6,7 @@ import email
 import email.policy
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
@@ -192,6 +192,10 @@ def resolve_letter(session: Session, number: int, *, arrived: bool, reason: str)
     with session.database.reading() as store:
         row = _readable_letter(store, number)
         cases = letters.cases_of(store, row)
+        named = [one.case for one in (row, *letters.parts_of(store, row)) if one.case is not None]
+        for reference in named:
+            with history.readable(reference), suppress(NoSuchCase):
+                find_case(store, reference)  # of several the one that cannot be read is named
 
     def act(store: Store, works: Mapping[int, Work]) -> Callable[[], OutboxRow]:
         _readable_letter(store, number)  # again, now that its cases are locked
@@ -210,7 +214,7 @@ def resolve_letter(session: Session, number: int, *, arrived: bool, reason: str)
         return lambda: _with_all_tries(store, [_letter(store, number)])[0]
 
     recorder = Recorder(engine.database, engine.rules, session.origin(), engine.clock)
-    with history.readable(row.case), lag_told(engine.database, row.case) if row.case else nullcontext():
+    with history.readable(row.case), lag_told(engine.database, *named):
         return recorder.run_now(act, cases)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from looking import bare
+from looking import bare, look
 from sink import Sink
 
 from tests.scripts.desk import Desk
@@ -149,6 +149,26 @@ def test_doctor_advises_what_fits_the_number_that_failed(three: Desk, count: int
     (told,) = [found for found in three.ask("doctor")["checks"] if "failed for good" in found["message"]]
 
     assert told["todo"].endswith(todo)
+
+
+@pytest.mark.parametrize("decision", ["--sent", "--resend"])
+@pytest.mark.parametrize("altered", ["seq = seq - 1", "facts = '{'"])
+def test_of_a_letter_about_several_cases_the_one_that_was_altered_is_named(
+    three_anywhere: Desk, url: str, decision: str, altered: str
+) -> None:
+    desk = three_anywhere
+    desk.clock.moment += timedelta(days=9)
+    desk.ask("tick")
+    digest = desk.ask("mail list")[-1]["id"]
+    settle(desk, digest, state=LetterState.UNKNOWN)
+    case = look(url, "SELECT reference FROM cases WHERE id = 2")[0]["reference"]
+    with bare(url) as connection:
+        connection.execute(f"UPDATE cases SET {altered} WHERE id = 2")
+
+    refused = desk.ask(f"mail resolve {digest} {decision} --reason gevraagd", code=8)
+
+    assert f"The history of {case} cannot be read: somebody altered it." in refused["message"]
+    assert desk.ask(f"mail show {digest}")["state"] == "unknown"
 
 
 @pytest.mark.parametrize("columns", ["60", "80"])

@@ -252,6 +252,11 @@ def cases_of(store: Store, row: OutboxRow) -> list[int]:
     return [part["case_id"] for part in store.read(merged)]
 
 
+def parts_of(store: Store, row: OutboxRow) -> list[OutboxRow]:
+    """The reminders that became part of a letter."""
+    return _rows(store, outbox.c.merged_into == row.id)
+
+
 def add_letter(store: Store, letter: Letter) -> int:
     """Write a letter about several cases, or about none; its number."""
     row = {**letter_row(None, letter, letter.created_at), "seq": None, "attempts": 0}

@@ -267,7 +267,7 @@ def test_so_it_is_of_a_place_in_history_that_no_event_can_have(engine: Engine, u
     _is_told_by_every_command(engine, case)
 
 
-@pytest.mark.parametrize("column", ["seq", "version", "head", "state"])
+@pytest.mark.parametrize("column", ["seq", "version", "head", "state", "external_reference"])
 def test_so_it_is_of_a_column_that_sqlite_lets_hold_anything(sqlite_engine: Engine, column: str) -> None:
     case = bring(sqlite_engine, "registered")
     forge(sqlite_engine, f"UPDATE cases SET {column} = x'00'")
@@ -299,6 +299,15 @@ def test_a_list_with_a_case_that_cannot_be_read_is_said_to_be_altered(
     for ask in (engine.cases, lambda: forecast(engine.database, engine.rules, engine.clock.now(), 30)):
         with pytest.raises(HistoryBroken, match=r"row of a case .*somebody altered it.*: schakel audit verify$"):
             list(ask())
+
+
+@pytest.mark.parametrize("column", ["reference", "external_reference"])
+def test_so_it_is_of_a_list_with_a_name_that_is_no_text(sqlite_engine: Engine, column: str) -> None:
+    bring(sqlite_engine, "registered")
+    forge(sqlite_engine, f"UPDATE cases SET {column} = x'80'")
+
+    with pytest.raises(HistoryBroken, match=r"row of a case .*somebody altered it"):
+        list(sqlite_engine.cases())
 
 
 def test_a_state_that_there_is_not_is_said_to_be_altered(engine: Engine, url: str) -> None:

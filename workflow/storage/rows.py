@@ -53,8 +53,10 @@ def _check(case: Case) -> None:
     """Raises TypeError, ValueError: what is counted on, or written into events, is nothing that we write."""
     if not type(case.seq) is type(case.version) is type(case.rung) is int:
         raise TypeError("a number of a case is something else")
-    if not type(case.head) is type(case.state) is str:
+    if not type(case.head) is type(case.state) is type(case.reference) is str:
         raise TypeError("a text of a case is something else")
+    if case.external_reference is not None and type(case.external_reference) is not str:
+        raise TypeError("the external reference of a case is something else")
     if type(case.told) is not dict or case.rung < 0 or (case.held_until and not case.holds):
         raise TypeError("the progress of a case is none")
     if not 0 <= case.seq < _LAST_SEQ:

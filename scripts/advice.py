@@ -32,7 +32,7 @@ def next_command(problems: Iterable[Problem], case: str | None, session: Session
 
 def _look(session: Session, case: str) -> str:
     """Where to see why not: of a move that is `why`, which knows nothing of a hold or an erasure."""
-    return f"schakel {'why' if session.moves else 'show'} {case}"
+    return f"schakel {'why' if session.moves else 'show'} {quote(case)}"
 
 
 def remarks(problems: Iterable[Problem], session: Session) -> str:
@@ -48,14 +48,15 @@ def _with_fact(session: Session, case: str, path: str) -> str:
     if session.given:
         kept = {other: text for other, text in session.given.items() if other != path}
         return _move(session, case, kept, asked=form_of(path, full=True))
-    return f"schakel record {case} {path.partition('.')[0]} {form_of(path, full=False)}"
+    return f"schakel record {quote(case)} {path.partition('.')[0]} {form_of(path, full=False)}"
 
 
 def _move(session: Session, case: str, given: Mapping[str, str], warnings: Sequence[str] = (), asked: str = "") -> str:
     """The move as it was asked for, with these facts given along, and one to be filled in."""
     trigger = [session.trigger] if session.trigger else []
     accepted = [f"--accept {quote(code)}" for code in dict.fromkeys((*session.accepted, *warnings))]
-    return " ".join(["schakel advance", case, *trigger, *map(quote, given.values()), *filter(None, [asked]), *accepted])
+    parts = ["schakel advance", quote(case), *trigger, *map(quote, given.values()), *filter(None, [asked]), *accepted]
+    return " ".join([*parts, "--accept-warnings"] if session.accepts_all else parts)
 
 
 def _field(path: str) -> str:

@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from shlex import quote
 
 import click
 
@@ -135,11 +136,11 @@ def _hint(error: SchakelError, session: Session) -> str | None:
         return "schakel mail list" if is_letter else "schakel list --search PART-OF-THE-NAME"
     if isinstance(error, Conflict):
         case = error.case or session.case
-        return f"schakel show {case}" if case else "schakel list"
+        return f"schakel show {quote(case)}" if case else "schakel list"
     if isinstance(error, PartsFailed):
         return error.hint
     if isinstance(error, CannotFire):
-        return f"schakel replay {error.cases[0]}"
+        return f"schakel replay {quote(error.cases[0])}"
     if isinstance(error, StoreError) and "schakel init" not in str(error):
         return "schakel doctor"
     return None

@@ -16,6 +16,8 @@ from workflow.storage import letters
 from workflow.storage.erasing import erased_by_state
 from workflow.storage.letters import Attempt
 
+SETTLE = 'schakel mail resolve ID --sent --reason "…", or with --resend instead of --sent'
+"""What to do about a letter that may have arrived."""
 _ADDRESSES = ("mail_from", "mail_asr", "mail_keylane", "mail_operations")
 """The settings without which some letters wait."""
 
@@ -62,8 +64,7 @@ def _letters(session: Session) -> Iterator[Found]:
         yield "warn", f"{failed} of them failed for good.", todo
     if unknown := counts.get("unknown", 0) - erased.get("unknown", 0):
         message = f"{unknown} of them may or may not have arrived, and {_wait(unknown)} for your decision."
-        settle = 'schakel mail resolve ID --sent --reason "…", or --resend'
-        todo = f"schakel mail list --state unknown, ask the reader, then {settle}"
+        todo = f"schakel mail list --state unknown, ask the reader, then {SETTLE}"
         yield "warn", message, todo
     for role, count in sorted(homeless.items()):
         if role in desk_of(session.settings).addresses:

@@ -49,6 +49,8 @@ def hold(session: Session, *, is_again: bool) -> None:
 
 
 def _tell_people(session: Session, restore: Restore, altered: dict[str, None]) -> None:
+    from scripts.mail_checkup import SETTLE
+
     newest = f"; the newest trace in it is of {local(restore.copied_at)}" if restore.copied_at else ""
     click.echo(wrapped(f"A copy was restored{newest}.", "  ", first=f"{marks().yes} "))
     if restore.letters:
@@ -56,8 +58,7 @@ def _tell_people(session: Session, restore: Restore, altered: dict[str, None]) -
         click.echo(
             wrapped(f"{said} they are unknown now, and none is sent by itself.", "  ", first=f"{marks().warning} ")
         )
-        todo = 'schakel mail list --state unknown, then schakel mail resolve ID --sent --reason "…", or --resend'
-        click.echo(wrapped(f"To do: {todo}", "  "))
+        click.echo(wrapped(f"To do: schakel mail list --state unknown, then {SETTLE}", "  "))
     count = 0
     for page in _pages(_held(session, restore, altered)):
         if not count:

@@ -45,6 +45,8 @@ class Session:
     """The facts given along with a move, by their paths, as they are to be typed again."""
     accepted: tuple[str, ...] = ()
     """The warnings that were accepted with it."""
+    accepts_all: bool = False
+    """Whether every warning was."""
     again: str | None = None
     """What to type again up to its reason, where that was wrong."""
     loket_manners: Manners | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
+from shlex import quote
 from typing import Any
 
 from workflow.answers import Case
@@ -30,7 +31,7 @@ def readable(reference: str | None = None) -> Iterator[None]:
         if reference is None:
             which, see = "row of a case", "which, run: schakel audit verify"
         else:
-            which, see = f"history of {reference}", f"where, run: schakel audit verify {reference}"
+            which, see = f"history of {reference}", f"where, run: schakel audit verify {quote(str(reference))}"
         raise HistoryBroken(f"The {which} cannot be read: somebody altered it. To see {see}") from error
 
 

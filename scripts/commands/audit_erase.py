@@ -41,7 +41,8 @@ def erase(session: Session, case: str, reason: str, ground: str | None, yes: boo
     if not yes:
         _ask(session, case)
     engine = session.engine
-    session.again = f"schakel audit erase {quote(case)}"
+    options = [f"--ground {quote(ground)}"] if ground is not None else []
+    session.again = " ".join([f"schakel audit erase {quote(case)}", *options, *["--yes"] * yes])
     wish = Wish(reason, ground, session.settings.retention_years)
     done = erase_case(engine.database, engine.rules, engine.clock.now(), session.origin(), case, wish)
     rest = vacuum(engine.database.dialect.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from shlex import quote
 
 import click
 
@@ -44,7 +45,7 @@ def history(session: Session, case: str, full: bool) -> None:
         named = steps[0].event.case if steps else case
         raise HistoryBroken(
             f"The history of {named} was altered: events of it are gone, or their hashes do not fit. "
-            f"To see where, run: schakel audit verify {named}"
+            f"To see where, run: schakel audit verify {quote(named)}"
         )
 
 

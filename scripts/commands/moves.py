@@ -80,6 +80,7 @@ def advance(
     assignments = words[trigger is not None :]
     facts = read_assignments(assignments, session.definition)
     session.given, session.accepted = by_path(assignments, session.definition), accept
+    session.accepts_all = accept_warnings
     moved = session.engine.advance(
         case,
         trigger,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shlex
+from datetime import timedelta
 
 import pytest
 from click.testing import Result
+from looking import bare
 
 from scripts.forms import JSON_FORMS, POLICIES
 from tests.scripts.desk import GOOD, Desk
@@ -158,6 +160,62 @@ def test_after_a_refusal_that_is_about_no_move_the_case_is_to_be_looked_at(desk:
 
     assert refused.exit_code == 5
     assert advised(refused) == f"show {next(cases[name] for name in cases if name in words)}"
+
+
+def test_every_warning_is_accepted_again_where_it_was(desk: Desk) -> None:
+    desk.open("E06", registration={**GOOD["registration"], "framework_contract_number": "B1"})
+
+    refused = desk.run("advance E06 registration.email=nope --accept-warnings --expect-version 1 --key k1")
+    next_one = advised(refused)
+
+    assert next_one.endswith(" registration.email=… --accept-warnings")
+    assert desk.run(next_one.replace("…", "a@example.com")).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "given", [("E 06; rm", "--yes"), ("E 06; rm", "--yes --ground 'AVG art. 17'"), ("E06", "--yes")]
+)
+def test_an_erasure_that_lacks_its_reason_is_repeated_with_what_else_was_said(
+    desk: Desk, given: tuple[str, str]
+) -> None:
+    external, options = given
+    desk.open(external)
+    desk.ask(f"advance {shlex.quote(external)} withdraw --reason verzoek")
+    desk.clock.moment += timedelta(days=0 if "--ground" in options else 8 * 366)
+
+    refused = desk.run(f"audit erase {shlex.quote(external)} --reason '' {options}")
+
+    assert refused.exit_code == 5
+    assert desk.run(advised(refused).replace("…", "Op verzoek")).exit_code == 0
+
+
+def test_a_name_with_spaces_or_signs_in_it_is_advised_so_that_it_can_be_typed(desk: Desk) -> None:
+    desk.open("E 06; rm")
+    named = "'E 06; rm'"
+    desk.ask(f"advance {named} --key once")
+
+    others = ("--expect-version 9", "withdraw --reason verzoek --key once")
+    conflicts = [desk.run(f"advance {named} {other}") for other in others]
+    with bare(desk.environ["SCHAKEL_DATABASE_URL"]) as connection:
+        connection.execute("UPDATE cases SET facts = '{'")
+    altered = " ".join(desk.run(f"show {named}").stderr.split())
+
+    assert [refused.exit_code for refused in conflicts] == [7, 7]
+    assert [advised(refused) for refused in conflicts] == [f"show {named}"] * 2
+    assert altered.endswith(f"run: schakel audit verify {named}")
+
+
+@pytest.mark.parametrize("decision", ["--sent", "--resend"])
+def test_what_is_advised_about_a_letter_that_may_have_arrived_can_be_typed(desk: Desk, decision: str) -> None:
+    desk.open("E06")
+    with bare(desk.environ["SCHAKEL_DATABASE_URL"]) as connection:
+        connection.execute("UPDATE outbox SET state = 'unknown'")
+    (todo,) = [one["todo"] for one in desk.ask("doctor", code=1)["checks"] if "may or may not" in one["message"]]
+
+    words, _, other = todo.partition(", then schakel ")[2].partition(", or with ")
+
+    assert other == "--resend instead of --sent"
+    assert desk.run(words.replace("ID", "1").replace("--sent", decision)).exit_code == 0
 
 
 def test_a_move_that_the_table_refuses_is_looked_at_with_why(desk: Desk) -> None:

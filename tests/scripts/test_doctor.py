@@ -61,7 +61,7 @@ def test_doctor_counts_letters_by_state(ready: Desk) -> None:
     ("state", "todo"),
     [
         (LetterState.FAILED, "schakel mail list --state failed"),
-        (LetterState.UNKNOWN, 'schakel mail resolve ID --sent --reason "…", or --resend'),
+        (LetterState.UNKNOWN, 'schakel mail resolve ID --sent --reason "…", or with --resend instead of --sent'),
     ],
 )
 def test_doctor_says_what_to_do_with_letters_that_did_not_go_out(ready: Desk, state: LetterState, todo: str) -> None:

@@ -60,6 +60,16 @@ def find_letters(session: Session, case: str | None, state: str | None, limit: i
             yield from _with_all_tries(store, page)
 
 
+def count_unsent(session: Session, case: str) -> int:
+    """How many letters of a case have not left and may still do so, alone or as part of another. Raises NoSuchCase."""
+    unsent = (LetterState.PENDING, LetterState.CLAIMED)
+    own = list(find_letters(session, case, None, None))
+    with session.database.reading() as store:
+        wholes = {row.merged_into for row in own if row.merged_into is not None}
+        waiting = {number for number in wholes if _letter(store, number).state in unsent}
+    return sum(row.state in unsent or row.merged_into in waiting for row in own)
+
+
 def letter_and_tries(session: Session, number: int) -> tuple[OutboxRow, list[Attempt], str | None]:
     """A letter, built as it would go out now if it was not built yet, its tries, and why nobody needs it any more.
 

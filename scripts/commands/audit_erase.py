@@ -87,11 +87,9 @@ def _ask(session: Session, case: str) -> None:
 
 def _waiting(session: Session, case: str) -> str:
     """How many letters of a case have not left, as a sentence; '' when none."""
-    from scripts.mailroom import find_letters
-    from workflow.storage.letter_states import LetterState
+    from scripts.mailroom import count_unsent
 
-    unsent = (LetterState.PENDING, LetterState.CLAIMED)
-    count = sum(row.state in unsent for row in find_letters(session, case, None, None))
+    count = count_unsent(session, case)
     return f"{counted(count, 'letter')} wait{'s' * (count == 1)} and would be cancelled. " if count else ""
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
+
 import pytest
+from employers import bring
 
 from tests.scripts.desk import Desk
+from workflow import Engine
 
 ERASE = "audit erase E06 --reason 'op verzoek' --ground 'AVG art. 17'"
 
@@ -41,3 +46,22 @@ def test_on_a_terminal_it_asks_and_says_how_many_letters_wait(
     assert f"{waiting} letters wait and would be cancelled" in " ".join(done.output.split())
     assert ("Nothing was erased." in done.output) is not erased
     assert desk.ask("show E06")["erased"] is erased
+
+
+def test_what_is_part_of_a_letter_that_waits_counts_as_what_waits(
+    desk: Desk, engine: Engine, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.environ |= {"SCHAKEL_DATABASE_URL": url, "SCHAKEL_MAIL_OPERATIONS": "beheer@example.org"}
+    monkeypatch.setattr("scripts.commands.audit_erase.has_terminal", lambda: True)
+    case, _ = bring(engine, "confirmed"), bring(engine, "confirmed")
+    desk.clock.moment += timedelta(days=120)
+    desk.ask("tick")
+    (part,) = [row for row in desk.ask(f"mail list --case {case}") if row["state"] == "merged"]
+
+    done = " ".join(desk.run(f"audit erase {case} --reason verzoek --ground 'AVG art. 17'", "y\n").stdout.split())
+
+    assert part["letter"] == "first_exchange_check"
+    asked, cancelled = re.search(r"(\d+) letters wait and would", done), re.search(r"\((\d+) that waited are", done)
+    assert asked is not None
+    assert cancelled is not None
+    assert asked[1] == cancelled[1] == "9"

@@ -21,7 +21,7 @@ from workflow.domain import Key
 from workflow.errors import Conflict, HistoryBroken, Refused, UsageError
 from workflow.events import Event, Origin
 from workflow.facts import Facts, Other, Problem, Severity
-from workflow.history import FORGED, merge
+from workflow.history import FORGED, altered, merge
 from workflow.judgement import Judgement, judge
 from workflow.reference import new_reference
 from workflow.returns import never_left
@@ -51,6 +51,7 @@ class _Item:
     case_id: int = 0
     keys: tuple[Key, ...] = ()
     others: tuple[Other, ...] = ()
+    lags: bool = False
 
 
 @dataclass
@@ -156,12 +157,14 @@ class Batch:
     def _look_around(self, store: Store, items: Sequence[_Item]) -> None:
         """Find the cases that exist, number the new ones, and look up who shares their keys: three round trips."""
         lock = not self.dry_run
-        found = lookups.find_external(store, [item.row.external_reference for item in items], lock=lock)
-        found |= self._imagined_cases
+        named = [item.row.external_reference for item in items]
+        found = lookups.find_external(store, named, lock=lock) | self._imagined_cases
+        lagging = lookups.lagging(store, named) if self.dry_run else ()  # a real one notices when it writes
         new = [item for item in items if item.row.external_reference not in found]
         numbers = iter(self._imagine(len(new)) if self.dry_run else store.new_case_ids(len(new)))
         for item in items:
             item.found = found.get(item.row.external_reference)
+            item.lags = item.row.external_reference in lagging
             item.case_id = item.found[0] if item.found else next(numbers)
             known: Facts = {}
             if item.found:
@@ -195,6 +198,8 @@ class Batch:
             if self.dry_run or not _was_refused_so(store, work):
                 works.append(work)
             return self._refused(item, work, error)
+        if item.lags and work.events:
+            return _failed(item.row, str(altered(work.case.reference)))
         works.append(work)
         if self.dry_run:
             self._imagined_cases[item.row.external_reference] = (item.case_id, work.case)
@@ -255,6 +260,8 @@ class Batch:
         if work.before is None:
             return _failed(item.row, str(error), error.problems)
         case = work.before
+        if item.lags:
+            return _failed(item.row, str(altered(case.reference)))
         return RowResult(
             item.row.number,
             item.row.external_reference,

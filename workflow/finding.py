@@ -13,7 +13,7 @@ from workflow.definition import Definition
 from workflow.domain import Key
 from workflow.errors import NoSuchCase, Overtaken, check_known
 from workflow.facts import Context, Other
-from workflow.history import readable
+from workflow.history import altered, readable
 from workflow.reference import looks_like_reference, new_reference, parse_reference
 from workflow.returns import returns_of
 from workflow.storage import Database
@@ -76,7 +76,7 @@ def check_keeps_up(store: Store, case_id: int, case: Case) -> None:
     """Raises HistoryBroken: the history of the case goes on beyond its row."""
     with readable(case.reference):
         if store.event(case_id, case.seq + 1) is not None:
-            raise ValueError("its next event exists")
+            raise altered(case.reference)
 
 
 def older_cases(store: Store, case_id: int, keys: tuple[Key, ...], beside: Neighbours) -> tuple[Other, ...]:

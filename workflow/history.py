@@ -28,11 +28,16 @@ def readable(reference: str | None = None) -> Iterator[None]:
     try:
         yield
     except FORGED as error:
-        if reference is None:
-            which, see = "row of a case", "which, run: schakel audit verify"
-        else:
-            which, see = f"history of {reference}", f"where, run: schakel audit verify {quote(str(reference))}"
-        raise HistoryBroken(f"The {which} cannot be read: somebody altered it. To see {see}") from error
+        raise altered(reference) from error
+
+
+def altered(reference: str | None = None) -> HistoryBroken:
+    """That a case was altered; without a reference it may be any."""
+    if reference is None:
+        which, see = "row of a case", "which, run: schakel audit verify"
+    else:
+        which, see = f"history of {reference}", f"where, run: schakel audit verify {quote(str(reference))}"
+    return HistoryBroken(f"The {which} cannot be read: somebody altered it. To see {see}")
 
 
 def evolve(definition: Definition, case: Case | None, event: Event, values: Values) -> Case:

@@ -98,10 +98,34 @@ def test_a_case_whose_row_was_altered_takes_no_other_row_with_it(engine: Engine,
     assert (odd.row, odd.result) == (2, "error")
     assert "somebody altered it" in str(odd.message)
     assert [(row.row, row.result) for row in others] == [(3, "reject"), (4, "reject")]  # their rights are not known
-    assert [row.result for row in imagined[1:]] == ["reject", "reject"]
+    assert [(row.result, row.message) for row in imagined] == [
+        ("error", odd.message),
+        ("reject", None),
+        ("reject", None),
+    ]
     assert [engine.case(f"E{number}").case.facts["registration"]["contact_name"] for number in (3, 4)] == [
         "Iemand anders"
     ] * 2
+
+
+def test_a_dry_run_fails_a_case_that_lags_behind_its_history_only_where_a_real_one_would_write_to_it(
+    engine: Engine, url: str
+) -> None:
+    facts, other = employer("loket_user", "registration"), employer("loket_user", "registration")
+    rows = [Row(2, "E2", facts), Row(3, "E3", other), Row(4, "E4", facts)]
+    list(engine.import_rows(rows))
+    engine.advance("E4", "withdraw", reason="op verzoek")
+    changed = [Row(row.number, row.external_reference, copy.deepcopy(row.facts)) for row in rows]
+    for row in changed[::2]:
+        row.facts["registration"]["contact_name"] = "Iemand anders"
+    with bare(url) as connection:
+        connection.execute("UPDATE cases SET seq = seq - 1")
+
+    imagined = list(engine.import_rows(changed, dry_run=True))
+    done = list(engine.import_rows(changed))
+
+    assert [row.result for row in imagined] == ["error", "unchanged", "error"]
+    assert [(*row[:3], row.message) for row in imagined] == [(*row[:3], row.message) for row in done]
 
 
 def test_a_row_whose_case_another_writer_keeps_opening_first_takes_no_other_row_with_it(

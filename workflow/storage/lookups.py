@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Executable, Select, cast, or_, select
+from sqlalchemy import BigInteger, Executable, Select, and_, cast, or_, select
 
 from workflow.answers import Case
 from workflow.domain import Key
@@ -20,7 +20,7 @@ from workflow.storage.packing import unpacked
 from workflow.storage.queries import differs, kept, older_open
 from workflow.storage.rows import case_of, stored_value
 from workflow.storage.store import Store, is_useful
-from workflow.storage.tables import cases
+from workflow.storage.tables import cases, events
 
 
 def find_external(store: Store, externals: Sequence[str], *, lock: bool) -> dict[str, tuple[int, Case]]:
@@ -41,6 +41,12 @@ def find_external(store: Store, externals: Sequence[str], *, lock: bool) -> dict
     if known is not None and len(known.fetchall()) > len(found):
         raise Conflict("Somebody else is changing one of these cases at this moment.")
     return found
+
+
+def lagging(store: Store, externals: Sequence[str]) -> frozenset[str]:
+    """Those of these external references whose case's history goes on beyond its row: whoever wrote it would fail."""
+    wanted = {"wanted": compact_json([[external] for external in externals])}
+    return frozenset(row["external_reference"] for row in store.select(_lagging, wanted))
 
 
 def first_older_open_cases(store: Store, wanted: Sequence[tuple[int, Iterable[Key]]]) -> list[tuple[Other, ...]]:
@@ -76,6 +82,12 @@ def _by_external_if_free() -> Executable:
 def _references() -> Executable:
     """Which of these external references there are."""
     return _of_external(select(cases.c.id))
+
+
+def _lagging() -> Executable:
+    """Which of them have a next event; the number of the last may have been altered to the largest there is."""
+    follows = and_(events.c.case_id == cases.c.id, events.c.seq == cast(cases.c.seq, BigInteger) + 1)
+    return _of_external(select(cases.c.external_reference)).where(select(events.c.seq).where(follows).exists())
 
 
 def _of_external(found: Select[Any]) -> Select[Any]:

@@ -20,6 +20,7 @@ from workflow import Engine, Origin, open_database, reminders
 from workflow.clock import SetClock
 from workflow.ledger.signing import make_key
 from workflow.storage import shift
+from workflow.storage.charset import creation
 from workflow.storage.tables import metadata
 from workflow.storage.upgrade import upgrade
 
@@ -86,6 +87,12 @@ def desk_as(role: As, clock: SetClock, tmp_path_factory: pytest.TempPathFactory)
         return Desk(environ, clock)
 
     return _desk
+
+
+def test_the_database_is_made_with_the_encoding_that_is_needed_and_named_when_another_is_refused() -> None:
+    (statement,) = (one for one in blocks()[0] if one.startswith("CREATE DATABASE"))
+
+    assert statement.replace(" OWNER schakel_owner", "") == creation("schakel").replace('"', "")
 
 
 def test_the_writer_can_do_all_the_daily_work(role: As, desk_as: Callable[[str], Desk], clock: SetClock) -> None:

@@ -90,7 +90,8 @@ def test_an_error_of_a_driver_becomes_one_sentence_that_says_what_to_do(said: st
         ),
         (
             AT + 'FATAL:  database "schakel" does not exist',
-            'is not there: create it first (CREATE DATABASE "schakel"), then run: schakel init',
+            "is not there: create it first (CREATE DATABASE \"schakel\" ENCODING 'UTF8' TEMPLATE template0), then run: "
+            "schakel init",
         ),
         (AT + 'FATAL:  role "ghost" does not exist', 'failed: FATAL: role "ghost" does not exist'),
         (

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -128,8 +128,50 @@ def test_a_postgresql_without_this_database_is_named(postgres_server: str, use: 
     with pytest.raises(StoreError) as error:
         use(postgres_server.format(name="nergens"))
 
-    assert 'create it first (CREATE DATABASE "nergens")' in str(error.value)
+    assert "create it first (CREATE DATABASE \"nergens\" ENCODING 'UTF8' TEMPLATE template0)" in str(error.value)
     assert is_a_sentence(str(error.value))
+
+
+@pytest.fixture(params=["SQL_ASCII", "LATIN1"])
+def narrow_url(request: pytest.FixtureRequest, postgres_server: str) -> Iterator[str]:
+    """A database that cannot keep every text, as a cluster made with LANG=C gives when it is not asked for another."""
+    name = f"narrow_{os.getpid()}"
+    with psycopg.connect(postgres_server.format(name="postgres"), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} ENCODING '{request.param}' LOCALE 'C' TEMPLATE template0")
+        yield postgres_server.format(name=name)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.mark.parametrize("use", [open_database, upgrade])
+def test_a_postgresql_that_cannot_keep_every_text_is_refused_with_the_statement_that_makes_one_that_can(
+    narrow_url: str, postgres_server: str, use: Callable[[str], object]
+) -> None:
+    for _ in range(2):  # nor is it let through once it was refused
+        with pytest.raises(StoreError) as error:
+            use(narrow_url)
+
+    assert "keeps its text as" in str(error.value)
+    assert is_a_sentence(str(error.value))
+    (statement,) = re.findall(r"\((CREATE DATABASE .*?)\)", str(error.value))
+    with psycopg.connect(postgres_server.format(name="postgres"), autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE narrow_{os.getpid()}")
+        connection.execute(statement)
+    upgrade(narrow_url)
+    open_database(narrow_url).dispose()
+
+
+def test_a_user_whose_programs_speak_another_encoding_can_write_any_name(
+    url: str, make_engine: Callable[[Database], Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    upgrade(url)
+    database = open_database(url)
+    engine = make_engine(database)
+
+    engine.open_case({"registration": {"company_name": "Łódź 日本 B.V."}}, external_reference="E1")
+
+    assert engine.case("E1").case.facts["registration"]["company_name"] == "Łódź 日本 B.V."
+    database.dispose()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

@@ -16,6 +16,7 @@ from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 
 from workflow.errors import SchakelError, StoreError, UsageError
 from workflow.storage import tables
+from workflow.storage.charset import watch_encoding
 from workflow.storage.compacting import compact
 from workflow.storage.faults import explain
 from workflow.storage.line import PATIENCE_MS, Line
@@ -50,14 +51,16 @@ _NO_LIMIT = (
     "SELECT set_config('transaction_timeout', '0', true) WHERE current_setting('transaction_timeout', true) <> '0'"
 )
 """For one that only reads, as an export or verifying everything does for hours; it keeps nobody from anything."""
-_NOTICES: Mapping[str, int] = {
+_GIVEN: Mapping[str, int | str] = {
+    "client_encoding": "utf8",
     "connect_timeout": 10,
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
     "tcp_user_timeout": 60_000,
 }
-"""For PostgreSQL, in seconds (the last in milliseconds): when a server or a network that went silent counts as gone."""
+"""For PostgreSQL: in what we speak, whatever PGCLIENTENCODING says; and in seconds (the last in milliseconds) when a
+server or a network that went silent counts as gone."""
 _SECRET = re.compile("pass|secret", re.IGNORECASE)
 """In the names of libpq's parameters that are not to be seen: password, sslpassword, passfile, oauth_client_secret."""
 _UNHEARD = logging.NullHandler()
@@ -227,9 +230,9 @@ def parse_url(url: str) -> URL:
     raise UsageError(f"Schakel runs on SQLite and PostgreSQL, not on '{backend}'.")
 
 
-def noticing(url: URL) -> dict[str, Any]:
-    """What psycopg is given so that it notices a network that went silent; what the URL says itself goes before."""
-    return {name: value for name, value in _NOTICES.items() if name not in url.query}
+def connecting(url: URL) -> dict[str, Any]:
+    """What psycopg is given beside the URL, such as when to notice a silent network; what the URL says goes before."""
+    return {name: value for name, value in _GIVEN.items() if name not in url.query}
 
 
 def _engine(url: URL) -> Any:
@@ -238,7 +241,7 @@ def _engine(url: URL) -> Any:
     if url.get_backend_name() == "postgresql":
         own = " ".join(url.normalized_query.get("options", ()))  # after ours, so that they win
         options = {
-            **noticing(url),
+            **connecting(url),
             "autocommit": True,
             "options": f"-c TimeZone=UTC -c idle_in_transaction_session_timeout={_STALLED} {own}",
             "application_name": "schakel",
@@ -246,6 +249,7 @@ def _engine(url: URL) -> Any:
         engine = create_engine(
             url, connect_args=options, paramstyle="format", pool_reset_on_return=None, max_overflow=16
         )
+        watch_encoding(engine, shown_url(url))
         event.listen(engine, "connect", lambda connection, _: connection.execute(_LIMIT))
         return engine
     path = Path(str(url.database))

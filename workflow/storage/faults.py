@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from workflow.errors import HistoryBroken, Overtaken, SchakelError, StoreError
+from workflow.storage.charset import creation
 
 _DUPLICATE = "23505"
 """PostgreSQL's code: its words are in the server's own language."""
@@ -96,7 +97,7 @@ def explain(error: BaseException, database: str) -> SchakelError:
 
 def _meaning(said: str) -> str:
     if missing := _NO_DATABASE.search(said):
-        return f'is not there: create it first (CREATE DATABASE "{missing[1]}"), then run: schakel init'
+        return f"is not there: create it first ({creation(missing[1])}), then run: schakel init"
     if _NO_TABLE.search(said):
         return f"misses something ({said[:_MOST]}): check the name, then run: schakel init"
     said = _BEFORE.sub("", said)

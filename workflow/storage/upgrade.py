@@ -15,7 +15,8 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, pool, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from workflow.storage import tables
-from workflow.storage.database import noticing, parse_url, shown_url, too_new
+from workflow.storage.charset import watch_encoding
+from workflow.storage.database import connecting, parse_url, shown_url, too_new
 from workflow.storage.faults import explain
 from workflow.storage.line import PATIENCE_MS, when_free
 
@@ -45,7 +46,9 @@ def upgrade(url: str) -> str | None:
 def migrating(url: URL) -> Engine:
     """What the migrations run on; on SQLite it waits for other writers as long as everything else does."""
     if url.get_backend_name() != "sqlite":
-        return create_engine(url, poolclass=pool.NullPool, connect_args=noticing(url))
+        engine = create_engine(url, poolclass=pool.NullPool, connect_args=connecting(url))
+        watch_encoding(engine, shown_url(url))
+        return engine
     engine = create_engine(url, poolclass=pool.NullPool, connect_args={"timeout": PATIENCE_MS / 1000})
     _take_over_transactions(engine)
     return engine

@@ -162,6 +162,12 @@ def _tell(failure: Failure, session: Session) -> None:
     elif session.json:
         click.echo(json.dumps(document), err=True)
         return
+    if session.logs:
+        from scripts.worker import logger
+
+        todo = {"next": failure.hint} if failure.hint else {}
+        logger().error("ended", error=failure.kind, message=failure.message, **todo)
+        return
     _tell_people(failure)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
+from ipaddress import ip_address
 
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import GaugeMetricFamily
@@ -21,6 +23,8 @@ from workflow.storage.store import Store
 
 KEPT_FOR = timedelta(minutes=1)
 """How long the count of all cases is used again: it is the one thing here that reads an index from end to end."""
+_NAME = re.compile(r"[\w.-]*[^\W\d][\w.-]*")
+"""What can be the name of a machine: digits and points alone are an address, or none."""
 Gauge = GaugeMetricFamily
 
 
@@ -69,15 +73,16 @@ class Watch(Collector):
 
 
 def serve(session: Session, address: str, port: int) -> Callable[[], None]:
-    """Answer on http://ADDRESS:PORT/metrics from a thread of its own; how to stop. Raises UsageError: it cannot."""
+    """Answer on http://ADDRESS:PORT/metrics from a thread of its own; how to stop.
+
+    Raises UsageError: never on this address or port; SchakelError: not at this moment, which may pass by itself.
+    """
     registry = CollectorRegistry()
     registry.register(Watch(session))
     try:
         server, thread = start_http_server(port, address, registry)
-    except OSError as error:
-        said = f"Metrics cannot be served on {address} port {port}: {error.strerror or error}."
-        wrong = "port" if error.errno in (errno.EADDRINUSE, errno.EACCES, errno.EPERM) else "address"
-        raise UsageError(f"{said} Give another --metrics-{wrong}.") from None
+    except (OSError, ValueError) as error:  # ValueError: it cannot even be asked for
+        raise _unserved(address, port, error) from None
 
     def stop() -> None:
         server.shutdown()
@@ -85,6 +90,26 @@ def serve(session: Session, address: str, port: int) -> Callable[[], None]:
         thread.join(timeout=5)
 
     return stop
+
+
+def _unserved(address: str, port: int, error: OSError | ValueError) -> SchakelError:
+    """Why metrics cannot be served. A service manager tries again what is no UsageError."""
+    where = f"Metrics cannot be served on {address} port {port}"
+    if not isinstance(error, OSError) or not _can_be_an_address(address):
+        return UsageError(f"{where}: this is no address. Give another --metrics-address.")
+    said = f"{where}: {error.strerror or error}."
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return UsageError(f"{said} Give another --metrics-port.")
+    wrong = "port" if error.errno == errno.EADDRINUSE else "address"
+    return SchakelError(f"{said} If that does not pass by itself, give another --metrics-{wrong}.")
+
+
+def _can_be_an_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return _NAME.fullmatch(text) is not None
+    return True
 
 
 def _letters(store: Store) -> Mapping[str, int]:

@@ -53,6 +53,8 @@ class Session:
     """How Loket.nl is treated, where that is not by the settings: a demo and tests have one in this process."""
     in_parts: bool = False
     """The command does one thing after another and tells of each, so it may end half-way."""
+    logs: bool = False
+    """The command logs on standard error, one JSON object a line, and so must say there why it ended."""
     answered: bool = False
     """Part of the JSON answer is out already, so an error may no longer become a document on standard output."""
 

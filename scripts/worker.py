@@ -38,7 +38,7 @@ class Worker:
         self._session = session
         self._signer = session.signer  # a key that cannot be read ends the worker before it began
         self.name = name or f"{socket.gethostname()}:{os.getpid()}"
-        self._log = _logger().bind(worker=self.name)
+        self._log = logger().bind(worker=self.name)
         self._passes = Passes(session)
         self._delivery = self._passes.delivery
         self._poller = self._passes.poller
@@ -125,7 +125,8 @@ class Worker:
             shift.beat(store, self.name, self._session.clock.now())
 
 
-def _logger() -> Any:
+def logger() -> Any:
+    """What writes the lines of the log: one JSON object each, on standard error."""
     logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
     return structlog.wrap_logger(
         structlog.PrintLogger(sys.stderr),

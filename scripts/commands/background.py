@@ -91,10 +91,11 @@ def worker(session: Session, name: str | None, metrics_port: int | None, metrics
     """Fire reminders, write the overview, send letters, seal new events in the ledger, and check cases with Loket.nl
     where that is on, until SIGTERM or Ctrl-C; the letter in hand is finished.
 
-    Logs one JSON object a line on standard error; --json also answers when it began and stopped, once it has stopped.
-    Any number of workers may run at once; give each that is to be watched a --metrics-port of its own, where
-    http://127.0.0.1:PORT/metrics then answers.
+    Logs one JSON object a line on standard error; the last says why it ended, if nobody asked it to. --json also
+    answers when it began and stopped, once it has stopped. Any number of workers may run at once; give each that is to
+    be watched a --metrics-port of its own, where http://127.0.0.1:PORT/metrics then answers.
     """
+    session.logs = True
     from scripts.worker import Worker
 
     port = metrics_port or session.settings.metrics_port

@@ -7,7 +7,7 @@ The file is `SCHAKEL_SETTINGS` when that is set, else `schakel.toml` in the pres
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -25,7 +25,17 @@ ENVIRONMENT_ONLY = ("SCHAKEL_SETTINGS", "SCHAKEL_ACTOR", "SCHAKEL_TRACEBACK", "S
 
 def data_folder() -> Path:
     """Where the database and the signing key live unless a setting says otherwise."""
-    return user_data_path("schakel", appauthor=False)
+    return _of_user(user_data_path)
+
+
+def _of_user(place: Callable[..., Path]) -> Path:
+    try:
+        return place("schakel", appauthor=False)
+    except RuntimeError:
+        raise UsageError(
+            "The user who runs this has no home folder to find settings in: set HOME, or set SCHAKEL_SETTINGS to the "
+            "full path of a settings file, which says where the database (database_url) and the signing_key are."
+        ) from None
 
 
 class Settings(BaseSettings):
@@ -90,7 +100,7 @@ def settings_file(environ: Mapping[str, str], folder: Path | None = None) -> Pat
     if named := environ.get("SCHAKEL_SETTINGS"):
         return Path(named)
     beside = (folder or Path.cwd()) / FILE_NAME
-    return beside if beside.is_file() else user_config_path("schakel", appauthor=False) / FILE_NAME
+    return beside if beside.is_file() else _of_user(user_config_path) / FILE_NAME
 
 
 def load(environ: Mapping[str, str], folder: Path | None = None, *, must_exist: bool = True) -> Settings:

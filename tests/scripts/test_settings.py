@@ -78,3 +78,22 @@ def test_the_file_that_init_writes_names_every_setting_and_sets_none(write: Writ
 
     assert load({}, tmp_path) == load({}, tmp_path / "elsewhere")
     assert all(f"# {name} = " in SETTINGS_TEXT for name in Settings.model_fields)
+
+
+@pytest.mark.parametrize("names_a_file", [False, True])
+def test_a_user_without_a_home_folder_is_told_what_to_set(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names_a_file: bool
+) -> None:
+    def unknown(number: int) -> None:
+        raise KeyError(number)
+
+    for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    file = write("some.toml", 'signing_key = "/srv/signing.key"\n')
+    environ = {"SCHAKEL_SETTINGS": str(file)} if names_a_file else {}
+
+    with pytest.raises(UsageError, match="set HOME, or set SCHAKEL_SETTINGS to the full path of a settings file"):
+        load(environ, tmp_path)
+    file.write_text('signing_key = "/srv/signing.key"\ndatabase_url = "sqlite:////srv/schakel.db"\n')
+    assert load({"SCHAKEL_SETTINGS": str(file)}, tmp_path).signing_key == Path("/srv/signing.key")

@@ -13,7 +13,7 @@ from datetime import datetime
 from notifications.outcomes import tell_cases
 from notifications.recorder import Recorder
 from workflow.clock import Clock, format_time
-from workflow.errors import Conflict, HistoryBroken
+from workflow.errors import HistoryBroken, StillAtWork
 from workflow.events import Kind, Origin
 from workflow.finding import check_keeps_up
 from workflow.history import readable
@@ -43,7 +43,7 @@ def after_restore(
     Letters that wait or are on their way become unknown, each an event in the history of its cases; but not of one
     that was altered, so that it cannot be written: those are named, third in the answer. With `is_again` that is done
     also while a restore is open: a copy made meanwhile was put back, and looks just as the database itself would at
-    that moment, so only a person can say so. Raises Conflict: a worker runs.
+    that moment, so only a person can say so. Raises StillAtWork.
     """
     now = clock.now()
     with database.reading() as store:
@@ -101,7 +101,7 @@ def _waiting(store: Store, restore: Restore, now: datetime) -> Waiting:
 def _refuse_worker(store: Store, now: datetime) -> None:
     for beat in shift.heartbeats(store):
         if beat.is_alive(now):
-            raise Conflict(
+            raise StillAtWork(
                 f"The worker {beat.name} was seen less than five minutes ago. Stop it first; if it ran while the copy "
                 "was made and runs no more, try again in five minutes."
             )

@@ -25,6 +25,7 @@ from workflow.errors import (
     NoSuchLetter,
     Refused,
     SchakelError,
+    StillAtWork,
     StoreError,
     UsageError,
     sentence,
@@ -135,8 +136,7 @@ def _hint(error: SchakelError, session: Session) -> str | None:
         is_letter = isinstance(error, NoSuchLetter)
         return "schakel mail list" if is_letter else "schakel list --search PART-OF-THE-NAME"
     if isinstance(error, Conflict):
-        case = error.case or session.case
-        return f"schakel show {quote(case)}" if case else "schakel list"
+        return _hint_of_conflict(error, session)
     if isinstance(error, PartsFailed):
         return error.hint
     if isinstance(error, CannotFire):
@@ -144,6 +144,13 @@ def _hint(error: SchakelError, session: Session) -> str | None:
     if isinstance(error, StoreError) and "schakel init" not in str(error):
         return "schakel doctor"
     return None
+
+
+def _hint_of_conflict(error: Conflict, session: Session) -> str:
+    if isinstance(error, StillAtWork):
+        return "stop the worker, then the same again"
+    case = error.case or session.case
+    return f"schakel show {quote(case)}" if case else "schakel list"
 
 
 def _tell(failure: Failure, session: Session) -> None:

@@ -13,7 +13,7 @@ from functools import partial
 
 from workflow.clock import AMSTERDAM, local_day
 from workflow.commands import refuse
-from workflow.errors import Overtaken, Refused, StoreError, UsageError
+from workflow.errors import NotAllowed, Overtaken, Refused, StoreError, UsageError
 from workflow.events import Event, Kind, Origin
 from workflow.facts import Json
 from workflow.finding import find_case, known_state, lag_told
@@ -26,6 +26,8 @@ from workflow.storage.shift import take_turn
 from workflow.storage.store import Store
 from workflow.text import check_text
 from workflow.work import Rules, Work
+
+_ERASER = "erase as schakel_eraser; if this is that role, are the grants of docs/security.md in place?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,8 @@ def erase(database: Database, rules: Rules, now: datetime, origin: Origin, case:
 
     Raises UsageError, NoSuchCase; HistoryBroken: the case was altered, and nothing was erased. Refused: not ended, too
     early without a ground, erased before, a text that names somebody. Conflict: one of its letters is being sent.
-    StoreError: it was erased, but the file could not be cleaned; repeating the command does only that.
+    NotAllowed: another role of the database must do it. StoreError: it was erased, but the file could not be cleaned;
+    repeating the command does only that.
     """
     _check_wish(wish)
     act = partial(_erase_now, database, rules, now, origin, case, wish)
@@ -67,6 +70,8 @@ def erase(database: Database, rules: Rules, now: datetime, origin: Origin, case:
         done = act()
     except Overtaken:  # a worker that had letters of other cases which name this one in hand was first
         done = act()
+    except NotAllowed as error:
+        raise NotAllowed(error.what, _ERASER) from error
     _clean(database, done.case)
     return done
 

@@ -7,8 +7,10 @@ SchakelError
 │   └── NoSuchLetter  no letter has this number
 ├── Refused         the table, the validators or a rule for text say no; carries every problem
 ├── Conflict        somebody else was first: a stale version, a key or an external reference in use
-│   └── Overtaken   the database itself refused the write, because of another that came just before it
+│   ├── Overtaken   the database itself refused the write, because of another that came just before it
+│   └── StillAtWork a worker runs that must be stopped first
 ├── StoreError      the database cannot be used: not there, too new, read-only, full
+│   └── NotAllowed  the role that connects to it may not do that
 ├── HistoryBroken   what stands where a history should be cannot be read as one
 ├── CannotFire      what is due for some cases cannot be fired; it was for all others
 ├── LoketError      (loket) the payroll package's API could not be asked
@@ -62,8 +64,20 @@ class Overtaken(Conflict):
     """The database refused the write because of another that came just before it; nothing was written."""
 
 
+class StillAtWork(Conflict):
+    """A worker runs that must be stopped first; nothing was written."""
+
+
 class StoreError(SchakelError):
     """The database cannot be used as it is."""
+
+
+class NotAllowed(StoreError):
+    """The role that connects to the database may not do this; `what` says so, without what to do about it."""
+
+    def __init__(self, what: str, todo: str = "are the grants of docs/security.md in place?") -> None:
+        super().__init__(f"{what}: {todo}")
+        self.what = what
 
 
 class HistoryBroken(SchakelError):

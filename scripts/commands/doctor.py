@@ -15,7 +15,7 @@ from scripts.output import local, marks, print_json, wrapped
 from scripts.parameters import examples, json_option
 from scripts.wiring import Session, pass_session
 from workflow.clock import AMSTERDAM, local_day
-from workflow.errors import SchakelError, StoreError
+from workflow.errors import NotAllowed, SchakelError, StoreError
 
 if TYPE_CHECKING:  # heavy, and not needed for the help
     from scripts.ledger_checkup import Found
@@ -139,7 +139,8 @@ def _database(session: Session) -> Iterator[Found]:
     try:
         database.try_writing()
     except SchakelError as error:
-        todo = "let the account that runs Schakel write it; one that only audits need not"
+        is_ours = kind == "sqlite" or isinstance(error, NotAllowed)  # else it says itself what to do
+        todo = "let the account that runs Schakel write it; one that only audits need not" if is_ours else ""
         yield "fail", f"It cannot be written: {error}", todo
     if kind == "sqlite":
         path = Path(str(database.url.database))

@@ -18,6 +18,7 @@ from states import EMPLOYER_COUPLING
 from tests.scripts.desk import GOOD, SAMPLE, Desk
 from workflow import Engine, Origin, open_database, reminders
 from workflow.clock import SetClock
+from workflow.errors import NotAllowed
 from workflow.ledger.signing import make_key
 from workflow.storage import shift
 from workflow.storage.charset import creation
@@ -176,6 +177,7 @@ def test_only_the_eraser_erases(role: As, desk_as: Callable[[str], Desk]) -> Non
     refused = writer.run(words)
 
     assert (refused.exit_code, "Traceback" in refused.output) == (1, False)
+    assert "erase as schakel_eraser" in " ".join(refused.stderr.split())
     assert len(events_of(role("schakel_auditor"), case)) == before
     erased = eraser.ask(words)
     assert erased["values"]
@@ -185,6 +187,28 @@ def test_only_the_eraser_erases(role: As, desk_as: Callable[[str], Desk]) -> Non
         owner.add_notice_handler(lambda notice: told.append(str(notice.message_primary)))
         owner.execute(erased["next"])
     assert told == []
+
+
+def test_only_the_owner_upgrades_and_another_who_tries_is_told_so(
+    role: As, desk_as: Callable[[str], Desk], postgres_server: str
+) -> None:
+    def upgraded_by_the_writer(name: str) -> str:
+        url = postgres_server.format(name=name).replace("//postgres:", "//schakel_writer:")
+        with pytest.raises(NotAllowed) as error:
+            upgrade(url)
+        return str(error.value)
+
+    with psycopg.connect(postgres_server.format(name="postgres"), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE older OWNER schakel_owner")
+        empty = upgraded_by_the_writer("older")
+        upgrade(postgres_server.format(name="older").replace("//postgres:", "//schakel_owner:"))
+        not_granted = upgraded_by_the_writer("older")
+        connection.execute("DROP DATABASE older WITH (FORCE)")
+
+    for said, what in ((empty, "schema public"), (not_granted, "table alembic_version")):
+        told = "run schakel init as the role that owns the tables (schakel_owner in docs/security.md), then its grants"
+        assert said.endswith(f" does not allow that (permission denied for {what}): {told}"), said
+    assert desk_as("schakel_writer").ask("init")["database"] == {"made": False, "migrated": False}
 
 
 def test_the_auditor_verifies_and_exports_and_can_write_nothing(

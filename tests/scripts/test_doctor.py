@@ -218,6 +218,7 @@ def test_a_tick_is_seen_while_it_runs_and_no_longer(ready: Desk, monkeypatch: py
     assert ready.run("tick").exit_code == fails
     assert "tick on" in seen[0]
     assert "Stop it first" in seen[0]
+    assert seen[0].endswith("Next: stop the worker, then the same again\n")
     assert ready.run("doctor --after-restore").exit_code == 0
 
 
@@ -324,11 +325,15 @@ def test_doctor_says_what_a_role_of_the_database_may_not_read(ready: Desk, role:
 def test_doctor_says_that_a_role_or_a_server_only_reads(
     ready: Desk, role: Callable[[str], str], postgres_url: str
 ) -> None:
-    said = []
+    said: list[str] = []
+    todo: list[str] = []
     for url in (role("UPDATE ON cases"), f"{postgres_url}&options=-c%20default_transaction_read_only%3Don"):
         ready.environ["SCHAKEL_DATABASE_URL"] = url
-        said += [found["message"] for found in findings(ready, "database", code=1) if found["result"] == "fail"]
+        found = [found for found in findings(ready, "database", code=1) if found["result"] == "fail"]
+        said += [one["message"] for one in found]
+        todo += [one["todo"][:36] for one in found]
 
+    assert todo == ["let the account that runs Schakel wr", ""]  # what a standby needs is in its message
     assert [message.partition(": ")[0] for message in said] == ["It cannot be written"] * 2
     assert ["permission denied" in said[0], "read-only transaction" in said[1]] == [True, True]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import psycopg
 import pytest
 
@@ -42,6 +44,16 @@ AT = 'connection failed: connection to server at "10.0.0.7", port 5432 failed: '
             'relation "cases" does not exist',
             'misses something (relation "cases" does not exist): check the name, then run: schakel init',
         ),
+        *(
+            (said, f"can only be read ({said}): it is a standby, or was set to that. Read from it here, and where you")
+            for said in (
+                "cannot execute SELECT FOR UPDATE in a read-only transaction",
+                "cannot execute nextval() during recovery",
+                "cannot acquire lock mode RowExclusiveLock on database objects while recovery is in progress",
+            )
+        ),
+        ("canceling statement due to conflict with recovery", "is a standby, and had to go on with what its primary"),
+        ("FATAL: the database system is in recovery mode", "does not answer yet, or no more: FATAL: the database"),
         ("terminating connection due to transaction timeout", "ended this transaction, which took too long;"),
         ("terminating connection due to administrator command", NO_ANSWER),
         ("server closed the connection\n\tunexpectedly", NO_ANSWER),
@@ -123,6 +135,24 @@ def test_of_a_long_error_that_nobody_knows_the_beginning_is_told() -> None:
     told = explain(RuntimeError("x" * 1000), DATABASE)
 
     assert str(told) == f"The database {DATABASE} failed: {'x' * 300}"
+
+
+def test_who_reads_a_standby_is_not_told_of_another_who_wrote_the_same() -> None:
+    error = psycopg.errors.SerializationFailure("canceling statement due to conflict with recovery")
+
+    assert type(explain(error, DATABASE)) is StoreError
+
+
+@pytest.mark.parametrize("said", ["unable to open database file", "[Errno 13] Permission denied"])
+def test_a_file_that_is_there_but_shut_is_not_said_to_be_missing(tmp_path: Path, said: str) -> None:
+    file = tmp_path / "schakel.db"
+    file.touch()
+    error = PermissionError(13, "Permission denied") if "13" in said else RuntimeError(said)
+
+    assert str(explain(error, str(file))) == (
+        f"The database {file} cannot be opened by this account: be the user it belongs to, or see who may write the "
+        "file and its folder."
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
 
-from workflow.errors import HistoryBroken, Overtaken, SchakelError, StoreError
+from workflow.errors import HistoryBroken, NotAllowed, Overtaken, SchakelError, StoreError
 from workflow.storage.charset import creation
 
 _DUPLICATE = "23505"
 """PostgreSQL's code: its words are in the server's own language."""
 _MOST = 300
 """Characters of a driver's own words; they hold no password."""
+_NOT_ALLOWED = "42501"
 _OUT_OF_RANGE = "22003"
 _CROSSED = {"40P01", "40001"}
 """Two writers of many rows met crosswise and this one was ended; or the server asks for more isolation than we do."""
+_AWAY = "conflict with recovery"
+"""What ends a reader of a standby has the code of two writers that cross."""
 _NO_ANSWER = "does not answer: is the server running, and are host and port right?"
 _SAYS = (
     # a part of what drivers say              what it means, and what to do; the first that fits counts
@@ -21,10 +25,7 @@ _SAYS = (
         "attempt to write a readonly database",
         "is read-only: check the permissions of its folder, of the file, and of its -wal and -shm beside it.",
     ),
-    (
-        "unable to open database file",
-        "cannot be opened: is the path right, the folder there and writable? Run: schakel init",
-    ),
+    ("unable to open database file", "{unopened}"),
     ("is a directory", "is a folder, not a file: name the file in it."),
     ("database or disk is full", "has no room left: free disk space, then repeat the command; nothing was written."),
     ("no space left", "has no room left: free disk space, then repeat the command; nothing was written."),
@@ -52,7 +53,13 @@ _SAYS = (
     ("too many clients", "{crowded}"),
     ("too many connections", "{crowded}"),
     ("connection slots are reserved", "{crowded}"),
-    ("permission denied for", "does not allow that ({said}): are the grants of docs/security.md in place?"),
+    (
+        _AWAY,
+        "is a standby, and had to go on with what its primary wrote: repeat the command, or read from the primary.",
+    ),
+    ("read-only transaction", "{standby}"),
+    ("during recovery", "{standby}"),
+    ("recovery is in progress", "{standby}"),
     ("transaction timeout", "ended this transaction, which took too long; nothing was written: repeat the command."),
     ("terminating connection", _NO_ANSWER),
     ("the database system is", "does not answer yet, or no more: {said}"),
@@ -76,6 +83,12 @@ _SAYS = (
 )
 _EXISTS = ("unique constraint", "append-only: this event exists")
 _CROWDED = "has no connection left: end programs that hold some, or let it have more (max_connections), then repeat it."
+_STANDBY = (
+    "can only be read ({said}): it is a standby, or was set to that. Read from it here, and where you write name the "
+    "primary in database_url."
+)
+_ABSENT = "cannot be opened: is the path right, the folder there and writable? Run: schakel init"
+_SHUT = "cannot be opened by this account: be the user it belongs to, or see who may write the file and its folder."
 _BEFORE = re.compile(r"^connection (failed|is bad): (connection to server .+? failed: )?")
 """What stands before the reason; the database is named already."""
 _NO_DATABASE = re.compile(r'database "(.+?)" does not exist')
@@ -87,15 +100,20 @@ def explain(error: BaseException, database: str) -> SchakelError:
     said = " ".join(str(error).split())
     if is_duplicate(error):
         return Overtaken(f"Somebody else wrote the same a moment ago; look again and decide anew. ({said[:120]})")
-    if getattr(error, "sqlstate", None) in _CROSSED:
+    if getattr(error, "sqlstate", None) in _CROSSED and _AWAY not in said:
         return Overtaken("Another command was writing the same cases at that moment; nothing was written. Repeat it.")
     if isinstance(error, OverflowError) or getattr(error, "sqlstate", None) == _OUT_OF_RANGE:
         said = "A number in the row of a case is beyond all bounds: somebody altered it."
         return HistoryBroken(f"{said} To see where, run: schakel audit verify")
-    return StoreError(f"The database {database} {_meaning(said)}")
+    if getattr(error, "sqlstate", None) == _NOT_ALLOWED or "permission denied for" in said:
+        where, _, _ = _BEFORE.sub("", said).partition(" LINE ")
+        return NotAllowed(f"The database {database} does not allow that ({where[:_MOST]})")
+    if isinstance(error, PermissionError):
+        return StoreError(f"The database {database} {_SHUT}")
+    return StoreError(f"The database {database} {_meaning(said, database)}")
 
 
-def _meaning(said: str) -> str:
+def _meaning(said: str, database: str) -> str:
     if missing := _NO_DATABASE.search(said):
         return f"is not there: create it first ({creation(missing[1])}), then run: schakel init"
     if _NO_TABLE.search(said):
@@ -103,7 +121,21 @@ def _meaning(said: str) -> str:
     said = _BEFORE.sub("", said)
     lower = said.lower()
     meaning = next((meaning for part, meaning in _SAYS if part in lower), "failed: {said}")
-    return meaning.format(said=said[:_MOST], crowded=_CROWDED)
+    said = said[:_MOST]
+    if meaning == "{unopened}":
+        return _SHUT if _is_there(database) else _ABSENT
+    return meaning.format(said=said, crowded=_CROWDED, standby=_STANDBY.format(said=said))
+
+
+def _is_there(path: str) -> bool:
+    """Whether a file is there, as far as can be seen: not to be let into its folder says that too."""
+    try:
+        os.stat(path)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def is_duplicate(error: BaseException) -> bool:

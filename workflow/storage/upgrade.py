@@ -14,6 +14,7 @@ from alembic.config import Config
 from sqlalchemy import URL, Connection, Engine, create_engine, event, pool, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from workflow.errors import NotAllowed
 from workflow.storage import tables
 from workflow.storage.charset import watch_encoding
 from workflow.storage.database import connecting, parse_url, shown_url, too_new
@@ -22,6 +23,7 @@ from workflow.storage.line import PATIENCE_MS, when_free
 
 _ONE_AT_A_TIME = 5_230_417
 """Number of the advisory lock that keeps two upgrades of one PostgreSQL database apart."""
+_OWNER = "run schakel init as the role that owns the tables (schakel_owner in docs/security.md), then its grants"
 
 
 def upgrade(url: str) -> str | None:
@@ -38,7 +40,8 @@ def upgrade(url: str) -> str | None:
         with engine.begin() as connection:
             return _migrate(connection, parsed)
     except (SQLAlchemyError, OSError) as error:
-        raise explain(getattr(error, "orig", None) or error, shown_url(parsed)) from error
+        fault = explain(getattr(error, "orig", None) or error, shown_url(parsed))
+        raise NotAllowed(fault.what, _OWNER) if isinstance(fault, NotAllowed) else fault from error
     finally:
         engine.dispose()
 

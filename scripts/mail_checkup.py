@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 
-from notifications.smtp import OPENING
-from notifications.smtp_url import NoMailbox, mailbox
+from notifications.smtp import OPENING, Connection, Outcome, Phase, Reply
+from notifications.smtp_url import NoMailbox, Server, mailbox
 from scripts.ledger_checkup import Found
 from scripts.output import local
 from scripts.passes import desk_of, mail_server
@@ -20,13 +22,21 @@ SETTLE = 'schakel mail resolve ID --sent --reason "…", or with --resend instea
 """What to do about a letter that may have arrived."""
 _ADDRESSES = ("mail_from", "mail_asr", "mail_keylane", "mail_operations")
 """The settings without which some letters wait."""
+_STEP, _IN_ALL = 5.0, 10.0
+"""Seconds that the mail server gets for one answer, and for all until a letter could be offered."""
+_ENCRYPTION = {"none": "in clear", "implicit": "by TLS", "starttls": "by STARTTLS"}
 
 
 def examine_mail(session: Session) -> Iterator[Found]:
     """Whether letters can go out: the server, the addresses in the settings, and what became of the letters."""
     settings = session.settings
+    is_reached = True
     try:
-        if mail_server(settings) is None:
+        if server := mail_server(settings):
+            refusal = asyncio.run(_opened(server))
+            is_reached = refusal is None
+            yield _usable(server, refusal)
+        else:
             todo = "set smtp_url in schakel.toml, or SCHAKEL_SMTP_URL"
             yield "warn", "There is no mail server: letters wait.", todo
     except UsageError as error:
@@ -36,7 +46,30 @@ def examine_mail(session: Session) -> Iterator[Found]:
         message = f"No address for {', '.join(empty)}: those letters wait."
         yield "warn", message, "set them in schakel.toml"
     yield from _wrong_addresses(settings)
-    yield from _letters(session)
+    yield from _letters(session, is_reached=is_reached)
+
+
+async def _opened(server: Server) -> Reply | None:
+    """Go as far as a letter would, and send none; None: it could be offered now."""
+    connection = Connection(replace(server, timeout=_STEP))
+    try:
+        async with asyncio.timeout(_IN_ALL):
+            return await connection.open()
+    except TimeoutError:
+        return Reply(Outcome.RETRY, Phase.CONNECT, None, f"not ready within {_IN_ALL:g} seconds")
+    finally:
+        await connection.close()
+
+
+def _usable(server: Server, refusal: Reply | None) -> Found:
+    where = f"{server.host} port {server.port}"
+    if refusal is None:
+        login = " and takes our user and password" if server.user else ""
+        return "ok", f"The mail server {where} answers {_ENCRYPTION[server.tls]}{login}.", ""
+    said = " ".join(str(part) for part in (refusal.code, refusal.words) if part)
+    message = f"The mail server {where} would take no letter now: {refusal.phase}: {said}"
+    password = " and smtp_password_file" if server.user else ""
+    return "warn", message, f"see that it runs, and that smtp_url{password} is right; letters wait until then"
 
 
 def _wrong_addresses(settings: Settings) -> Iterator[Found]:
@@ -50,13 +83,13 @@ def _wrong_addresses(settings: Settings) -> Iterator[Found]:
             yield "fail", f"{name} is not usable: {error}.", todo
 
 
-def _letters(session: Session) -> Iterator[Found]:
+def _letters(session: Session, *, is_reached: bool) -> Iterator[Found]:
     with session.database.reading() as store:
         counts, erased = letters.count_unsent(store), erased_by_state(store)
         homeless, last = letters.count_homeless(store), letters.last_attempt_in_vain(store)
     said = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
     yield "ok", f"Letters besides those that were sent: {said}." if said else "No letter waits.", ""
-    if last is not None and last.phase in OPENING and session.settings.smtp_url is not None:
+    if last is not None and last.phase in OPENING and session.settings.smtp_url is not None and is_reached:
         yield _unreached(last)
     if failed := counts.get("failed", 0) - erased.get("failed", 0):
         which = "ID" if failed == 1 else "--failed"

@@ -11,9 +11,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from aiosmtplib import SMTP, SMTPResponse
+from sink import Sink
 
 from loket.poll import Polled
 from notifications.delivery import Delivered
+from notifications.smtp import Connection
 from scripts.passes import Pass, Passes, Sealed
 from scripts.wiring import Session
 from scripts.worker import Worker
@@ -137,16 +140,88 @@ def test_doctor_says_that_letters_wait_for_a_server_that_could_not_be_reached_in
     ready.open("E06")
     before = findings(ready, "mail")
     ready.run("tick")
-
-    (said,) = [found for found in findings(ready, "mail") if "reached" in found["message"]]
+    away = findings(ready, "mail")
     words = ready.ask("mail show 1")["reason"]
+    with Sink() as sink:
+        ready.environ["SCHAKEL_SMTP_URL"] = f"smtp://127.0.0.1:{sink.port}"
+        (said,) = [found for found in findings(ready, "mail") if "reached" in found["message"]]
+        settle(ready, LetterState.SENT)
+        after = findings(ready, "mail")
 
-    assert not any("reached" in found["message"] for found in before)
+    assert not any("reached" in found["message"] for found in (*before, *away, *after))  # nor is it said twice
     assert words.startswith("connect: ")
+    assert any(found["message"].endswith(f"would take no letter now: {words}") for found in away)
     assert said["result"] == "warn"
     assert said["message"].endswith(f"last try, at 2026-04-20 10:00: {words}")
-    settle(ready, LetterState.SENT)
-    assert not any("reached" in found["message"] for found in findings(ready, "mail"))
+
+
+def test_doctor_goes_as_far_as_a_letter_would_and_sends_none(ready: Desk) -> None:
+    ready.environ["SCHAKEL_MAIL_FROM"] = "from@example.com"
+    ready.open("E06")
+    with Sink() as sink:
+        said = {}
+        for scheme in ("smtp", "smtps", "smtp+starttls"):
+            ready.environ["SCHAKEL_SMTP_URL"] = f"{scheme}://127.0.0.1:{sink.port}"
+            said[scheme] = findings(ready, "mail")[0]
+        ready.environ["SCHAKEL_SMTP_URL"] = "smtp://127.0.0.1:1"
+        said["closed"] = findings(ready, "mail")[0]
+
+        where = f"The mail server 127.0.0.1 port {sink.port}"
+        assert said["smtp"] == {
+            "check": "mail",
+            "result": "ok",
+            "message": f"{where} answers in clear.",
+            "todo": "",
+        }
+        assert said["smtps"]["message"].startswith(f"{where} would take no letter now: tls: ")
+        assert said["smtp+starttls"]["message"].startswith(f"{where} would take no letter now: tls: ")
+        assert "would take no letter now: connect: " in said["closed"]["message"]
+        assert {said[name]["result"] for name in ("smtps", "smtp+starttls", "closed")} == {"warn"}
+        assert (sink.steps, sink.letters) == (0, [])
+    assert "see that it runs, and that smtp_url is right" in said["closed"]["todo"]
+
+
+@pytest.mark.parametrize("limit", ["_STEP", "_IN_ALL"])
+def test_a_mail_server_that_says_nothing_does_not_keep_doctor(
+    ready: Desk, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    monkeypatch.setattr(f"scripts.mail_checkup.{limit}", 0.1)
+    ready.environ["SCHAKEL_MAIL_FROM"] = "from@example.com"
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        ready.environ["SCHAKEL_SMTP_URL"] = f"smtp://127.0.0.1:{silent.getsockname()[1]}"
+
+        said = findings(ready, "mail")[0]
+
+    assert (said["result"], said["message"].endswith("within 0.1 seconds")) == ("warn", True), said
+
+
+def test_doctor_shows_nothing_of_the_password_that_a_mail_server_refuses(
+    ready: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def log_in(self: Connection) -> SMTPResponse:
+        return SMTPResponse(535, "no hunter2 for me@example.com")
+
+    async def ready_at_once(_: object) -> SMTPResponse:
+        return SMTPResponse(220, "ready")
+
+    monkeypatch.setattr(Connection, "_log_in", log_in)
+    monkeypatch.setattr(SMTP, "connect", ready_at_once)
+    monkeypatch.setattr(SMTP, "ehlo", ready_at_once)
+    (tmp_path / "password").write_text("hunter2")
+    ready.environ |= {
+        "SCHAKEL_MAIL_FROM": "from@example.com",
+        "SCHAKEL_SMTP_URL": "smtps://me@mail.example",
+        "SCHAKEL_SMTP_PASSWORD_FILE": str(tmp_path / "password"),
+    }
+
+    said = findings(ready, "mail")[0]
+
+    assert said["message"].endswith(
+        "mail.example port 465 would take no letter now: login: 535 no ••• for m•••@example.com"
+    )
+    assert "smtp_password_file" in said["todo"]
 
 
 @pytest.mark.parametrize(

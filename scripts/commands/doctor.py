@@ -114,6 +114,7 @@ def _actor(session: Session) -> Iterator[Found]:
 
 
 def _settings(session: Session) -> Iterator[Found]:
+    from scripts.places_checkup import examine_places
     from scripts.settings import Settings, settings_file, unknown_variables
     from workflow.errors import nearest
 
@@ -121,6 +122,7 @@ def _settings(session: Session) -> Iterator[Found]:
     language = session.settings.language
     where = str(path) if path.exists() else "no file: the defaults and the environment"
     yield "ok", f"{where}; problem messages in '{language}'.", ""
+    yield from examine_places(session)
     for name in unknown_variables(session.environ):
         known = [f"SCHAKEL_{field.upper()}" for field in Settings.model_fields]
         message = f"{name} is set, but no setting is called so.{nearest(name, known)}"

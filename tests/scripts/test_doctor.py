@@ -332,6 +332,47 @@ def test_doctor_names_a_log_that_a_reader_keeps_from_shrinking(ready: Desk, monk
     assert f"lsof {path}" in warned["todo"]
 
 
+def test_doctor_names_each_place_that_is_another_one_from_another_folder(
+    ready: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert len(findings(ready, "settings")) == 1
+    monkeypatch.chdir(tmp_path)
+    database = Path(ready.environ["SCHAKEL_DATABASE_URL"].removeprefix("sqlite:///"))
+    (tmp_path / "password").write_text("hunter2")
+    ready.environ |= {
+        "SCHAKEL_SETTINGS": "home/schakel.toml",
+        "SCHAKEL_DATABASE_URL": f"sqlite:///{database.name}",
+        "SCHAKEL_SIGNING_KEY": "home/signing.key",
+        "SCHAKEL_CHECKPOINT_FILE": "~/checkpoints",
+        "SCHAKEL_SMTP_PASSWORD_FILE": "password",
+    }
+
+    _, *warned = findings(ready, "settings", code=1)  # that there is no folder called ~ is said elsewhere
+
+    places = {
+        "SCHAKEL_SETTINGS": "home/schakel.toml",
+        "database_url": database.name,
+        "signing_key": "home/signing.key",
+        "checkpoint_file": "~/checkpoints",
+        "smtp_password_file": "password",
+    }
+    assert {found["result"] for found in warned} == {"warn"}
+    assert [found["message"] for found in warned] == [
+        f"{name} is no full path: from this folder it means {tmp_path / path}, from another something else."
+        for name, path in places.items()
+    ]
+    assert [found["todo"] for found in warned] == [
+        "write its full path there",
+        *(f"write its full path in schakel.toml, or in SCHAKEL_{name.upper()}" for name in list(places)[1:]),
+    ]
+
+
+def test_a_server_s_url_is_no_place(ready: Desk, postgres_url: str) -> None:
+    ready.environ["SCHAKEL_DATABASE_URL"] = postgres_url
+
+    assert len(findings(ready, "settings")) == 1
+
+
 @pytest.mark.parametrize("url", ["nonsense", "mysql://x/y", "postgresql://a@h:port/db"])
 def test_a_wrong_url_of_the_database_is_a_wrong_setting_and_does_not_end_doctor(ready: Desk, url: str) -> None:
     ready.environ["SCHAKEL_DATABASE_URL"] = url

@@ -6,8 +6,11 @@ import errno
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from datetime import datetime, timedelta
 from ipaddress import ip_address
+from threading import Lock, Thread
+from time import monotonic
 
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import GaugeMetricFamily
@@ -23,6 +26,8 @@ from workflow.storage.store import Store
 
 KEPT_FOR = timedelta(minutes=1)
 """How long the count of all cases is used again: it is the one thing here that reads an index from end to end."""
+_PATIENCE = 4.0
+"""Seconds that a scrape waits for the database; Prometheus gives up after ten, and then learns nothing at all."""
 _NAME = re.compile(r"[\w.-]*[^\W\d][\w.-]*")
 """What can be the name of a machine: digits and points alone are an address, or none."""
 Gauge = GaugeMetricFamily
@@ -33,6 +38,7 @@ class Watch(Collector):
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._turn = Lock()
         self._counted: tuple[datetime, Mapping[str, int]] | None = None
 
     def describe(self) -> Iterator[Gauge]:
@@ -41,14 +47,41 @@ class Watch(Collector):
 
     def collect(self) -> Iterator[Gauge]:
         """The gauges of this moment."""
+        found = self._look_in_time()
+        yield Gauge("schakel_up", "Whether the database could be read.", value=float(bool(found)))
+        yield from found
+
+    def _look_in_time(self) -> list[Gauge]:
+        """What there is to tell; nothing when the database keeps silent, to this scrape or still to an earlier one.
+
+        Whoever waits for a server that hangs cannot be ended: he is left to wait, and nobody begins beside him.
+        """
+        until = monotonic() + _PATIENCE
+        if not self._turn.acquire(timeout=_PATIENCE):
+            return []
+        answer: Future[list[Gauge]] = Future()
+
+        def look() -> None:
+            try:
+                answer.set_result(self._look())
+            except Exception as error:  # noqa: BLE001  (it is raised where it is waited for)
+                answer.set_exception(error)
+            finally:
+                self._turn.release()
+
+        Thread(target=look, daemon=True).start()
+        try:
+            return answer.result(max(0.0, until - monotonic()))
+        except TimeoutError:
+            return []
+
+    def _look(self) -> list[Gauge]:
         try:
             now = self._session.clock.now()
             with self._session.database.reading() as store:
-                found = list(self._read(store, now))
+                return list(self._read(store, now))
         except SchakelError:
-            found = []
-        yield Gauge("schakel_up", "Whether the database could be read.", value=float(bool(found)))
-        yield from found
+            return []
 
     def _read(self, store: Store, now: datetime) -> Iterator[Gauge]:
         definition = self._session.definition

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import errno
 import json
+import os
+import signal
 import socket
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 from employers import bring
 from prometheus_client.parser import text_string_to_metric_families
@@ -125,6 +129,43 @@ def test_a_database_that_is_away_is_told_and_the_next_scrape_sees_it_back(at: De
 
     assert gone == {("schakel_up", ""): 0.0}
     assert back["schakel_up", ""] == 1
+
+
+def test_a_server_that_hangs_is_told_before_prometheus_gives_up(
+    at: Desk, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at.environ["SCHAKEL_DATABASE_URL"] = postgres_url
+    with scraped(at) as ask, psycopg.connect(postgres_url, autocommit=True) as connection:
+        before = ask()
+        ours = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'schakel'"
+        pids = [pid for (pid,) in connection.execute(ours)]
+        monkeypatch.setattr("scripts.metrics._PATIENCE", 0.3)
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            hung = [ask(), ask()]  # the second finds the first still waiting
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+        monkeypatch.setattr("scripts.metrics._PATIENCE", 30)
+        after = ask()
+
+    assert (len(pids), before["schakel_up", ""], after["schakel_up", ""]) == (1, 1, 1)
+    assert hung == [{("schakel_up", ""): 0.0}] * 2
+
+
+def test_what_nobody_foresaw_is_not_taken_for_a_database_that_is_away(
+    at: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError
+
+    with scraped(at) as ask, monkeypatch.context() as patched:
+        patched.setattr("scripts.metrics.counting.oldest_timer", fail)
+        with pytest.raises(urllib.error.HTTPError, match="500"):
+            ask()
+        patched.undo()
+        assert ask()["schakel_up", ""] == 1
 
 
 def test_no_personal_value_is_in_it(at: Desk, engine: Engine) -> None:

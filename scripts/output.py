@@ -165,14 +165,32 @@ class Column:
     folds: bool = False
 
 
-def table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> list[str]:
-    """The lines of an aligned table that fits the terminal; nothing is padded at the end of a line."""
+def table(
+    columns: Sequence[Column], rows: Iterable[Sequence[str]], *, indent: str = "", titled: bool = True
+) -> list[str]:
+    """The lines of an aligned table that fits the terminal; nothing is padded at the end of a line.
+
+    Where not even the least widths fit, each row becomes a block of its own, of a line for each cell.
+    """
     cells = [[plain(cell) for cell in row] for row in rows]
-    widths = [max([width(column.title), *(width(row[index]) for row in cells)]) for index, column in enumerate(columns)]
-    _shrink(widths, [column.least for column in columns], terminal_width() - len(GAP) * (len(columns) - 1))
     titles = [column.title for column in columns]
+    widths = [max([width(title), *(width(row[index]) for row in cells)]) for index, title in enumerate(titles)]
+    room, gaps = terminal_width() - len(indent), len(GAP) * (len(columns) - 1)
+    _shrink(widths, [column.least for column in columns], room - gaps)
+    if sum(widths) > room - gaps:
+        return [f"{indent}{line}".rstrip() for row in cells for line in _block(titles, row, room)]
     folds = [column.folds for column in columns]
-    return [line for row in [titles, *cells] for line in _row_lines(row, widths, folds)]
+    shown = [titles, *cells] if titled else cells
+    return [f"{indent}{line}" for row in shown for line in _row_lines(row, widths, folds)]
+
+
+def _block(titles: Sequence[str], cells: Sequence[str], room: int) -> Iterator[str]:
+    """A row as lines of a title and a cell, those without a value left out, and an empty line after them."""
+    left = max(map(width, titles)) + len(GAP)
+    for title, cell in zip(titles, cells, strict=True):
+        for number, line in enumerate(textwrap.wrap(cell, room - left, break_on_hyphens=False)):
+            yield pad("" if number else title, left) + line
+    yield ""
 
 
 def _shrink(widths: list[int], least: Sequence[int | None], room: int) -> None:

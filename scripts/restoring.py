@@ -64,8 +64,8 @@ def _tell_people(session: Session, restore: Restore, altered: dict[str, None]) -
         if not count:
             said = "Reminders that are due by now, and may have gone out, are held:"
             click.echo(wrapped(said, "  ", first=f"{marks().warning} "))
-        for line in table(_COLUMNS, page)[bool(count) :]:
-            click.echo(f"  {line}")
+        for line in table(_COLUMNS, page, indent="  ", titled=not count):
+            click.echo(line)
         count += len(page)
     for case in altered:
         said = f"{case} cannot be read, for somebody altered it; its history does not say what became of its letters,"

@@ -21,11 +21,11 @@ from workflow.storage.letters import OutboxRow
 _COLUMNS = (
     Column("ID"),
     Column("CASE"),
-    Column("LETTER", least=14),
-    Column("TO", least=10),
+    Column("LETTER", least=12),
+    Column("TO", least=8),
     Column("STATE"),
     Column("TRIES"),
-    Column("SUBJECT OR REASON", least=16),
+    Column("SUBJECT OR REASON", least=12),
 )
 
 

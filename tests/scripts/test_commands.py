@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.output import width
 from tests.scripts.desk import GOOD, SAMPLE, Desk
 
 Write = Callable[[str, str | bytes], Path]
@@ -220,6 +221,20 @@ def test_a_hold_is_shown_and_ended(desk: Desk) -> None:
     assert held["held_until"] == "2026-05-04"
     assert "On hold  until 2026-05-04" in desk.run("show E06").stdout
     assert desk.ask("resume E06")["held_until"] is None
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80])
+@pytest.mark.parametrize("words", ["list", "mail list", "forecast --days 40", "doctor --after-restore"])
+def test_what_is_listed_is_no_wider_than_the_terminal_and_names_each_case_in_full(
+    desk: Desk, words: str, columns: int
+) -> None:
+    cases = {str(desk.open(f"E0{number}")) for number in (6, 7)}
+    desk.clock.moment += timedelta(days=10)  # so that a reminder is due, and held
+
+    said = desk.run(words, COLUMNS=str(columns)).stdout
+
+    assert max(map(width, said.splitlines())) <= columns
+    assert cases <= set(re.findall(r"K-\w{4}-\w{4}", said))
 
 
 def test_who_is_late_is_seen_in_the_list(desk: Desk) -> None:

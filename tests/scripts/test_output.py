@@ -35,3 +35,29 @@ def test_a_table_that_fits_is_not_clipped(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("COLUMNS", "80")
 
     assert table((Column("A", least=2), Column("B")), [("long enough", "x")]) == ["A            B", "long enough  x"]
+
+
+def test_where_not_even_the_least_widths_fit_each_row_is_a_block_that_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    shape = (Column("WHEN"), Column("CASE"), Column("WHY", least=16, folds=True), Column("NOTE"))
+    rows = [("2026-04-20 10:00", "K-P601-DG55", "waits for an address of the applicant", ""), ("now", "K-1", "x", "y")]
+
+    for titled in (True, False):  # a block says its titles itself
+        assert table(shape, rows, indent="  ", titled=titled) == [
+            "  WHEN  2026-04-20 10:00",
+            "  CASE  K-P601-DG55",
+            "  WHY   waits for an address of the",
+            "        applicant",
+            "",
+            "  WHEN  now",
+            "  CASE  K-1",
+            "  WHY   x",
+            "  NOTE  y",
+            "",
+        ]
+
+
+def test_the_titles_of_a_table_that_goes_on_are_not_said_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+
+    assert table((Column("A"), Column("B")), [("1", "x" * 33)], indent=" ", titled=False) == [f" 1  {'x' * 33}"]

@@ -15,6 +15,8 @@ NUMERIC = "\x00"
 """Stands before the text of a cell that was a number in a workbook; no text file can hold it."""
 FAILED = NUMERIC + "#"
 """Stands before the text of a cell that was an error in a workbook, such as '#N/A'; no number begins like that."""
+UNCOMPUTED = FAILED
+"""Stands for a cell with a formula whose result is not in the workbook: an error that nobody can name."""
 ERRORS = frozenset(
     {
         *("#N/A", "#VALUE!", "#REF!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!"),

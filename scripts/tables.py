@@ -15,7 +15,17 @@ from pathlib import Path
 
 from scripts.kinds import is_workbook, refuse_other_kinds
 from scripts.reading import open_file
-from scripts.records import ERRORS, FAILED, MOST_ABOVE, NUMERIC, find_encoding, find_separator, header_name, read_csv
+from scripts.records import (
+    ERRORS,
+    FAILED,
+    MOST_ABOVE,
+    NUMERIC,
+    UNCOMPUTED,
+    find_encoding,
+    find_separator,
+    header_name,
+    read_csv,
+)
 from workflow.errors import UsageError
 
 MOST_BYTES = 100_000_000
@@ -113,6 +123,13 @@ class Sheet:
         return Line(number, named, self._fault(number, raw, named[self.columns.identity]))
 
     def _fault(self, number: int, raw: dict[str, str], identity: str) -> str | None:
+        if unsaved := [name for name, cell in raw.items() if cell == UNCOMPUTED]:
+            one = len(unsaved) == 1
+            held = "holds a formula whose result is" if one else "hold formulas whose results are"
+            return (
+                f"Line {number}: {' and '.join(unsaved)} {held} not in this file. "
+                f"Open it in Excel and save it there, or type the value{'s' * (not one)}."
+            )
         if failed := [f"{name} holds {_text(cell)}" for name, cell in raw.items() if _is_error(cell)]:
             return (
                 f"Line {number}: {' and '.join(failed)}, an error of the spreadsheet. "

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import warnings
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
-from python_calamine import CalamineError, CalamineWorkbook, SheetMetadata, SheetTypeEnum, SheetVisibleEnum
+from python_calamine import (
+    CalamineError,
+    CalamineSheet,
+    CalamineWorkbook,
+    SheetMetadata,
+    SheetTypeEnum,
+    SheetVisibleEnum,
+)
 
-from scripts.records import FAILED, NUMERIC
+from scripts.faulty_cells import faulty_cells
+from scripts.records import NUMERIC
 from workflow.errors import UsageError
 
 MOST_UNPACKED = 1_000_000_000
-_ERROR_TYPES = (b'"e"', b"'e'")
-"""How the type of an error cell is written."""
-_CHUNK = 1 << 20
-_UNREADABLE = (
-    *(zipfile.BadZipFile, zlib.error, EOFError, SyntaxError, RuntimeError),
-    *(ValueError, KeyError, TypeError, AttributeError, IndexError),
-)
-"""What openpyxl makes of a workbook that is not as it should be."""
 Cell = int | float | str | bool | time | date | datetime | timedelta
 
 
@@ -34,16 +32,31 @@ def read_workbook(path: Path) -> Iterator[tuple[int, Sequence[str]]]:
         if not workbook.sheet_names:
             raise UsageError(f"{path} has no sheets.")
         sheet = workbook.get_sheet_by_index(0)
-        left = sheet.start[1] if sheet.start else 0
-        errors = _error_cells(path, workbook.sheet_names[0])
-        for number, cells in enumerate(sheet.iter_rows(), start=1):  # the empty rows above come along
-            texts = [cell_text(cell) for cell in cells]
-            for column, error in errors.get(number, {}).items():
-                texts[column - left] = FAILED + error
+        for number, texts in _rows(sheet, faulty_cells(path, workbook.sheet_names[0])):
             if any(text.strip() for text in texts):
                 yield number, texts
     except CalamineError as error:
         raise UsageError(f"{path} is not a workbook that can be read: {error}.") from None
+
+
+def _rows(sheet: CalamineSheet, faulty: Mapping[int, Mapping[int, str]]) -> Iterator[tuple[int, list[str]]]:
+    """Every row with its number, also those of which calamine shows nothing because all they hold is faulty."""
+    start = sheet.start[1] if sheet.start else 0
+    left = min([start, *(column for cells in faulty.values() for column in cells)])
+    number = 0
+    for number, cells in enumerate(sheet.iter_rows(), start=1):  # the empty rows above come along
+        texts = [""] * (start - left) + [cell_text(cell) for cell in cells]
+        yield number, _with_faulty(texts, left, faulty.get(number, {}))
+    for beyond in sorted(row for row in faulty if row > number):
+        yield beyond, _with_faulty([], left, faulty[beyond])
+
+
+def _with_faulty(texts: list[str], left: int, faulty: Mapping[int, str]) -> list[str]:
+    """A row that begins in column `left`, with what its faulty cells show."""
+    for column, shown in faulty.items():
+        texts += [""] * (column - left + 1 - len(texts))
+        texts[column - left] = shown
+    return texts
 
 
 def sheets_with_rows(path: Path) -> tuple[str, ...]:
@@ -78,47 +91,6 @@ def cell_text(cell: Cell) -> str:
     if isinstance(cell, (datetime, date, time)):
         return cell.isoformat()
     return str(cell)
-
-
-def _error_cells(path: Path, sheet: str) -> Mapping[int, Mapping[int, str]]:
-    """The cells that hold an error such as #N/A, by row (from 1) and column (from 0): calamine shows them as empty."""
-    try:
-        if not _may_hold_errors(path):
-            return {}
-        from openpyxl import load_workbook
-
-        found: dict[int, dict[int, str]] = {}
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of extensions that it passes by
-            book = load_workbook(path, read_only=True, data_only=True)
-            try:
-                cells = book[sheet]
-                cells.reset_dimensions()
-                for number, row in enumerate(cells.iter_rows(), start=1):
-                    if failed := {place: str(cell.value) for place, cell in enumerate(row) if cell.data_type == "e"}:
-                        found[number] = failed
-            finally:
-                book.close()
-    except _UNREADABLE:
-        raise UsageError(
-            f"{path} holds cells with an error such as #N/A that cannot be located. Correct them, or save it as a CSV."
-        ) from None
-    return found
-
-
-def _may_hold_errors(path: Path) -> bool:
-    """Whether a cell may be an error; most files hold none, and need no second reading."""
-    with zipfile.ZipFile(path) as archive:
-        for entry in archive.infolist():
-            if entry.filename.lower().endswith(".xml"):
-                with archive.open(entry) as file:
-                    before = b""  # it may stand across two chunks
-                    while chunk := file.read(_CHUNK):
-                        before += chunk
-                        if any(written in before for written in _ERROR_TYPES):
-                            return True
-                        before = before[-2:]
-    return False
 
 
 def _refuse_bomb(path: Path) -> None:

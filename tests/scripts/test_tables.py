@@ -21,6 +21,23 @@ COLUMNS = Columns(
 Write = Callable[[str, str | bytes], Path]
 
 
+HEADER = (
+    '<row r="1"><c r="B1" t="inlineStr"><is><t>case_id</t></is></c>'
+    '<c r="C1" t="inlineStr"><is><t>naam</t></is></c></row>'
+)
+E2 = HEADER.replace("case_id", "E2").replace("naam", "b").replace('1"', '3"')
+
+
+def save(path: Path, *rows: str) -> None:
+    """A workbook whose sheet has these rows, as another program might write them."""
+    openpyxl.Workbook().save(path.with_suffix(".empty"))
+    spaces = 'xmlns="{0}" xmlns:x="{0}"'.format("http://schemas.openxmlformats.org/spreadsheetml/2006/main")
+    sheet = f"<worksheet {spaces}><sheetData>{''.join(rows)}</sheetData></worksheet>"
+    with zipfile.ZipFile(path.with_suffix(".empty")) as empty, zipfile.ZipFile(path, "w") as made:
+        for name in empty.namelist():
+            made.writestr(name, sheet if "sheet1" in name else empty.read(name))
+
+
 def cells(path: Path) -> list[tuple[int, dict[str, str], str | None]]:
     return [(line.number, line.cells, line.fault) for line in look_through(str(path), COLUMNS).lines()]
 
@@ -279,7 +296,7 @@ def test_an_error_is_found_wherever_the_pieces_end_in_which_a_workbook_is_looked
     for row in (["case_id", "naam"], ["E1", "#N/A"]):
         book.active.append(row)
     book.save(path)
-    monkeypatch.setattr("scripts.workbook._CHUNK", size)
+    monkeypatch.setattr("scripts.faulty_cells._CHUNK", size)
 
     assert "naam holds #N/A" in str(cells(path)[0][2])
 
@@ -296,6 +313,55 @@ def test_an_error_on_another_sheet_is_no_fault_of_this_one(tmp_path: Path) -> No
     assert cells(path) == [(2, {"case_id": "E1", "naam": "a"}, None)]
 
 
+@pytest.mark.parametrize("written", ["<v/>", "<v />", "<v></v>", "", "\n "])
+@pytest.mark.parametrize("formula", ["<f>X1</f>", '<f t="shared" si="0"/>', "<x:f>X1</x:f>"])
+def test_a_formula_without_a_result_is_a_fault_and_never_empty(tmp_path: Path, formula: str, written: str) -> None:
+    path = tmp_path / "in.xlsx"
+    cell = f'<c r="C2">{formula}{written}</c>'
+    save(path, HEADER, f'<row r="2"><c r="B2" t="inlineStr"><is><t>E1</t></is></c>{cell}</row>', E2)
+
+    first, second = cells(path)
+
+    said = "Line 2: naam holds a formula whose result is not in this file. Open it in Excel and save it there, or type "
+    assert (first[0], first[1]["case_id"], first[2]) == (2, "E1", f"{said}the value.")
+    assert second == (3, {"case_id": "E2", "naam": "b"}, None)
+
+
+@pytest.mark.parametrize("size", [1, 3, 1 << 20])
+def test_a_formula_with_a_result_is_no_fault_also_when_its_result_is_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    path = tmp_path / "in.xlsx"
+    known = '<c r="B2" t="str"><f>A1</f><v>E1</v></c><c r="C2" t="str"><f>X1</f><v></v></c>'
+    save(
+        path, HEADER, f'<row r="2">{known}</row>', '<row r="3"><c r="B3"><f>6+1</f><v>7</v></c><c r="C3" s="0"/></row>'
+    )
+    monkeypatch.setattr("scripts.faulty_cells._CHUNK", size)
+
+    assert cells(path) == [(2, {"case_id": "E1", "naam": ""}, None), (3, {"case_id": "7", "naam": ""}, None)]
+
+
+def test_a_row_of_formulas_without_results_is_not_lost_below_or_beside_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "in.xlsx"
+    save(path, HEADER, E2, '<row r="9"><c r="A9"><f>Z1</f></c><c r="B9"><f>Z2</f></c><c r="C9"><f>Z3</f></c></row>')
+
+    first, second = cells(path)
+
+    assert first[2] is None
+    assert (second[0], second[1]["case_id"]) == (9, "")
+    assert "Line 9: case_id and naam hold formulas whose results are not in this file." in str(second[2])
+
+
+def test_what_openpyxl_writes_for_a_formula_is_a_fault(tmp_path: Path) -> None:
+    path = tmp_path / "in.xlsx"
+    book = openpyxl.Workbook()
+    for row in (["case_id", "naam"], ["E1", '="a"&"b"']):
+        book.active.append(row)
+    book.save(path)
+
+    assert "naam holds a formula whose result is not in this file" in str(cells(path)[0][2])
+
+
 def test_errors_that_cannot_be_located_refuse_the_workbook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "in.xlsx"
     book = openpyxl.Workbook()
@@ -304,11 +370,11 @@ def test_errors_that_cannot_be_located_refuse_the_workbook(tmp_path: Path, monke
     book.save(path)
 
     def fails(*_: object, **__: object) -> None:
-        raise KeyError("xl/styles.xml")
+        raise KeyError("r")
 
-    monkeypatch.setattr("openpyxl.load_workbook", fails)
+    monkeypatch.setattr("scripts.faulty_cells.iterparse", fails)
 
-    with pytest.raises(UsageError, match="an error such as #N/A that cannot be located"):
+    with pytest.raises(UsageError, match="an error such as #N/A, or formulas without a result, that cannot be located"):
         look_through(str(path), COLUMNS)
 
 

@@ -7,11 +7,13 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from workflow.answers import Case, Moved
+from workflow.arguments import check_whole
 from workflow.commands import check_version
 from workflow.encoding import compact_json
 from workflow.errors import Conflict
 from workflow.events import canonical_bytes
 from workflow.storage.store import Store
+from workflow.text import check_key
 from workflow.work import Work
 
 
@@ -26,7 +28,9 @@ class Attempt:
 
     @classmethod
     def of(cls, key: str | None, expect_version: int | None, *asked: Any) -> Attempt:
-        """An attempt at what `asked` says (JSON values)."""
+        """An attempt at what `asked` says (JSON values). Raises UsageError: the key or the version is none."""
+        check_key(key)
+        check_whole("expect_version", expect_version)
         command = hashlib.sha256(canonical_bytes(list(asked))).hexdigest() if key is not None else ""
         return cls(key, command, expect_version)
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from workflow import commands, finding
 from workflow.answers import Case, Moved, Opened, Recorded, Replayed, Row, RowResult, RulesOf, Step, Summary, View, Why
+from workflow.arguments import check_day
 from workflow.attempt import Attempt
 from workflow.batch import Batch
 from workflow.calendar import WorkingDays
@@ -23,7 +24,7 @@ from workflow.judgement import open_problems, problems_after, verdicts
 from workflow.storage import Database
 from workflow.storage.listing import Filter, list_cases
 from workflow.storage.store import Store
-from workflow.text import check_name, check_reference, check_text
+from workflow.text import check_reference, check_text
 from workflow.views import steps_of, summary_of, view_of
 from workflow.work import Rules, Work
 
@@ -112,7 +113,6 @@ class Engine:
         accepted = finding.known_codes(self.definition, accept)
         finding.known_trigger(self.definition, trigger)
         check_text("reason", reason)
-        check_name("key", key)
         attempt = Attempt.of(key, expect_version, trigger, parsed, sorted(accepted), accept_warnings, reason)
 
         def decide(work: Work) -> Moved:
@@ -150,6 +150,7 @@ class Engine:
     def hold(self, case: str, until: date, reason: str, *, origin: Origin | None = None) -> Case:
         """Stop the clock until 00:00 Amsterdam of `until`. Raises UsageError (not after today), NoSuchCase, Refused."""
         check_text("reason", reason)
+        check_day("until", until)
         commands.check_hold(until, local_day(self.clock.now()))
 
         def decide(work: Work) -> Case:

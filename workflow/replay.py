@@ -7,6 +7,7 @@ from datetime import datetime
 from itertools import chain
 
 from workflow.answers import Case, Replayed, RulesOf, Ruling
+from workflow.arguments import check_moment, check_whole
 from workflow.clock import AMSTERDAM
 from workflow.errors import UsageError
 from workflow.events import Event
@@ -26,8 +27,12 @@ def replay(
 ) -> Replayed:
     """The case after event `seq`, or at a moment; without either at the end of its history.
 
-    Raises NoSuchCase; UsageError: there was no such event yet, or the case did not exist then; HistoryBroken.
+    Raises NoSuchCase; UsageError: there was no such event yet, the case did not exist then, or what was given is of
+    another kind; HistoryBroken.
     """
+    check_moment("at", at)
+    check_whole("seq", seq)
+    asked = _rules_of(by)
     case_id, stored = find_case(store, case)
     rulebook = Rulebook(Evidence(store).definitions(), rules.definition)
     with readable(stored.reference):
@@ -36,9 +41,9 @@ def replay(
         part = [pair for pair in told if (seq is None or pair[0].seq <= seq) and (at is None or pair[0].at <= at)]
         _check_moment(stored, told, part, seq)
         rulings: Iterable[Ruling] = ()
-        if by is RulesOf.THEN:
+        if asked is RulesOf.THEN:
             rulings = rulings_then(rulebook.forms, (event for event, _ in part))
-        elif by is RulesOf.NOW:
+        elif asked is RulesOf.NOW:
             rulings = rulings_now(rules, part)
         openings = chain.from_iterable(Evidence(store, case_id).openings())
         return Replayed(
@@ -49,6 +54,14 @@ def replay(
             rulings=tuple(rulings),
             known=stored.facts,
         )
+
+
+def _rules_of(by: RulesOf | None) -> RulesOf | None:
+    """Which rules were asked for, also by their word. Raises UsageError."""
+    try:
+        return None if by is None else RulesOf(by)
+    except ValueError:
+        raise UsageError(f"by must be one of {', '.join(RulesOf)}.") from None
 
 
 def _fold(rulebook: Rulebook, told: list[tuple[Event, Values]]) -> Case:

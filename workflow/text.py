@@ -34,6 +34,13 @@ def check_name(field: str, text: str | None) -> None:
         raise UsageError(f"{field} is {size} bytes long; at most {MAX_BYTES} are kept. Give a shorter one.")
 
 
+def check_key(text: str | None) -> None:
+    """The key of a command. Raises UsageError: as `check_name`, or it is blank, which is no key of anything."""
+    check_name("key", text)
+    if text is not None and not text.strip():
+        raise UsageError("key is empty; leave it out, or give one that no other command has.")
+
+
 def is_storable(text: str) -> bool:
     """Whether a database can hold it at all: no lone surrogates, no NUL."""
     return "\0" not in text and (text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text))

@@ -176,6 +176,13 @@ def test_a_key_used_twice_moves_once_and_not_for_something_else(desk: Desk) -> N
     assert desk.ask("advance E06 withdraw --reason x --key k1", code=7)["error"] == "conflict"
 
 
+@pytest.mark.parametrize("key", ["''", "' '"])
+def test_a_key_that_is_blank_is_none(desk: Desk, key: str) -> None:
+    desk.open("E06")
+
+    assert desk.ask(f"advance E06 register --key {key}", code=2)["message"].startswith("key is empty; leave it out")
+
+
 def test_json_may_stand_before_the_command(desk: Desk) -> None:
     assert json.loads(desk.run("--json list").stdout) == []
 

@@ -144,6 +144,10 @@ def test_the_table_is_heard_before_the_validators(engine: Engine) -> None:
         {"reason": "a\x00b"},
         {"key": "a\x00b"},
         {"key": "\ud800"},
+        {"key": ""},
+        {"key": " \t"},
+        {"expect_version": "1"},
+        {"expect_version": True},
     ],
     ids=repr,
 )

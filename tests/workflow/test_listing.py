@@ -91,6 +91,9 @@ def test_a_name_is_found_however_its_accents_were_typed(engine: Engine, named: s
         ({"state": "registred"}, "There is no state 'registred'. Did you mean 'registered'?"),
         ({"holder": "operations"}, "There is no holder 'operations'. There are: applicant, asr, keylane."),
         ({"limit": 0}, "--limit 0 lists nothing; give 1 or more."),
+        ({"limit": 1.5}, "limit must be a whole number, not float."),
+        ({"limit": 2**63}, "limit is too large a number."),
+        ({"search": 5}, "search must be text, not int."),
     ],
 )
 def test_what_cannot_be_listed_is_a_usage_error(engine: Engine, options: dict[str, object], words: str) -> None:

@@ -374,6 +374,24 @@ UNDONE: dict[str, tuple[type[SchakelError], str, Act, str]] = {
         hold("2028-04-22"),
         "--until 2028-04-22 is more than two years ahead; take an earlier day and look again then.",
     ),
+    "hold until a moment": (
+        UsageError,
+        "rights_pending",
+        lambda engine, case: engine.hold(case, engine.clock.now(), "wacht"),
+        "until must be a date, not a datetime.",
+    ),
+    "hold until a text": (
+        UsageError,
+        "rights_pending",
+        lambda engine, case: engine.hold(case, "2026-04-24", "wacht"),
+        "until must be a date, not str.",
+    ),
+    "blank key": (
+        UsageError,
+        "rights_pending",
+        advance(key=" "),
+        "key is empty; leave it out, or give one that no other command has.",
+    ),
     "no such event": (
         UsageError,
         "registered",

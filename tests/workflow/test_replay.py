@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -21,7 +21,7 @@ from looking import bare, count, events_of, largest
 from tampering import put, run
 
 from states import EMPLOYER_COUPLING
-from workflow import Engine, Origin, Refused
+from workflow import Engine, Origin, Refused, UsageError
 from workflow.answers import Answer, Case, RulesOf
 from workflow.clock import SetClock, local_day
 from workflow.erasure import Wish, erase
@@ -410,3 +410,35 @@ def test_a_move_on_a_day_that_no_calendar_has_is_said_to_be_altered(sqlite_engin
 
     with pytest.raises(HistoryBroken, match=f"{case}.*audit verify"):
         sqlite_engine.replay(case, by=RulesOf.NOW)
+
+
+ZONED = "at must be a datetime with its time zone, such as UTC, not"
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"at": datetime(2030, 1, 1)}, f"{ZONED} a datetime without one"),  # noqa: DTZ001
+        ({"at": date(2030, 1, 1)}, f"{ZONED} date"),
+        ({"at": "2030-01-01"}, f"{ZONED} str"),
+        ({"seq": "1"}, "seq must be a whole number, not str"),
+        ({"seq": 1.0}, "seq must be a whole number, not float"),
+        ({"seq": True}, "seq must be a whole number, not bool"),
+        ({"seq": 2**63}, "seq is too large a number"),
+        ({"by": "old"}, "by must be one of then, now"),
+    ],
+    ids=str,
+)
+def test_what_no_case_can_be_replayed_by_is_the_callers_fault_and_not_the_historys(
+    engine: Engine, asked: dict[str, Any], said: str
+) -> None:
+    case = bring(engine, "registered")
+
+    with pytest.raises(UsageError, match=f"^{said}.$"):
+        engine.replay(case, **asked)
+
+
+def test_the_rules_to_replay_by_may_be_given_by_their_word(engine: Engine) -> None:
+    case = bring(engine, "registered")
+
+    assert engine.replay(case, by="now").rulings == engine.replay(case, by=RulesOf.NOW).rulings != ()  # type: ignore[arg-type]

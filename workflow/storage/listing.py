@@ -12,6 +12,7 @@ from operator import attrgetter
 from sqlalchemy import Executable, Select, exists, false, func, literal, or_, select, tuple_
 
 from workflow.answers import Case
+from workflow.arguments import check_whole, check_words
 from workflow.definition import Definition
 from workflow.errors import UsageError, check_known
 from workflow.storage.store import Store, Unread
@@ -48,6 +49,8 @@ class Filter:
             check_known("state", state, names)
         if holder is not None:
             check_known("holder", holder, holders)
+        check_words("search", search)
+        check_whole("limit", limit)
         if limit is not None and limit < 1:
             raise UsageError(f"--limit {limit} lists nothing; give 1 or more.")
         chosen = tuple(

@@ -1,0 +1,45 @@
+"""What a Python caller gives as a moment, a day or a number: a wrong kind is said so, before anything is read."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from workflow.errors import UsageError
+
+_LARGEST = 2**63 - 1
+"""What a database can hold."""
+
+
+def check_moment(name: str, given: object) -> None:
+    """Raises UsageError: it is no datetime that says its zone."""
+    if given is not None and not (isinstance(given, datetime) and given.utcoffset() is not None):
+        raise UsageError(f"{name} must be a datetime with its time zone, such as UTC, not {_kind(given)}.")
+
+
+def check_day(name: str, given: object) -> None:
+    """Raises UsageError: it is no date, or a datetime, of which nobody knows in which zone its day is meant."""
+    if isinstance(given, datetime) or not isinstance(given, date):
+        raise UsageError(f"{name} must be a date, not {_kind(given)}.")
+
+
+def check_whole(name: str, given: object) -> None:
+    """Raises UsageError: it is no whole number, or none that a database can hold."""
+    if given is None:
+        return
+    if not isinstance(given, int) or isinstance(given, bool):
+        raise UsageError(f"{name} must be a whole number, not {_kind(given)}.")
+    if abs(given) > _LARGEST:
+        raise UsageError(f"{name} is too large a number.")
+
+
+def check_words(name: str, given: object) -> None:
+    """Raises UsageError: it is no text."""
+    if given is not None and not isinstance(given, str):
+        raise UsageError(f"{name} must be text, not {_kind(given)}.")
+
+
+def _kind(given: object) -> str:
+    """What it is, in a word; not the value, which may be anybody's."""
+    if isinstance(given, datetime):
+        return "a datetime" if given.tzinfo else "a datetime without one"
+    return type(given).__name__

@@ -1,9 +1,19 @@
-"""New files that are nobody else's business, such as a key: whole or not there."""
+"""New files that are nobody else's business, such as a key: whole or not there, and never in the place of no file."""
 
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
+
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+}
 
 
 def make_private(path: Path, text: str) -> None:
@@ -21,3 +31,14 @@ def make_private(path: Path, text: str) -> None:
     except BaseException:
         path.unlink(missing_ok=True)
         raise
+
+
+def kind_of(path: Path) -> str | None:
+    """What stands there instead of a file, such as 'a pipe'; None: a file, or nothing. Raises OSError.
+
+    Of a symbolic link nobody who names it may know what would be overwritten, so it is no file here.
+    """
+    try:
+        return _KINDS.get(stat.S_IFMT(path.lstat().st_mode))
+    except FileNotFoundError:
+        return None

@@ -40,7 +40,7 @@ if TYPE_CHECKING:  # heavy, and not needed for the help
 @click.option("--seed", metavar="TEXT", help="Anything (else one is made and told); it draws the same again.")
 @click.option("--reveal", is_flag=True, help="Add personal values; each case's history then says so.")
 @click.option("--against", metavar="FILE", help="Add the proof from the checkpoint in FILE to the last one.")
-@click.option("--force", is_flag=True, help="Overwrite OUT.zip when it exists.")
+@click.option("--force", is_flag=True, help="Overwrite OUT.zip when it is a file; no link, pipe or device is.")
 @json_option
 @actor_option
 @pass_session

@@ -156,6 +156,16 @@ def test_a_file_that_exists_is_kept_unless_forced(office: Desk, tmp_path: Path) 
     assert out.read_bytes() != before
 
 
+def test_a_pipe_is_not_a_file_that_may_be_overwritten(office: Desk, tmp_path: Path) -> None:
+    os.mkfifo(pipe := tmp_path / "proof.zip")
+
+    refused = office.ask(f"audit export {pipe} --force --reveal", code=2)
+
+    assert refused["message"] == f"{pipe} is a pipe, not a file; choose another name for the export."
+    assert pipe.is_fifo()
+    assert [step["kind"] for step in office.ask("history E06")][-1] != "revealed"
+
+
 def test_a_seed_that_was_not_given_is_drawn_and_told(office: Desk, tmp_path: Path) -> None:
     said = office.run(f"audit export {tmp_path / 'proof.zip'} --sample 2").output
 

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import socket
 import stat
 import zipfile
 from datetime import UTC, datetime
@@ -128,6 +129,39 @@ def test_a_place_where_it_may_not_be_written_is_refused_in_words(tmp_path: Path,
 
     assert there.read_text() == "mine"
     assert sorted(tmp_path.iterdir()) == [link, there]
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_what_is_no_file_is_never_replaced(tmp_path: Path, *, force: bool) -> None:
+    pipe, link, lost, kept = (tmp_path / name for name in ("pipe", "link", "lost", "kept"))
+    os.mkfifo(pipe)
+    kept.write_text("mine")
+    link.symlink_to(kept)
+    lost.symlink_to(tmp_path / "nowhere")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "socket"))
+
+    for out, kind in {
+        pipe: "a pipe",
+        link: "a symbolic link",
+        lost: "a symbolic link",
+        tmp_path / "socket": "a socket",
+    }.items():
+        with pytest.raises(UsageError) as refusal:
+            write(out, force=force)
+        assert str(refusal.value) == f"{out} is {kind}, not a file; choose another name for the export."
+
+    assert (pipe.is_fifo(), kept.read_text(), link.readlink()) == (True, "mine", kept)
+    assert len(list(tmp_path.iterdir())) == 5
+
+
+def test_an_export_does_not_go_to_standard_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(UsageError, match=r"cannot go to standard output; give its name, such as export\.zip"):
+        write(Path("-"))
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_second_one_to_the_same_place_is_refused_and_keeps_nothing_open(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from typing import IO, Any, NamedTuple
 
 from workflow.clock import AMSTERDAM
 from workflow.errors import SchakelError, UsageError
+from workflow.private_file import kind_of
 
 _BUFFER = 1 << 18
 Watch = Callable[[str, int], None]
@@ -107,10 +108,7 @@ def sha256_of(path: Path) -> str:
 def _begin(out: Path, *, force: bool) -> tuple[Path, int]:
     """An empty file beside `out`, held by this process alone: its path and its descriptor."""
     try:
-        if out.is_dir():
-            raise UsageError(f"{out} is a folder; give the name of a file in it, such as {out / 'export.zip'}.")
-        if out.exists() and not force:
-            raise UsageError(f"{out} exists; choose another name, or overwrite it with --force.")
+        _refuse_place(out, force=force)
         if not out.parent.is_dir():
             raise UsageError(f"There is no folder {out.parent}; make it first, or choose another place.")
         path = out.with_name(f".{out.name}.part")
@@ -121,6 +119,18 @@ def _begin(out: Path, *, force: bool) -> tuple[Path, int]:
     except OSError as error:
         raise UsageError(f"{out} cannot be written: {error.strerror}; choose another place.") from None
     return path, number
+
+
+def _refuse_place(out: Path, *, force: bool) -> None:
+    """Raises UsageError: what stands there may not be replaced. OSError."""
+    if out == Path("-"):
+        raise UsageError("An export is a file, and cannot go to standard output; give its name, such as export.zip.")
+    if out.is_dir():
+        raise UsageError(f"{out} is a folder; give the name of a file in it, such as {out / 'export.zip'}.")
+    if kind := kind_of(out):
+        raise UsageError(f"{out} is {kind}, not a file; choose another name for the export.")
+    if out.exists() and not force:
+        raise UsageError(f"{out} exists; choose another name, or overwrite it with --force.")
 
 
 def _take(path: Path, number: int) -> bool:

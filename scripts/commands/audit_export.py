@@ -89,24 +89,25 @@ def export(
     with _shown(session) as watch:
         done = write_export(engine.database, engine.rules, order, partial(render, language=session.language), watch)
     if session.json:
-        print_json(_document(done))
+        print_json(_document(done, order.asked.seed or None))
     else:
-        _tell(done, seed, order.key)
+        _tell(done, order.asked.seed, order.key)
 
 
-def _document(done: Exported) -> dict[str, object]:
+def _document(done: Exported, seed: str | None) -> dict[str, object]:
     head = done.checkpoint
     return {
         "file": str(done.file),
         "events": done.events,
         "cases": done.cases,
         "complete": done.complete,
+        "seed": seed,
         "checkpoint": {"size": head.size, "root": head.root, "at": moment(head.at)} if head else None,
         "sha256": done.sha256,
     }
 
 
-def _tell(done: Exported, seed: str | None, key: str | None) -> None:
+def _tell(done: Exported, seed: str, key: str | None) -> None:
     said = f"{counted(done.cases, 'case')}, {counted(done.events, 'event')}" + (f", seed {seed}" if seed else "")
     click.echo(f"{marks().yes} {done.file}: {said}")
     click.echo(f"SHA-256     {done.sha256}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -61,7 +62,7 @@ def test_the_answer_has_the_keys_of_the_contract(office: Desk, tmp_path: Path) -
     answer = office.ask(f"audit export {tmp_path / 'proof.zip'}")
 
     head = office.ask("audit checkpoint")
-    assert set(answer) == {"file", "events", "cases", "complete", "checkpoint", "sha256"}
+    assert set(answer) == {"file", "events", "cases", "complete", "seed", "checkpoint", "sha256"}
     assert (answer["file"], answer["complete"]) == (str(tmp_path / "proof.zip"), True)
     assert {name: answer["checkpoint"][name] for name in ("size", "root", "at")} == {
         name: head[name] for name in ("size", "root", "at")
@@ -171,6 +172,16 @@ def test_a_seed_that_was_not_given_is_drawn_and_told(office: Desk, tmp_path: Pat
 
     seed = Unzipped(tmp_path / "proof.zip").manifest["selection"]["seed"]
     assert f"seed {seed}" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "seed"), [("", None), ("--sample 2 --seed ' Q3 '", "Q3"), ("--sample 2", r"[0-9a-f]{8}")]
+)
+def test_a_program_is_told_the_seed_too(office: Desk, tmp_path: Path, options: str, seed: str | None) -> None:
+    answer = office.ask(f"audit export {tmp_path / 'proof.zip'} {options}")
+
+    assert answer["seed"] == Unzipped(tmp_path / "proof.zip").manifest["selection"].get("seed")
+    assert answer["seed"] is None if seed is None else re.fullmatch(seed, answer["seed"])
 
 
 def test_people_are_told_what_they_have_and_what_is_missing(office: Desk, tmp_path: Path) -> None:

@@ -38,7 +38,9 @@ if TYPE_CHECKING:  # heavy, and not needed for the help
 @click.option("--to", "until", metavar="DAY", type=Day(), help="… until DAY, included. Days are Amsterdam's.")
 @click.option("--sample", metavar="N", type=COUNT, help="Only N cases, drawn by --seed.")
 @click.option("--seed", metavar="TEXT", help="Anything (else one is made and told); it draws the same again.")
-@click.option("--reveal", is_flag=True, help="Add personal values; each case's history then says so.")
+@click.option(
+    "--reveal", is_flag=True, help="Add personal values (not to the lists); each case's history then says so."
+)
 @click.option("--against", metavar="FILE", help="Add the proof from the checkpoint in FILE to the last one.")
 @click.option("--force", is_flag=True, help="Overwrite OUT.zip when it is a file; no link, pipe or device is.")
 @json_option
@@ -62,9 +64,12 @@ def export(
     takes the cases with the lowest SHA-256 of "SEED:REFERENCE" (out of those of --from and --to when given), so anyone
     can draw it again.
 
-    Personal values are masked in the lists, and left out elsewhere, unless --reveal is given. The lists are CSV (UTF-8,
-    semicolons: a Dutch Excel opens them right) and XLSX, in which zeros in front of a number stay. The report opens in
-    any browser and prints, one case a page; its language is SCHAKEL_LANGUAGE.
+    Personal values are masked in the lists and left out elsewhere. --reveal adds them as openings.jsonl, and a name to
+    each case of the report; the lists then show a company's name, and go on masking the rest.
+
+    The lists are CSV (UTF-8, semicolons: a Dutch Excel opens them right) and XLSX, in which zeros in front of a number
+    stay; their moments are Amsterdam time. The report opens in any browser and prints, one case a page; its language is
+    SCHAKEL_LANGUAGE.
     """
     from notifications.report import render
     from workflow.ledger.export import Order

@@ -281,6 +281,8 @@ def test_the_manifest_and_the_readme_are_texts_that_people_can_read(
         "An export by Schakel: the history of cases, with proofs, rules and lists; report.html is for people.",
         "To check it, with a verify.py that you took from a release: python verify.py é\\udcff.zip --key KEY",
         "KEY is the verifier key that you were given before, not one from in here.",
+        "Moments in lists/ and the report are by the clocks of Amsterdam (UTC+1, in summer UTC+2), all others in UTC.",
+        "Personal values are masked in lists/, whatever was asked; an export with --reveal has them in openings.jsonl.",
     ]
     assert done.checkpoint is not None
     said = {

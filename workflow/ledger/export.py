@@ -35,6 +35,8 @@ _README = """\
 An export by Schakel: the history of cases, with proofs, rules and lists; report.html is for people.
 To check it, with a verify.py that you took from a release: python verify.py {file} --key KEY
 KEY is the verifier key that you were given before, not one from in here.
+Moments in lists/ and the report are by the clocks of Amsterdam (UTC+1, in summer UTC+2), all others in UTC.
+Personal values are masked in lists/, whatever was asked; an export with --reveal has them in openings.jsonl.
 """
 
 

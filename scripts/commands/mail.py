@@ -14,7 +14,6 @@ from scripts.lazy import Group
 from scripts.output import Column, counted, folded, json_array, local, marks, moment, print_json, table, wrapped
 from scripts.parameters import COUNT, LETTER, examples, json_option
 from scripts.wiring import Session, pass_session
-from workflow.errors import UsageError
 from workflow.storage.letter_states import LetterState
 from workflow.storage.letters import OutboxRow
 
@@ -80,7 +79,7 @@ def show_letter(session: Session, number: int, raw: bool) -> None:
 
     row, tries, ended = letter_and_tries(session, number)
     if raw:
-        sys.stdout.buffer.write(row.message or b"")
+        _show_raw(session, row)
         return
     text = readable(row)
     said = [
@@ -89,7 +88,7 @@ def show_letter(session: Session, number: int, raw: bool) -> None:
     ]
     if session.json:
         due = moment(row.due_at) if row.state == LetterState.PENDING and not ended else None
-        waits = {"reason": row.reason, "due_at": due, "not_needed": ended, "sha256": row.sha256}
+        waits = {"due_at": due, "not_needed": ended, "sha256": row.sha256}
         print_json({**_document(row), **waits, "tries": said, "text": text})
         return
     about = f", case {row.case}" if row.case else ""
@@ -106,6 +105,15 @@ def show_letter(session: Session, number: int, raw: bool) -> None:
         click.echo(line)
 
 
+def _show_raw(session: Session, row: OutboxRow) -> None:
+    if session.json:
+        print_json({**_document(row), "raw": row.message.decode("utf-8", "backslashreplace") if row.message else None})
+    elif row.message:
+        sys.stdout.buffer.write(row.message)
+    else:
+        click.echo(f"Letter {row.id} was erased: there are no bytes of it any more.", err=True)
+
+
 @mail.command(
     "preview",
     short_help="Render a letter, with made-up facts or a case's.",
@@ -116,19 +124,22 @@ def show_letter(session: Session, number: int, raw: bool) -> None:
 @click.option(
     "--language", type=click.Choice(["nl", "en"]), help="Else that of who would get it about CASE; without CASE Dutch."
 )
-@click.option("--html", "target", metavar="FILE", type=click.Path(path_type=Path), help="Write the HTML part here.")
+@click.option(
+    "--html", "target", metavar="FILE", type=click.Path(path_type=Path), help="Write the HTML part here, for you alone."
+)
+@click.option("--force", is_flag=True, help="Overwrite FILE when it exists.")
 @json_option
 @pass_session
-def preview(session: Session, letter: str, case: str | None, language: str | None, target: Path | None) -> None:
-    """Render any letter, with a real case's facts or made-up ones. Nothing is written or sent."""
+def preview(
+    session: Session, letter: str, case: str | None, language: str | None, target: Path | None, force: bool
+) -> None:
+    """Render any letter, with a real case's facts or made-up ones. Nothing is recorded or sent."""
     from scripts.mailroom import render_preview
+    from scripts.private_output import write_private
 
     rendered = render_preview(session, letter, case, language)
     if target is not None:
-        try:
-            target.write_text(rendered.html, "utf-8")
-        except OSError as error:
-            raise UsageError(f"--html {target} cannot be written: {error.strerror}.") from None
+        write_private("--html", target, rendered.html, force=force)
     if session.json:
         print_json({"letter": letter, "subject": rendered.subject, "text": rendered.text, "html": rendered.html})
         return
@@ -156,7 +167,8 @@ def retry(session: Session, numbers: tuple[int, ...], failed: bool, case: str | 
     """Send failed letters again at the next pass, or those that wait for their next try at once.
 
     A reminder that nobody needs any more is cancelled. Exit 5 when a letter was refused, because it was sent for
-    instance, and 8 when its case was altered; the others are put back all the same.
+    instance, and 8 when its case was altered; the others are put back all the same. With --json one ID is answered by
+    an object, several (or --failed) by an array, however many letters that are.
     """
     from scripts.mailroom import failed_letters, letters_to_retry, retry_letter
 
@@ -165,7 +177,7 @@ def retry(session: Session, numbers: tuple[int, ...], failed: bool, case: str | 
     if case is not None and not failed:
         raise click.UsageError("--case goes with --failed.")
     wanted = failed_letters(session, case) if failed else letters_to_retry(session, numbers)
-    if len(wanted) == 1 and not failed:
+    if len(numbers) == 1:
         _tell(session, retry_letter(session, wanted[0]))
     else:
         _retry_all(session, wanted)
@@ -255,6 +267,7 @@ def _document(row: OutboxRow) -> dict[str, object]:
         "recipient": _masked(row.recipient),
         "state": row.state,
         "subject": row.subject,
+        "reason": row.reason,
         "attempts": row.attempts,
         "created_at": moment(row.created_at),
     }

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from looking import bare, look
@@ -13,14 +16,15 @@ from workflow.storage import letters, open_database
 from workflow.storage.letter_states import LetterState
 
 
-def settle(desk: Desk, *numbers: int, state: LetterState = LetterState.FAILED) -> None:
+def settle(desk: Desk, *numbers: int, state: LetterState = LetterState.FAILED, why: str | None = None) -> None:
     """Give letters a state, as a delivery would."""
     database = open_database(desk.environ["SCHAKEL_DATABASE_URL"])
     with database.writing() as store:
         for number in numbers:
             row = letters.letter_by_id(store, number)
             assert row is not None
-            assert letters.settling(store, row, state, expected=(LetterState.PENDING,), now=desk.clock.now())()
+            done = letters.settling(store, row, state, expected=(row.state,), now=desk.clock.now(), reason=why)
+            assert done()
     database.dispose()
 
 
@@ -50,7 +54,20 @@ def test_one_letter_is_put_back_as_ever(three: Desk) -> None:
     settle(three, 2)
 
     assert three.ask("mail retry 2")["state"] == "pending"
-    assert three.run("mail retry 1 1").stdout.splitlines()[0] == "Letter 1 (invitation) is pending now."
+    assert three.run("mail retry 1").stdout.splitlines()[0] == "Letter 1 (invitation) is pending now."
+
+
+@pytest.mark.parametrize("words", ["1 1", "1 2", "--failed", "--failed --case E06"])
+def test_what_was_asked_alone_says_whether_the_answer_is_an_array(three: Desk, words: str) -> None:
+    settle(three, 1)
+
+    answer = three.ask(f"mail retry {words}")
+
+    assert [row["id"] for row in answer] == ([1, 2] if words == "1 2" else [1])
+    assert three.run("mail retry 1 1").stdout.splitlines()[:2] == [
+        "✓ Letter 1 (invitation) is pending now.",
+        "1 letter was put back.",
+    ]
 
 
 def test_several_letters_are_put_back_each_with_a_line_and_the_refused_ones_named(three: Desk) -> None:
@@ -236,3 +253,55 @@ def test_a_letter_that_waits_says_when_it_is_tried_next(three: Desk) -> None:
     settle(three, 2)
     assert "next try" not in three.run("mail show 2").stdout
     assert three.ask("mail show 2")["due_at"] is None
+
+
+def test_why_a_letter_failed_is_in_the_list_too(three: Desk) -> None:
+    settle(three, 2, why="rcpt: 550 5.1.1 unknown")
+
+    assert [row["reason"] for row in three.ask("mail list")] == [None, "rcpt: 550 5.1.1 unknown", None]
+    assert three.ask("mail show 2")["reason"] == "rcpt: 550 5.1.1 unknown"
+
+
+def test_the_bytes_of_a_letter_are_one_document_too_and_missed_in_words_when_they_were_erased(three: Desk) -> None:
+    raw = three.run("mail show 1 --raw").stdout
+    shown = three.ask("mail show 1 --raw")
+
+    assert shown["raw"].replace("\r\n", "\n") == raw.replace("\r\n", "\n") != ""
+    assert (shown["id"], shown["letter"]) == (1, "invitation")
+
+    three.ask("advance E06 withdraw --reason 'op verzoek'")
+    three.ask("audit erase E06 --reason verzoek --ground 'AVG 17' --yes")
+    gone = three.run("mail show 1 --raw")
+
+    assert three.ask("mail show 1 --raw")["raw"] is None
+    assert (gone.exit_code, gone.stdout) == (0, "")
+    assert gone.stderr == "Letter 1 was erased: there are no bytes of it any more.\n"
+
+
+def test_a_preview_is_written_for_its_owner_alone_and_over_nothing_unasked(three: Desk, tmp_path: Path) -> None:
+    page, pipe = tmp_path / "page.html", tmp_path / "pipe"
+    os.mkfifo(pipe)
+    write = f"mail preview invitation E06 --html {page}"
+
+    html = three.ask(write)["html"]
+
+    assert (page.read_text("utf-8"), stat.S_IMODE(page.stat().st_mode)) == (html, 0o600)
+    page.write_text("mine")
+    page.chmod(0o644)
+    said = three.ask(write, code=2)["message"]
+    assert said == f"--html {page} exists; choose another name, or overwrite it with --force."
+    assert page.read_text() == "mine"
+    three.ask(f"{write} --force")
+    assert (page.read_text("utf-8"), stat.S_IMODE(page.stat().st_mode)) == (html, 0o600)
+    for place, why in {
+        str(pipe): "is a pipe, not a file; choose another name.",
+        str(tmp_path): "is a folder, not a file; choose another name.",
+        f"{tmp_path}/no/a.html": f"cannot be written: there is no folder {tmp_path}/no.",
+    }.items():
+        assert (
+            three.ask(f"mail preview invitation --html {place} --force", code=2)["message"] == f"--html {place} {why}"
+        )
+    assert "the name of a file" in three.ask("mail preview invitation --html -", code=2)["message"]
+    assert pipe.is_fifo()
+    assert sorted(tmp_path.glob("*.html")) == [page]
+    assert list(tmp_path.glob(".page*")) == []

@@ -17,6 +17,11 @@ def is_workbook(path: Path) -> bool:
     return path.suffix.lower() in (".xlsx", ".xlsm")
 
 
+def suffix_of(start: bytes) -> str:
+    """What to call a file that has no name of its own, by how it begins."""
+    return ".xlsx" if start.startswith(_ZIP) else ".csv"
+
+
 def refuse_other_kinds(path: Path) -> None:
     """Raises UsageError, OSError: this is a workbook of another kind than we read, or one by another name."""
     with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""A file that a command writes when asked and that may hold values of people: for its owner alone, over nothing else."""
+"""A file that a command writes when asked, with values of people perhaps: for its owner alone and over nothing else."""
 
 from __future__ import annotations
 

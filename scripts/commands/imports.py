@@ -10,11 +10,12 @@ from contextlib import contextmanager
 
 import click
 
+from scripts.copying import as_file
 from scripts.exits import ROWS_FAILED
 from scripts.output import Marks, counted, json_array, marks, plain, wrapped
 from scripts.parameters import actor_option, examples, json_option
 from scripts.progress import progress
-from scripts.tables import Columns, Sheet, look_through
+from scripts.tables import MOST_BYTES, Columns, Sheet, look_through
 from scripts.wiring import Session, pass_session
 from states.spreadsheet import COLUMNS, REFERENCE_COLUMN, read_row
 from workflow.answers import Row, RowResult
@@ -72,10 +73,28 @@ def import_file(
     settled since, such as a warning that is accepted now. One that was sent back moves only when its row has changed. A
     rejected row is a result (its case waits for what is missing); exit 6 means that a row could not be processed.
 
+    FILE may be a pipe, such as /dev/stdin; it is copied first, to a file for you alone that is gone afterwards.
+
     A case that has ended is not changed by an import: put an address right with record, and give a new request a new
     case_id.
     """
-    sheet = look_through(file, EMPLOYERS)
+    with as_file(file, MOST_BYTES) as path:
+        counts = _import(
+            session,
+            look_through(path, EMPLOYERS),
+            advance=advance,
+            accept_warnings=accept_warnings,
+            dry_run=dry_run,
+            letters=not no_letters,
+        )
+    if counts["error"]:
+        click.get_current_context().exit(ROWS_FAILED)
+
+
+def _import(
+    session: Session, sheet: Sheet, *, advance: bool, accept_warnings: bool, dry_run: bool, letters: bool
+) -> Counter[str]:
+    """Import what was looked through and tell of each row; how often each result occurred."""
     for remark in _remarks(sheet):
         click.echo(wrapped(remark, "  ", first=""), err=True)
     results = session.engine.import_rows(
@@ -83,16 +102,15 @@ def import_file(
         advance=advance,
         accept_warnings=accept_warnings,
         dry_run=dry_run,
-        letters=not no_letters,
+        letters=letters,
         origin=session.origin("import"),
     )
     session.in_parts = True
     with _program_at_rest(), progress("importing", sheet.count, session, scrolls=True) as step:
         counts = _answer(session, map(_by_column, results), step)
     if not session.json:
-        _print_summary(counts, dry_run=dry_run, accepted=accept_warnings, letters=not no_letters)
-    if counts["error"]:
-        click.get_current_context().exit(ROWS_FAILED)
+        _print_summary(counts, dry_run=dry_run, accepted=accept_warnings, letters=letters)
+    return counts
 
 
 def _remarks(sheet: Sheet) -> Iterator[str]:

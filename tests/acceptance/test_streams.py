@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shlex
@@ -11,9 +12,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import openpyxl
 import pytest
 
-from tests.scripts.desk import GOOD
+from tests.scripts.desk import GOOD, SAMPLE
 
 ROOT = Path(__file__).parents[2]
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -89,3 +91,46 @@ def test_an_interrupt_while_the_program_is_still_being_imported_is_quiet(run: Ru
     done = run("list", PYTHONPATH=str(tmp_path))
 
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("open", "Standard input is empty."),
+        ("record E06 registration --file -", "Standard input is empty."),
+        ("audit erase E06 --reason x", "There is no terminal to ask on: give --yes to erase without being asked."),
+    ],
+)
+def test_an_input_that_is_closed_is_empty_and_no_terminal(run: Run, case: str, words: str, said: str) -> None:
+    done = run(f"{words} <&-")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert " ".join(done.stderr.split()).startswith(said)
+    assert len(json.loads(run(f"history {case} --json").stdout)) == 1
+
+
+@pytest.mark.parametrize(
+    "words", ["import {pipe} --dry-run --json", "import /dev/stdin --dry-run --json <{pipe}"], ids=["named", "stdin"]
+)
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_an_import_reads_a_pipe_as_the_file_it_holds_and_leaves_no_copy(
+    run: Run, tmp_path: Path, words: str, kind: str
+) -> None:
+    given, pipe, copies = tmp_path / f"employers.{kind}", tmp_path / "pipe", tmp_path / "copies"
+    rows = list(csv.reader(SAMPLE.read_text("utf-8").splitlines()))
+    if kind == "csv":
+        given.write_bytes(SAMPLE.read_bytes())
+    else:
+        book = openpyxl.Workbook()
+        for row in rows:
+            book.active.append(row)
+        book.save(given)
+    os.mkfifo(pipe)
+    copies.mkdir()
+
+    of_file = run(f"import {given} --dry-run --json")
+    of_pipe = run(f"{words.format(pipe=pipe)} & cat {given} >{pipe}; wait $!", TMPDIR=str(copies))
+
+    assert (of_pipe.returncode, of_pipe.stdout) == (of_file.returncode, of_file.stdout)
+    assert len(json.loads(of_pipe.stdout)) == len(rows) - 1
+    assert list(copies.iterdir()) == []

@@ -1,8 +1,14 @@
 import json
+import os
+import stat
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from scripts.copying import as_file
 from scripts.reading import MOST_BYTES, MOST_LEVELS, parse_json, read_json, read_object
 from workflow import UsageError
 from workflow.events import LARGEST
@@ -88,3 +94,57 @@ def test_json_that_is_no_object_says_what_it_is(tmp_path: Path, content: str, ki
 
     with pytest.raises(UsageError, match=f"not {kind}"):
         read_object(str(path))
+
+
+@pytest.fixture
+def piped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bytes], str]]:
+    """A pipe into which somebody writes; copies lie in a folder of their own, which is empty afterwards."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "copies"))
+    (tmp_path / "copies").mkdir()
+    os.mkfifo(pipe := tmp_path / "pipe")
+    writers = []
+
+    def pour(content: bytes) -> str:
+        writers.append(threading.Thread(target=write, args=(content,)))
+        writers[-1].start()
+        return str(pipe)
+
+    def write(content: bytes) -> None:
+        with suppress(BrokenPipeError):
+            pipe.write_bytes(content)
+
+    yield pour
+    for writer in writers:
+        writer.join()
+    assert list((tmp_path / "copies").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "suffix"), [(b"a;b\n" * 600_000, ".csv"), (b"PK\x03\x04x", ".xlsx"), (b"", ".csv")]
+)
+def test_a_pipe_is_copied_whole_for_its_owner_alone(piped: Callable[[bytes], str], content: bytes, suffix: str) -> None:
+    with as_file(piped(content), 10_000_000) as path:
+        copy = Path(path)
+        assert (copy.read_bytes(), copy.read_bytes()) == (content, content)
+        assert (copy.suffix, stat.S_IMODE(copy.stat().st_mode)) == (suffix, 0o600)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, ValueError])
+def test_a_copy_is_gone_however_the_work_ended(piped: Callable[[bytes], str], error: type[BaseException]) -> None:
+    with pytest.raises(error), as_file(piped(b"x"), 10):
+        raise error
+
+
+def test_what_is_wrong_with_a_copy_is_said_of_what_was_named(piped: Callable[[bytes], str]) -> None:
+    pipe = piped(b"x" * 11)
+    with pytest.raises(UsageError, match=f"^{pipe} is larger than 0 MB; split it.$"), as_file(pipe, 10):
+        pass
+    with pytest.raises(UsageError, match=f"^{pipe} is odd.$"), as_file(piped(b"x"), 10) as path:
+        raise UsageError(f"{path} is odd.")
+
+
+def test_a_file_is_read_where_it_is(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("x")
+
+    with as_file(str(tmp_path / "a.csv"), 0) as path:
+        assert path == str(tmp_path / "a.csv")

@@ -14,7 +14,7 @@ import click
 from scripts import exits
 from scripts.lazy import Entry, LazyGroup
 from scripts.parameters import actor_option, examples, json_option
-from scripts.stream import guard_output
+from scripts.stream import guard_input, guard_output
 from scripts.wiring import Session
 from workflow.errors import UsageError
 
@@ -116,6 +116,7 @@ def main() -> None:
     """The entry point of the `schakel` program."""
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:  # else a half-written export would stay
         signal.signal(signal.SIGTERM, _end)
+    guard_input()
     guard_output()
     if isinstance(sys.stderr, io.TextIOWrapper):
         sys.stderr.reconfigure(errors="backslashreplace")

@@ -1,4 +1,7 @@
-"""Standard output as the program has it: what it does not take is told apart from all else that a system refuses."""
+"""The standard streams as the program has them: input that is closed is empty, output that takes no more says so.
+
+What standard output does not take is told apart from all else that a system refuses.
+"""
 
 from __future__ import annotations
 
@@ -36,6 +39,12 @@ def guard_output() -> None:
     sys.stdout = io.TextIOWrapper(
         io.BufferedWriter(raw), encoding, errors="backslashreplace", line_buffering=raw.isatty()
     )
+
+
+def guard_input() -> None:
+    """Python has none when it is closed: then let it be empty, and no terminal; the next file gets another number."""
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115  (as long as the program lives)
 
 
 def to_nowhere() -> None:

@@ -19,7 +19,6 @@ _INDENT = " " * 5
 def step_document(step: Step) -> dict[str, object]:
     """One step as `history` and `replay` answer it; `body` is what else the event says: no personal value is in it."""
     event = step.event
-    name, version, _ = event.definition
     return {
         "seq": event.seq,
         "at": moment(event.at),
@@ -38,9 +37,15 @@ def step_document(step: Step) -> dict[str, object]:
         "changes": {path: {"from": before, "to": after} for path, (before, after) in step.changes.items()},
         "text": step.text,
         "body": {name: value for name, value in event.body.items() if name != "facts"},  # `changes` tells those, masked
-        "rules": {"name": name, "version": version},
+        "rules": rules_document(event),
         **({"observation": event.body["observation"]} if "observation" in event.body else {}),
     }
+
+
+def rules_document(event: Event) -> dict[str, str]:
+    """By which rules an event was judged, as every answer names them."""
+    name, version, _ = event.definition
+    return {"name": name, "version": version}
 
 
 def returned_document(returned: Returned | None) -> dict[str, object] | None:

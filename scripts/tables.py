@@ -117,7 +117,10 @@ class Sheet:
 
     def _line(self, number: int, cells: Sequence[str]) -> Line:
         if (count := _miscounted(cells, len(self.header))) is not None:
-            return Line(number, fault=f"Line {number} has {count} cells, but the header has {len(self.header)}.")
+            fault = f"Line {number} has {count} cells, but the header has {len(self.header)}."
+            # in which column the others belong nobody can say
+            first = {self.columns.identity: _text(cells[0])} if self.header[0] == self.columns.identity else {}
+            return Line(number, first, fault)
         raw = {name: cell for name, cell in zip(self.header, cells, strict=False) if name in self.columns.known}
         named = {name: _text(cell) for name, cell in raw.items()}
         return Line(number, named, self._fault(number, raw, named[self.columns.identity]))

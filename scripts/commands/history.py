@@ -12,7 +12,7 @@ from scripts.exits import UNVERIFIED
 from scripts.output import counted, local, marks, moment, print_json, wrapped
 from scripts.parameters import Moment, Whole, case_argument, examples, json_option
 from scripts.problems import problem_documents, problem_lines
-from scripts.steps import accepted_codes, headline, step_document, step_lines
+from scripts.steps import accepted_codes, headline, rules_document, step_document, step_lines
 from scripts.values import fact_lines, in_order
 from scripts.wiring import Session, pass_session
 from workflow.answers import Answer, Replayed, RulesOf, Ruling
@@ -118,7 +118,7 @@ def _ruling_document(session: Session, ruling: Ruling) -> dict[str, object]:
         "trigger": event.trigger,
         "from": event.source,
         "to": event.target,
-        "rules": event.definition[1],
+        "rules": rules_document(event),
         "accepted": accepted_codes(event),
         "verdict": str(ruling.answer),
         "problems": problem_documents(ruling.problems, session.definition, session.language),

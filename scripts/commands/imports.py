@@ -178,7 +178,7 @@ def _answer(session: Session, results: Iterable[RowResult], step: Callable[[], N
 def _document(result: RowResult) -> dict[str, object]:
     document: dict[str, object] = {
         "row": result.row,
-        "external_reference": result.external_reference,
+        "external_reference": result.external_reference or None,
         "result": result.result,
         "case": result.case,
         "state": result.state,

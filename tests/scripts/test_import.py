@@ -101,6 +101,26 @@ def test_rows_that_cannot_be_processed_stand_in_their_place_and_exit_6(desk: Des
     assert len(desk.ask("list")) == 2
 
 
+def test_a_row_that_cannot_be_processed_tells_its_reference_as_far_as_it_has_one(desk: Desk, write: Write) -> None:
+    lines = SAMPLE.read_text("utf-8").splitlines()
+    header, row = lines[0], lines[1]
+    short, without = "E77,Bakkerij", row.replace(row.split(",")[0], "", 1)
+
+    first, second = desk.ask(f"import {write('in.csv', chr(10).join((header, short, without)))}", code=6)
+
+    assert (first["result"], first["external_reference"]) == ("error", "E77")
+    assert (second["result"], second["external_reference"]) == ("error", None)
+
+
+def test_a_short_row_tells_no_reference_when_that_stands_elsewhere(desk: Desk, write: Write) -> None:
+    header = SAMPLE.read_text("utf-8").splitlines()[0].split(",")
+    lines = (",".join([*header[1:], header[0]]), "Bakkerij,E77")
+
+    (answer,) = desk.ask(f"import {write('in.csv', chr(10).join(lines))}", code=6)
+
+    assert (header[0], answer["result"], answer["external_reference"]) == ("case_id", "error", None)
+
+
 def test_a_lookup_that_failed_says_neither_that_there_are_no_dgas_nor_that_a_field_is_empty(
     desk: Desk, tmp_path: Path
 ) -> None:

@@ -166,10 +166,9 @@ def test_no_by_the_rules_of_now_is_information(desk: Desk, stricter: None) -> No
     now, then = desk.ask("replay E06 --rules now"), desk.ask("replay E06 --rules then")
     shown = desk.run("replay E06 --rules now")
 
-    assert [(verdict["verdict"], verdict["rules"]) for verdict in then["verdicts"]] == [
-        ("yes", EMPLOYER_COUPLING.version),
-        ("yes", EMPLOYER_COUPLING.version),
-    ]
+    rules = {"name": EMPLOYER_COUPLING.name, "version": EMPLOYER_COUPLING.version}
+    assert [(verdict["verdict"], verdict["rules"]) for verdict in then["verdicts"]] == [("yes", rules), ("yes", rules)]
+    assert [step["rules"] for step in then["steps"]] == [rules, rules]
     assert [verdict["verdict"] for verdict in now["verdicts"]] == ["yes", "no"]
     (problem,) = now["verdicts"][1]["problems"]
     assert (problem["code"], problem["severity"], problem["field"]) == (

@@ -56,6 +56,8 @@ class Failure:
     problems: tuple[dict[str, str], ...] = ()
     hint: str | None = None
     case: str | None = None
+    version: int | None = None
+    """The one that a case has that was expected at another."""
 
 
 class PartsFailed(SchakelError):
@@ -104,7 +106,8 @@ def explain(error: Exception, session: Session) -> Failure:
         return _explain_refusal(error, session)
     if isinstance(error, SchakelError):
         code, kind = next(((code, kind) for tree, code, kind in _KINDS if isinstance(error, tree)), (FAILED, "failed"))
-        return Failure(code, kind, str(error), hint=_hint(error, session))
+        case, version = (error.case or session.case, error.version) if isinstance(error, Conflict) else (None, None)
+        return Failure(code, kind, str(error), hint=_hint(error, session), case=case, version=version)
     if isinstance(error, OSError):
         return Failure(FAILED, "system", words_of(error), hint="schakel doctor")
     return Failure(FAILED, "unexpected", words_of(error), hint=_SEND)
@@ -154,9 +157,15 @@ def _hint_of_conflict(error: Conflict, session: Session) -> str:
 
 
 def _tell(failure: Failure, session: Session) -> None:
-    document = {"error": failure.kind, "message": failure.message, "problems": list(failure.problems)}
+    document: dict[str, object] = {
+        "error": failure.kind,
+        "message": failure.message,
+        "problems": list(failure.problems),
+    }
     if failure.case:
         document["case"] = failure.case
+    if failure.version is not None:
+        document["version"] = failure.version
     if session.json and not session.answered:
         try:
             print_json(document)

@@ -8,7 +8,6 @@ from typing import Any
 
 from workflow.answers import Case, Moved
 from workflow.arguments import check_whole
-from workflow.commands import check_version
 from workflow.encoding import compact_json
 from workflow.errors import Conflict
 from workflow.events import canonical_bytes
@@ -42,7 +41,8 @@ class Attempt:
             return None
         command, answer = known
         if command != self.command:
-            raise Conflict(f"Key '{self.key}' was used on {case.reference} for another command; take a new key.")
+            said = f"Key '{self.key}' was used on {case.reference} for another command; take a new key."
+            raise Conflict(said, case.reference)
         return _moved(answer)
 
     def remember(self, work: Work, answer: Moved) -> Moved:
@@ -50,6 +50,13 @@ class Attempt:
         if self.key is not None:
             work.key = (self.key, self.command, compact_json(asdict(answer)))
         return answer
+
+
+def check_version(case: Case, expected: int | None) -> None:
+    """Raises Conflict when the case is not at the version its caller read."""
+    if expected is not None and expected != case.version:
+        said = f"{case.reference} is at version {case.version}, not {expected}: somebody changed it since you read it."
+        raise Conflict(f"{said} Look at it again and decide anew.", case.reference, case.version)
 
 
 def _moved(answer: Any) -> Moved:

@@ -9,9 +9,8 @@ from collections.abc import Collection, Mapping
 from datetime import date, timedelta
 from typing import NoReturn
 
-from workflow.answers import Case
 from workflow.definition import LetterTo, Move
-from workflow.errors import Conflict, Refused, UsageError
+from workflow.errors import Refused, UsageError
 from workflow.events import Event, Kind
 from workflow.facts import Facts, Json, Problem, Severity
 from workflow.history import merge
@@ -165,15 +164,6 @@ def resume(work: Work) -> Event:
     if not is_on_hold(work.case, work.now):
         refuse(work, f"{work.case.reference} is not on hold.", command="resume")
     return work.append(Kind.RESUMED, {})
-
-
-def check_version(case: Case, expected: int | None) -> None:
-    """Raises Conflict when the case is not at the version its caller read."""
-    if expected is not None and expected != case.version:
-        raise Conflict(
-            f"{case.reference} is at version {case.version}, not {expected}: somebody changed it since you read it. "
-            "Look at it again and decide anew."
-        )
 
 
 def refuse(

@@ -53,11 +53,12 @@ class Refused(SchakelError):
 
 
 class Conflict(SchakelError):
-    """Somebody else was first; read the case again, which is `case` if it is another than was asked for."""
+    """Somebody else was first; read `case` again, which is at `version` now (None: not looked up)."""
 
-    def __init__(self, message: str, case: str | None = None) -> None:
+    def __init__(self, message: str, case: str | None = None, version: int | None = None) -> None:
         super().__init__(message)
         self.case = case
+        self.version = version
 
 
 class Overtaken(Conflict):

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from workflow import commands
 from workflow.answers import Case, Recorded
+from workflow.attempt import check_version
 from workflow.events import Origin
 from workflow.facts import Context, Facts
 from workflow.finding import find_case, lag_told
@@ -38,7 +39,7 @@ def observe(
     domain = rules.definition.domain
     with lag_told(database, reference), database.reading() if dry_run else database.writing() as store:
         case_id, found = find_case(store, reference, lock=not dry_run)
-        commands.check_version(found, version)
+        check_version(found, version)
         others = store.older_open_cases([(case_id, domain.keys(found.facts))])[0]
         work = Work(rules, origin, now, case_id, found, others)
         facts, work.observation = decide(found, work.context)

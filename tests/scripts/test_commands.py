@@ -166,6 +166,21 @@ def test_opening_a_known_external_reference_is_a_conflict(desk: Desk) -> None:
     assert desk.ask("open -", '{"external_reference": "E06"}', code=7)["error"] == "conflict"
 
 
+def test_a_conflict_names_its_case_and_the_version_that_it_has(desk: Desk) -> None:
+    case = desk.open("E06")
+    desk.ask("advance E06 register --key k1")
+
+    taken = desk.ask("open -", '{"external_reference": "E06"}', code=7)
+    stale = desk.ask("advance E06 --expect-version 1", code=7)
+    used = desk.ask("advance E06 withdraw --reason x --key k1", code=7)
+
+    assert [(said["case"], said.get("version")) for said in (taken, stale, used)] == [
+        (case, None),
+        (case, 2),
+        (case, None),
+    ]
+
+
 def test_a_key_used_twice_moves_once_and_not_for_something_else(desk: Desk) -> None:
     desk.open("E06")
 

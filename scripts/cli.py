@@ -57,6 +57,15 @@ class Runner(LazyGroup):
         except BrokenPipeError:
             return ctx.exit(exits.leave_pipe())
 
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Read the options, of which --help and --version print already: their reader may have left too."""
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except BrokenPipeError:
+            raise click.exceptions.Exit(exits.leave_pipe()) from None
+
     def main(  # type: ignore[override]  # one signature for both of click's overloads
         self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
     ) -> Any:

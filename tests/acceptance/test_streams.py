@@ -85,6 +85,15 @@ def test_an_error_document_that_cannot_be_printed_is_said_in_words(run: Run, cas
     assert done.stderr.startswith("There is no case 'nobody'")
 
 
+@pytest.mark.parametrize("words", ["--help", "--version", "list --help", "mail --help", "list --json"])
+def test_a_reader_that_left_ends_it_without_a_word_whatever_was_asked(run: Run, tmp_path: Path, words: str) -> None:
+    os.mkfifo(gone := tmp_path / "gone")
+
+    done = run(f"{words} 3<>{gone} 4>{gone} 3<&- >&4")
+
+    assert (done.returncode, done.stdout, done.stderr) == (141, "", "")
+
+
 def test_an_interrupt_while_the_program_is_still_being_imported_is_quiet(run: Run, tmp_path: Path) -> None:
     (tmp_path / "click.py").write_text("import signal\nsignal.raise_signal(signal.SIGINT)\n")
 

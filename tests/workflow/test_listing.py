@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import unicodedata
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -83,6 +84,13 @@ def test_a_name_is_found_however_its_accents_were_typed(engine: Engine, named: s
     found = engine.cases(search=unicodedata.normalize(searched, " COÖPERATIE  één"))
 
     assert [case.case for case in found] == [opened]
+
+
+@pytest.mark.parametrize("typed", [str, str.lower, lambda reference: f" {reference.replace('-', '')} ".lower()])
+def test_a_case_is_found_by_its_reference_however_that_is_typed(engine: Engine, typed: Callable[[str], str]) -> None:
+    wanted, _ = bring(engine, "rights_pending"), bring(engine, "rights_pending")
+
+    assert [case.case for case in engine.cases(search=typed(wanted))] == [wanted]
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from workflow.answers import Case
 from workflow.arguments import check_whole, check_words
 from workflow.definition import Definition
 from workflow.errors import UsageError, check_known
+from workflow.reference import parse_reference
 from workflow.storage.store import Store, Unread
 from workflow.storage.tables import case_keys, cases
 from workflow.text import fold
@@ -138,9 +139,10 @@ def _filtered(wanted: Filter) -> Select[tuple[object, ...]]:
             case_keys.c.kind == "name",
             case_keys.c.value.contains(fold(wanted.search), autoescape=True),
         )
+        reference = parse_reference(wanted.search) or wanted.search.strip().upper()
         query = query.where(
             or_(
-                cases.c.reference.contains(wanted.search.strip().upper(), autoescape=True),
+                cases.c.reference.contains(reference, autoescape=True),
                 cases.c.external_reference.icontains(wanted.search.strip(), autoescape=True),
                 named,
             )

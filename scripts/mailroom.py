@@ -196,8 +196,9 @@ def resolve_letter(session: Session, number: int, *, arrived: bool, reason: str)
     """
     check_text("reason", reason)
     engine = session.engine
-    problems = tuple(engine.definition.domain.judge_text("reason", reason))
-    if problems or not reason.strip():
+    domain = engine.definition.domain
+    problems = tuple(domain.judge_text("reason", reason)) if reason.strip() else (domain.reason_missing("resolve"),)
+    if problems:
         raise Refused(f"Letter {number} was not resolved: give a reason that may be kept.", problems)
     with session.database.reading() as store:
         row = _readable_letter(store, number)

@@ -305,3 +305,13 @@ def test_a_preview_is_written_for_its_owner_alone_and_over_nothing_unasked(three
     assert pipe.is_fifo()
     assert sorted(tmp_path.glob("*.html")) == [page]
     assert list(tmp_path.glob(".page*")) == []
+
+
+@pytest.mark.parametrize("reason", ["''", "' '"])
+def test_a_decision_without_a_reason_says_what_is_missing(three: Desk, reason: str) -> None:
+    settle(three, 1, state=LetterState.UNKNOWN)
+
+    refused = three.ask(f"mail resolve 1 --sent --reason {reason}", code=5)
+
+    assert [problem["code"] for problem in refused["problems"]] == ["REASON_MISSING"]
+    assert states(three)[0] == "unknown"

@@ -13,6 +13,10 @@ from scripts.wiring import Session
 from workflow.clock import AMSTERDAM
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+"""The one way to write a day; Python also takes 2027-W02-1 and 20270111."""
+_NUMBER = re.compile(r"[+-]?[0-9]{1,4000}")
+"""Plain digits; Python also takes those of other scripts, and lines between them."""
 
 
 class Day(click.ParamType[date]):
@@ -25,6 +29,8 @@ class Day(click.ParamType[date]):
         if isinstance(value, date):
             return value
         try:
+            if not _DAY.fullmatch(value):
+                raise ValueError(value)
             return date.fromisoformat(value)
         except ValueError:
             self.fail(f"'{value}' is not a day; write it as 2026-12-04.", param, ctx)
@@ -35,9 +41,7 @@ class Whole(click.IntRange):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """The number a text says, or a usage error."""
-        try:
-            int(value)
-        except ValueError:
+        if not isinstance(value, int) and not _NUMBER.fullmatch(value):
             self.fail(f"'{value}' is not a whole number.", param, ctx)
         return int(super().convert(value, param, ctx))
 

@@ -131,7 +131,7 @@ def _external_reference(value: object, name: str) -> str | None:
         return None
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         raise UsageError(f"{name}: 'external_reference' must be text.")
-    return str(value).strip() or None
+    return str(value)
 
 
 def _sheets(given: Mapping[str, object], name: str) -> dict[str, Mapping[str, object]]:

@@ -126,6 +126,12 @@ def test_a_warning_is_accepted_by_its_code(desk: Desk) -> None:
         ("replay E06 --at 0001-01-01", 2, "usage"),
         ("hold E06 --until 2020-01-01 --reason x", 2, "usage"),
         ("hold E06 --until soon --reason x", 2, "usage"),
+        ("hold E06 --until 2026-W20-1 --reason x", 2, "usage"),
+        ("hold E06 --until 20260511 --reason x", 2, "usage"),
+        ("list --limit ٣", 2, "usage"),
+        ("list --limit 1_0", 2, "usage"),
+        ("list --limit ' 1'", 2, "usage"),
+        ("advance E06 --expect-version 0x1", 2, "usage"),
         ("note E06 ' '", 2, "usage"),
         ("show", 2, "usage"),
         ("mail show 99999999999999999999", 2, "usage"),
@@ -164,6 +170,19 @@ def test_opening_a_known_external_reference_is_a_conflict(desk: Desk) -> None:
     desk.open("E06")
 
     assert desk.ask("open -", '{"external_reference": "E06"}', code=7)["error"] == "conflict"
+
+
+@pytest.mark.parametrize("blank", ["", " "])
+def test_an_external_reference_that_is_blank_is_refused_as_everywhere(desk: Desk, blank: str) -> None:
+    said = desk.ask("open -", json.dumps({"external_reference": blank, **GOOD}), code=2)
+
+    assert said["message"].startswith("external_reference is empty; leave it out")
+    assert desk.ask("list") == []
+
+
+def test_an_external_reference_is_trimmed_or_left_out(desk: Desk) -> None:
+    for given, kept in ((" E1 ", "E1"), (7, "7"), (None, None)):
+        assert desk.ask("open -", json.dumps({"external_reference": given}))["external_reference"] == kept
 
 
 def test_a_conflict_names_its_case_and_the_version_that_it_has(desk: Desk) -> None:

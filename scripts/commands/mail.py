@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from contextlib import nullcontext
-from pathlib import Path
 
 import click
 
+from scripts.commands.mail_preview import preview
 from scripts.exits import DONE, explain
 from scripts.lazy import Group
 from scripts.output import Column, counted, folded, json_array, local, marks, moment, print_json, table, wrapped
@@ -114,38 +114,7 @@ def _show_raw(session: Session, row: OutboxRow) -> None:
         click.echo(f"Letter {row.id} was erased: there are no bytes of it any more.", err=True)
 
 
-@mail.command(
-    "preview",
-    short_help="Render a letter, with made-up facts or a case's.",
-    epilog=examples("schakel mail preview invitation", "schakel mail preview invitation E06"),
-)
-@click.argument("letter", metavar="LETTER")
-@click.argument("case", metavar="[CASE]", required=False)
-@click.option(
-    "--language", type=click.Choice(["nl", "en"]), help="Else that of who would get it about CASE; without CASE Dutch."
-)
-@click.option(
-    "--html", "target", metavar="FILE", type=click.Path(path_type=Path), help="Write the HTML part here, for you alone."
-)
-@click.option("--force", is_flag=True, help="Overwrite FILE when it exists.")
-@json_option
-@pass_session
-def preview(
-    session: Session, letter: str, case: str | None, language: str | None, target: Path | None, force: bool
-) -> None:
-    """Render any letter, with a real case's facts or made-up ones. Nothing is recorded or sent."""
-    from scripts.mailroom import render_preview
-    from scripts.private_output import write_private
-
-    rendered = render_preview(session, letter, case, language)
-    if target is not None:
-        write_private("--html", target, rendered.html, force=force)
-    if session.json:
-        print_json({"letter": letter, "subject": rendered.subject, "text": rendered.text, "html": rendered.html})
-        return
-    click.echo(wrapped(f"Subject: {rendered.subject}", "  ", first="") + "\n")
-    for line in folded(rendered.text):
-        click.echo(line)
+mail.add_command(preview)
 
 
 @mail.command(

@@ -152,7 +152,7 @@ def _hint(error: SchakelError, session: Session) -> str | None:
 def _hint_of_conflict(error: Conflict, session: Session) -> str:
     if isinstance(error, StillAtWork):
         return "stop the worker, then the same again"
-    case = error.case or session.case
+    case = session.case or error.case  # as it was typed
     return f"schakel show {quote(case)}" if case else "schakel list"
 
 

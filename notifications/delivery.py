@@ -13,8 +13,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
@@ -22,18 +21,18 @@ from typing import TypeAlias
 from notifications.building import Builder, CannotBuild
 from notifications.desk import Desk
 from notifications.digest import Merged, merge_reminders
-from notifications.outcomes import CLAIM_LEASE, LOST, SENDING_LEASE, cannot_record, settle_letter
+from notifications.left_over import LeftOver
+from notifications.outcomes import CLAIM_LEASE, LOST, SENDING_LEASE, settle_letter
 from notifications.queue import Queue
 from notifications.recorder import Act, Recorder
 from notifications.smtp import Connection, Outcome, Phase, Reply
 from notifications.smtp_url import Server
 from workflow.clock import Clock
-from workflow.errors import StoreError
 from workflow.events import Origin
 from workflow.storage import Database, letters
 from workflow.storage.letter_states import LetterState
 from workflow.storage.letters import OutboxRow
-from workflow.storage.merging import end_reminders, separate
+from workflow.storage.merging import end_reminders
 from workflow.storage.shift import try_turn
 from workflow.storage.store import Store
 from workflow.work import Rules, Work
@@ -82,8 +81,7 @@ class Delivery:
         self._has_given_up = False
         """The server cannot be reached, or the database failed."""
         self._count: Counter[str] = Counter()
-        self._faults: list[tuple[OutboxRow, Exception]] = []
-        """Letters whose cases cannot be written, and what that raised."""
+        self._left_over = LeftOver()
         self._tokens: list[str] = []
         self._held: set[int] = set()
         """Cases whose letters were put aside."""
@@ -99,7 +97,7 @@ class Delivery:
 
         Raises StoreError. SchakelError, when all is done: the case of some letter cannot be written.
         """
-        self._count, self._faults, self._has_given_up = Counter(), [], False
+        self._count, self._left_over, self._has_given_up = Counter(), LeftOver(), False
         self._settle_lost()
         now = self._clock.now()
         with self._database.writing() as store:
@@ -109,17 +107,11 @@ class Delivery:
             self._send_due(self._server, merged.until)
         with self._database.reading() as store:
             pending = letters.count_pending(store)
-        if self._faults:
-            self._separate()
-            row, error = self._faults[0]
-            raise cannot_record(row, error) from error
+        if self._left_over:
+            with self._database.writing() as store:
+                self._left_over.separate(store, self._clock.now())
+            self._left_over.tell()
         return Delivered(**self._count, pending=pending)
-
-    def _separate(self) -> None:
-        """When one case of a letter about several cannot be written, the next pass reminds of each of the others."""
-        with self._database.writing() as store:
-            for row in {row.id: row for row, _ in self._faults if row.case_id is None}.values():
-                separate(store, row.id, self._clock.now())
 
     def _put_in_order(self, store: Store, now: datetime) -> Merged:
         """What one worker does at a time: another passes by, and leaves new reminders to the one that is at it."""
@@ -225,7 +217,7 @@ class Delivery:
             return row, self._recorder.submit_if_free(act, cases)
         looked_at = [] if row.case_id else cases  # by the act itself, when it is one
         may_leave: bool | None = False
-        with self._noting_faults_of(row):
+        with self._left_over.noting(row):
             may_leave = await self._recorder.submit_if_free(self._beginning(built), looked_at)
         if not may_leave:
             self._held.update(cases)
@@ -265,7 +257,7 @@ class Delivery:
             for row in lost:
                 cases = self._cases_of(row)
                 act = self._settling(row, LOST, LetterState.SENDING, cases)
-                with self._noting_faults_of(row):
+                with self._left_over.noting(row):
                     self._tally(self._recorder.run_now_if_free(act, cases))
             settled = self._count.total() - before
 
@@ -278,18 +270,8 @@ class Delivery:
     async def _count_in(self, recorded: Recorded) -> None:
         if recorded is not None:
             row, outcome = recorded
-            with self._noting_faults_of(row):
+            with self._left_over.noting(row):
                 self._tally(await outcome)
-
-    @contextmanager
-    def _noting_faults_of(self, row: OutboxRow) -> Iterator[None]:
-        """One case that cannot be written keeps no letter of others; a database that fails ends the pass."""
-        try:
-            yield
-        except StoreError:
-            raise
-        except Exception as error:  # noqa: BLE001  (told when the pass is over)
-            self._faults.append((row, error))
 
     def _tally(self, state: LetterState | None) -> None:
         if state is not None:

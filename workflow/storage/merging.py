@@ -61,14 +61,14 @@ def end_reminders(store: Store, now: datetime, in_facts: Iterable[str]) -> None:
     """
     roles = {"roles": compact_json([[role] for role in in_facts])}
     for digest in list(store.select(_outdated_digests, roles)):
-        _end_digest(store, digest, now, "moved on, went on hold or has another address")
+        _end_digest(store, digest, now, "one of its cases moved on, went on hold or has another address")
     store.run(_end_reminders, {"now": now})
 
 
-def separate(store: Store, letter_id: int, now: datetime) -> None:
-    """Take a letter that waits apart for good: one of its cases cannot be written, which would keep all others back."""
+def separate(store: Store, letter_id: int, now: datetime, why: str) -> None:
+    """Take a letter that waits apart for good: each of its cases is reminded of by itself, as it keeps the others back."""
     for digest in list(store.select(_waiting_digest, {"whole": letter_id})):
-        _end_digest(store, digest, now, "cannot be written", merges=False)
+        _end_digest(store, digest, now, why, merges=False)
 
 
 def take_apart(store: Store, letter_id: int, *, merges: bool = True) -> None:
@@ -77,7 +77,7 @@ def take_apart(store: Store, letter_id: int, *, merges: bool = True) -> None:
 
 
 def _end_digest(store: Store, digest: Mapping[str, Any], now: datetime, why: str, *, merges: bool = True) -> None:
-    named = {"whole": digest["id"], "now": now, "why": f"taken apart: one of its cases {why}"}
+    named = {"whole": digest["id"], "now": now, "why": f"taken apart: {why}"}
     if len(list(store.select(_parts_if_free, named))) == digest["parts"]:  # else somebody holds one
         take_apart(store, digest["id"], merges=merges)
         store.run(_cancel_digest, named)

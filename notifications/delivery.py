@@ -171,6 +171,7 @@ class Delivery:
         """Send letters over one connection until none is left for it, or the server cannot be reached."""
         self._in_use.add(connection)
         recorded: Recorded = None
+        has_rested = False
         try:
             while queue:
                 refusal = None if connection.is_open else await connection.open()
@@ -179,13 +180,19 @@ class Delivery:
                     if self._in_use:
                         break  # the server takes no more connections at once: those that it took go on
                     self._has_given_up = True
-                letter = await queue.take()
+                letter = queue.take()
                 if letter is None:
-                    break  # while this one was opening, the others took the last
+                    has_rested = True
+                    await queue.rest()
+                    continue
                 row, cases = letter
                 try:
+                    if has_rested and refusal is None and not await connection.reset():
+                        queue.put_back(letter)  # the server let go of the connection meanwhile: no fault of the letter
+                        continue
                     recorded = await self._send_one(connection, row, cases, recorded, refusal)
                 finally:
+                    has_rested = False
                     queue.put_down(cases)
             await self._count_in(recorded)
         except Exception:

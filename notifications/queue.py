@@ -25,18 +25,22 @@ class Queue:
         """Whether there is a letter to be taken, now or in a moment."""
         return bool(self._letters) and self._may_go_on()
 
-    async def take(self) -> Queued | None:
-        """The first letter of which nobody has a case in hand, as soon as there is one; None: there will be none."""
-        while self._letters:
-            for place, (_, cases) in enumerate(self._letters):
-                if self._in_hand.isdisjoint(cases):
-                    self._in_hand.update(cases)
-                    return self._letters.pop(place)
-            self._was_put_down.clear()
-            await self._was_put_down.wait()
-            if not self._may_go_on():
-                break
+    def take(self) -> Queued | None:
+        """The first letter of which nobody has a case in hand; None: there is none at this moment."""
+        for place, (_, cases) in enumerate(self._letters):
+            if self._in_hand.isdisjoint(cases):
+                self._in_hand.update(cases)
+                return self._letters.pop(place)
         return None
+
+    async def rest(self) -> None:
+        """Wait until somebody puts a letter down; who took none has nothing to do before."""
+        self._was_put_down.clear()
+        await self._was_put_down.wait()
+
+    def put_back(self, letter: Queued) -> None:
+        """Let somebody else take a letter, before all others; its cases are still to be put down."""
+        self._letters.insert(0, letter)
 
     def put_down(self, cases: Iterable[int]) -> None:
         """Give back the cases of a letter that was taken."""

@@ -145,6 +145,40 @@ def test_a_server_that_has_enough_of_a_connection_gets_the_letter_over_another(e
     assert {row["attempts"] for row in look(url, "SELECT attempts FROM outbox")} == {1}
 
 
+class _Restarts(Sink):
+    """Starts anew while it has the first letter: every connection breaks, and new ones are taken."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._open: list[Any] = []
+        self._is_first = True
+
+    async def handle_EHLO(self, server: Any, session: Any, _envelope: Any, name: str, answers: Any) -> Any:
+        session.host_name = name
+        self._open.append(server)
+        return answers
+
+    async def handle_DATA(self, *words: Any) -> str:
+        if not self._is_first:
+            return await super().handle_DATA(*words)
+        self._is_first = False
+        for server in self._open:
+            server.transport.abort()
+        return "250 OK"
+
+
+def test_a_server_that_starts_anew_costs_no_letter_that_waits_for_another_of_its_case_a_try(
+    engine: Engine, url: str
+) -> None:
+    bring(engine, "confirmed")
+
+    with _Restarts() as sink:
+        done = delivery(engine, sink, connections=10).run_once()
+
+    assert (done.unknown, done.sent, done.retried) == (1, 7, 0)
+    assert {row["attempts"] for row in look(url, "SELECT attempts FROM outbox")} == {1}
+
+
 def test_a_letter_that_a_person_lets_go_again_is_tried_for_five_days_again(
     engine: Engine, url: str, clock: SetClock
 ) -> None:

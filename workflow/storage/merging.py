@@ -66,7 +66,7 @@ def end_reminders(store: Store, now: datetime, in_facts: Iterable[str]) -> None:
 
 
 def separate(store: Store, letter_id: int, now: datetime, why: str) -> None:
-    """Take a letter that waits apart for good: each of its cases is reminded of by itself, as it keeps the others back."""
+    """Take a letter that waits apart for good: it would keep back cases that can be reminded of by themselves."""
     for digest in list(store.select(_waiting_digest, {"whole": letter_id})):
         _end_digest(store, digest, now, why, merges=False)
 

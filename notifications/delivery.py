@@ -215,6 +215,9 @@ class Delivery:
             built = self._builder.build(row, self._clock.now())
         except CannotBuild as error:
             await self._count_in(before)
+            if cases and row.case_id is None:
+                self._left_over.add_to_separate(row, "it could not be built")
+                return None
             reply = Reply(Outcome.FAILED, Phase.RENDER, None, str(error))
             return row, self._recorder.submit_if_free(self._settling(row, reply, LetterState.CLAIMED, cases), cases)
         refusal = refusal or await self._offer(connection, built)

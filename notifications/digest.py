@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from workflow.encoding import as_mapping, compact_json, lenient_json, read_json
+from workflow.encoding import as_mapping, compact_json, read_json
 from workflow.storage import letters, merging
 from workflow.storage.letters import OutboxRow
 from workflow.storage.restores import held_until
@@ -20,7 +20,8 @@ from workflow.work import Letter
 LETTER = "reminder_digest"
 _PATIENCE = timedelta(hours=1)
 """How long a reminder waits for others at most: longer than a pass takes to write them all."""
-_KEPT = ("reference", "company", "state_label", "open_items", "working_days", "letter")
+_KEPT = {"reference": str, "company": str, "state_label": str, "open_items": list, "working_days": int, "letter": str}
+"""What a digest shows of each reminder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +47,9 @@ def merge_reminders(store: Store, now: datetime) -> Merged:
 def _merge(store: Store, rows: Sequence[OutboxRow], now: datetime) -> int:
     """A letter in each language, since what each case misses is in the case's own; how many became part of another.
 
-    One that was altered so that it cannot be read is left out: it fails by itself, when it is built.
+    One that was altered so that none could be built with it is left out: it leaves, or fails, by itself.
     """
-    rows = [row for row in rows if as_mapping(lenient_json(row.context))]
+    rows = [row for row in rows if _fits(row)]
     latest = {row.case_id: row for row in rows}
     alike = [
         [row for row in latest.values() if row.language == language]
@@ -68,6 +69,16 @@ def _merge_alike(store: Store, waiting: Sequence[OutboxRow], latest: Sequence[Ou
         return len(merged)
     merging.merge_into(store, rows, letters.add_letter(store, _digest(latest, now)), now)
     return len(rows)
+
+
+def _fits(row: OutboxRow) -> bool:
+    """Whether a letter about several cases can say what a reminder says."""
+    try:
+        said = {**as_mapping(read_json(row.context)), "language": row.language}
+    except ValueError:
+        return False
+    is_whole = all(isinstance(said.get(name), kind) for name, kind in ({"language": str} | _KEPT).items())
+    return is_whole and all(isinstance(item, str) for item in said["open_items"])
 
 
 def _digest(rows: Sequence[OutboxRow], now: datetime) -> Letter:

@@ -20,7 +20,7 @@ class LeftOver:
         self._faults: list[tuple[OutboxRow, Exception]] = []
         """Letters whose cases cannot be written, and what that raised."""
         self._to_separate: dict[int, str] = {}
-        """Letters about several cases that keep all but one of these back, and why."""
+        """Letters about several cases that are to be taken apart, and why."""
 
     @contextmanager
     def noting(self, row: OutboxRow) -> Iterator[None]:
@@ -32,10 +32,14 @@ class LeftOver:
         except Exception as error:  # noqa: BLE001  (told when the pass is over)
             self._faults.append((row, error))
             if row.case_id is None:
-                self._to_separate[row.id] = "one of its cases cannot be written"
+                self.add_to_separate(row, "one of its cases cannot be written")
+
+    def add_to_separate(self, row: OutboxRow, why: str) -> None:
+        """Note a letter about several cases that could not leave, though each of its cases may be reminded of."""
+        self._to_separate[row.id] = why
 
     def separate(self, store: Store, now: datetime) -> None:
-        """Let the next pass remind of each case by itself, where a letter about several could not leave."""
+        """Take those letters apart: the next pass reminds of each case by itself."""
         for number, why in self._to_separate.items():
             separate(store, number, now, why)
 

@@ -496,12 +496,18 @@ def test_a_reminder_that_was_told_in_a_digest_keeps_the_address_it_went_to(
     assert {row["recipient"] for row in outbox(url, "state = 'merged'")} == {APPLICANT}
 
 
-def test_a_reminder_that_cannot_be_read_keeps_none_of_the_others(engine: Engine, clock: SetClock, url: str) -> None:
+ALTERED = ["{", "[]", '{"a": NaN}', r'{"a": "\ud800"}', '{"open_items": 1e999}', '{"open_items": 1}']
+
+
+@pytest.mark.parametrize("context", ALTERED)
+def test_a_reminder_that_was_altered_keeps_none_of_the_others(
+    engine: Engine, clock: SetClock, url: str, context: str
+) -> None:
     odd, *cases = [preparing(engine) for _ in range(3)]
     clock.moment = MORNING
     fire(engine)
     with bare(url) as connection:
-        connection.execute("UPDATE outbox SET context = '{' WHERE case_id = 1")
+        connection.execute(f"UPDATE outbox SET context = '{context}' WHERE case_id = 1")
 
     with Sink() as sink:
         done = delivery(engine, sink).run_once()
@@ -510,3 +516,69 @@ def test_a_reminder_that_cannot_be_read_keeps_none_of_the_others(engine: Engine,
     (letter,) = sink.messages(APPLICANT)
     text = letter.get_body(("plain",)).get_content()  # type: ignore[union-attr]
     assert [case in text for case in (odd, *cases)] == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"open_items": None},
+        {"open_items": [1]},
+        {"company": None},
+        {"working_days": "5"},
+        {"state_label": []},
+        {"reference": 0},
+    ],
+)
+def test_a_reminder_that_a_digest_could_not_say_goes_by_itself(
+    sqlite_engine: Engine, clock: SetClock, sqlite_url: str, change: dict[str, Any]
+) -> None:
+    engine = sqlite_engine
+    odd, *cases = [preparing(engine) for _ in range(3)]
+    clock.moment = MORNING
+    fire(engine)
+    (row,) = outbox(sqlite_url, "case_id = 1")
+    with bare(sqlite_url) as connection:
+        context = json.dumps({**json.loads(row["context"]), **change})
+        connection.execute("UPDATE outbox SET context = ? WHERE case_id = 1", [context])
+
+    with Sink() as sink:
+        delivery(engine, sink).run_once()
+
+    assert [row["merged_into"] is None for row in outbox(sqlite_url, "case_id IS NOT NULL")] == [True, False, False]
+    assert {kinds(engine, case)[-1] for case in cases} == {"letter_sent"}
+    assert kinds(engine, odd)[-1] in {"letter_sent", "letter_failed"}
+
+
+def test_a_reminder_whose_language_was_altered_keeps_none_of_the_others(
+    sqlite_engine: Engine, clock: SetClock, sqlite_url: str
+) -> None:
+    """PostgreSQL takes no such value."""
+    for _ in range(3):
+        preparing(sqlite_engine)
+    clock.moment = MORNING
+    fire(sqlite_engine)
+    with bare(sqlite_url) as connection:
+        connection.execute("UPDATE outbox SET language = x'80' WHERE case_id = 1")
+
+    with Sink() as sink:
+        done = delivery(sqlite_engine, sink).run_once()
+
+    assert (done.sent, done.failed, done.merged) == (1, 1, 2)
+
+
+def test_a_digest_that_cannot_be_built_is_taken_apart_for_good(engine: Engine, clock: SetClock, url: str) -> None:
+    cases = [preparing(engine) for _ in range(3)]
+    clock.moment = MORNING
+    fire(engine)
+    delivery(engine, None).run_once()
+    with bare(url) as connection:
+        connection.execute("UPDATE outbox SET context = '{' WHERE case_id IS NULL")
+
+    with Sink() as sink:
+        for _ in range(2):
+            delivery(engine, sink).run_once()
+
+    (digest,) = outbox(url, "case_id IS NULL")
+    assert (digest["state"], digest["reason"]) == ("cancelled", "taken apart: it could not be built")
+    assert len(sink.messages(APPLICANT)) == 3
+    assert {kinds(engine, case)[-1] for case in cases} == {"letter_sent"}

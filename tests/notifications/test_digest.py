@@ -12,6 +12,7 @@ from employers import bring, employer
 from looking import bare, look
 from sink import DESK, Sink, delivery
 
+from notifications.digest import merge_reminders
 from workflow import Engine, Origin, reminders
 from workflow.clock import AMSTERDAM, SetClock
 from workflow.erasure import Wish, erase
@@ -158,6 +159,33 @@ def test_what_is_said_of_each_case_is_in_the_language_of_its_letter(
         }
     assert sorted(row["language"] for row in outbox(url, "case_id IS NULL")) == digests
     assert {kinds(engine, case)[-1] for case, _ in cases} == {"letter_sent"}
+
+
+def test_an_old_reminder_that_was_put_back_keeps_the_newer_one_of_its_case_no_more_than_other_letters(
+    engine: Engine, clock: SetClock, url: str
+) -> None:
+    """At the moment between the two things that a pass does: ending what is over, and merging."""
+    case = engine.open_case(employer("loket_user", "registration"), letters=False).case.reference
+    clock.moment = MORNING
+    fire(engine)
+    clock.moment += timedelta(hours=1)
+    engine.advance(case, "register", letters=False)
+    engine.advance(case, "return_to_applicant", reason="Het contract is van een ander", letters=False)
+    clock.moment = MORNING + timedelta(days=9)
+    fire(engine)
+    with engine.database.writing() as store:
+        merge_reminders(store, clock.now())
+    engine.record(case, {"loket_user": {"rights": ["Raadplegen HRM"]}})
+
+    with Sink() as sink:
+        done = delivery(engine, sink).run_once()
+
+    assert (done.sent, done.pending) == (2, 0)
+    assert [(row["id"], row["state"], row["merged_into"]) for row in outbox(url)] == [
+        (1, "merged", 2),
+        (2, "sent", None),
+        (3, "sent", None),
+    ]
 
 
 def test_two_rungs_that_come_late_for_one_case_are_one_letter_the_latest(

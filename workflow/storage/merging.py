@@ -25,10 +25,11 @@ from workflow.encoding import compact_json
 from workflow.schedule import TimerKind
 from workflow.storage.letter_states import LetterState
 from workflow.storage.letters import OutboxRow
-from workflow.storage.outbox_queries import ENDED, IS_PENDING, IS_UNSENT, if_free, is_over, letters_where
+from workflow.storage.outbox_queries import ENDED, IS_PENDING, IS_UNSENT, if_free, letters_where
 from workflow.storage.packing import unpacked
 from workflow.storage.store import Store
 from workflow.storage.tables import MERGEABLE, outbox, timers
+from workflow.storage.wanted import is_over
 
 
 def mergeable(store: Store, until: datetime) -> list[list[OutboxRow]]:

@@ -22,10 +22,10 @@ from sqlalchemy import (
     update,
 )
 
-from workflow.schedule import TimerKind
 from workflow.storage.letter_states import LetterState
 from workflow.storage.packing import unpacked
-from workflow.storage.tables import MERGEABLE, cases, outbox, outbox_attempts, timers
+from workflow.storage.tables import MERGEABLE, cases, outbox, outbox_attempts
+from workflow.storage.wanted import is_wanted
 
 _BUILT = ("message_id", "subject", "message", "sha256")
 # written out as in the index itself, so that SQLite too sees that a partial index fits
@@ -182,12 +182,12 @@ def begin_sending_if_free() -> Executable:
 
 def begin_reminding() -> Executable:
     """The same of a reminder, or of a letter about several cases, if somebody still needs all that it says."""
-    return _begin_sending(_is_wanted())
+    return _begin_sending(is_wanted())
 
 
 def begin_reminding_if_free() -> Executable:
     """The same, unless somebody else holds the case of a reminder, or an earlier letter of it (PostgreSQL)."""
-    return _begin_sending(_if_of_case(_is_free()), _is_wanted())
+    return _begin_sending(_if_of_case(_is_free()), is_wanted())
 
 
 def _if_of_case(condition: Any) -> Any:
@@ -212,25 +212,6 @@ def _is_free() -> Any:
         or_(waits, elsewhere),
     )
     return and_(free.exists(), ~overtaken.exists())
-
-
-def _is_wanted() -> Any:
-    """Whether a letter is no reminder that is over, and holds none."""
-    parts = outbox.alias("parts")
-    outdated = select(parts.c.id).where(parts.c.merged_into == outbox.c.id, is_over(parts))
-    return and_(~is_over(outbox), ~outdated.exists())
-
-
-def is_over(reminder: Any) -> Any:
-    """Whether nobody needs a reminder any more: its case left the state, is on hold, or its rung is yet to be climbed.
-
-    The first timer of a state stands there as long as no rung was climbed in it, or since all are to be climbed anew.
-    """
-    hold = timers.c.kind == str(TimerKind.HOLD)
-    first = and_(timers.c.kind == str(TimerKind.RUNG), timers.c.rung == 0)
-    stands = select(timers.c.case_id).where(timers.c.case_id == reminder.c.case_id, or_(hold, first)).exists()
-    left = select(cases.c.id).where(cases.c.id == reminder.c.case_id, cases.c.entered_at >= reminder.c.created_at)
-    return and_(reminder.c.is_reminder, or_(stands, left.exists()))
 
 
 def _begin_sending(*where: Any) -> Executable:

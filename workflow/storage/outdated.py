@@ -7,9 +7,10 @@ from typing import Any
 from sqlalchemy import Select, and_, select
 
 from workflow.schedule import TimerKind
-from workflow.storage.outbox_queries import IS_PENDING, IS_UNSENT, is_over
+from workflow.storage.outbox_queries import IS_PENDING, IS_UNSENT
 from workflow.storage.store import Store
 from workflow.storage.tables import outbox, timers
+from workflow.storage.wanted import is_over
 
 
 def outdated_letters(store: Store) -> frozenset[int]:

@@ -1,0 +1,29 @@
+"""Which letters nobody needs any more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import and_, or_, select
+
+from workflow.schedule import TimerKind
+from workflow.storage.tables import cases, outbox, timers
+
+
+def is_wanted() -> Any:
+    """Whether a letter is no reminder that is over, and holds none if it is about several cases."""
+    parts = outbox.alias("parts")
+    outdated = select(parts.c.id).where(parts.c.merged_into == outbox.c.id, is_over(parts))
+    return and_(~is_over(outbox), or_(outbox.c.case_id.is_not(None), ~outdated.exists()))
+
+
+def is_over(reminder: Any) -> Any:
+    """Whether nobody needs a reminder any more: its case left the state, is on hold, or its rung is yet to be climbed.
+
+    The first timer of a state stands there as long as no rung was climbed in it, or since all are to be climbed anew.
+    """
+    hold = timers.c.kind == str(TimerKind.HOLD)
+    first = and_(timers.c.kind == str(TimerKind.RUNG), timers.c.rung == 0)
+    stands = select(timers.c.case_id).where(timers.c.case_id == reminder.c.case_id, or_(hold, first))
+    left = select(cases.c.id).where(cases.c.id == reminder.c.case_id, cases.c.entered_at >= reminder.c.created_at)
+    return and_(reminder.c.is_reminder, or_(stands.exists(), left.exists()))

@@ -190,3 +190,51 @@ def test_the_check_after_a_first_exchange_is_not_sent_when_that_was_postponed(
 
     assert (reminder(url)["letter"], reminder(url)["state"]) == ("first_exchange_check", "cancelled")
     assert not any("Controleer" in message["Subject"] for message in sink.messages())
+
+
+@pytest.mark.parametrize("skew", [timedelta(), timedelta(seconds=1)], ids=["same moment", "worker behind"])
+def test_a_reminder_that_was_written_at_the_moment_of_the_move_before_it_leaves(
+    engine: Engine, clock: SetClock, url: str, skew: timedelta
+) -> None:
+    """A first exchange that has been is to be checked at once; no event is earlier than the one before it."""
+    case = bring(engine, "keylane_configuring")
+    clock.moment = datetime(2026, 4, 24, 9, tzinfo=UTC)
+    dates = {"realised_on": "2026-03-02", "first_exchange_date": "2026-03-10"}
+    engine.advance(case, "confirm", facts={"realisation": dates}, accept_warnings=True)
+    clock.moment -= skew
+    reminders.run_once(engine.database, engine.rules, clock.now(), WORKER)
+    clock.moment += timedelta(minutes=1)
+
+    with Sink() as sink:
+        delivery(engine, sink).run_once()
+
+    assert (reminder(url)["letter"], reminder(url)["state"]) == ("first_exchange_check", "sent")
+    assert len(sink.messages(ADDRESSES["operations"])) == 1
+
+
+@pytest.mark.parametrize("skew", [timedelta(), timedelta(seconds=1)], ids=["same moment", "worker ahead"])
+def test_a_reminder_that_was_written_at_the_moment_of_the_move_after_it_does_not_leave(
+    engine: Engine, clock: SetClock, url: str, skew: timedelta
+) -> None:
+    case = reminded(engine, clock)
+    clock.moment -= skew
+    enrich(engine, case)
+
+    a_pass(engine)
+
+    assert (reminder(url)["state"], reminder(url)["reason"]) == ("cancelled", LEFT)
+
+
+def test_what_happens_to_a_case_besides_does_not_end_its_reminder(engine: Engine, clock: SetClock, url: str) -> None:
+    case = reminded(engine, clock)
+    clock.moment += timedelta(minutes=1)
+    engine.note(case, "gebeld")
+    engine.record(case, {"registration": {"company_name": "Anders B.V."}}, letters=False)
+    engine.hold(case, date(2026, 6, 1), "wacht op derde")
+    engine.resume(case)
+
+    with Sink() as sink:
+        delivery(engine, sink).run_once()
+
+    assert reminder(url)["state"] == "sent"
+    assert len(sink.messages(ASR)) == 1

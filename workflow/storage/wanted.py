@@ -6,8 +6,9 @@ from typing import Any
 
 from sqlalchemy import and_, or_, select
 
+from workflow.events import Kind
 from workflow.schedule import TimerKind
-from workflow.storage.tables import cases, outbox, timers
+from workflow.storage.tables import events, outbox, timers
 
 
 def is_wanted() -> Any:
@@ -21,9 +22,11 @@ def is_over(reminder: Any) -> Any:
     """Whether nobody needs a reminder any more: its case left the state, is on hold, or its rung is yet to be climbed.
 
     The first timer of a state stands there as long as no rung was climbed in it, or since all are to be climbed anew.
+    That the state was left is seen by the numbers of events: their moments may be the same, as clocks differ.
     """
     hold = timers.c.kind == str(TimerKind.HOLD)
     first = and_(timers.c.kind == str(TimerKind.RUNG), timers.c.rung == 0)
     stands = select(timers.c.case_id).where(timers.c.case_id == reminder.c.case_id, or_(hold, first))
-    left = select(cases.c.id).where(cases.c.id == reminder.c.case_id, cases.c.entered_at >= reminder.c.created_at)
+    since = and_(events.c.case_id == reminder.c.case_id, events.c.seq > reminder.c.seq)
+    left = select(events.c.id).where(since, events.c.kind == str(Kind.MOVED))
     return and_(reminder.c.is_reminder, or_(stands.exists(), left.exists()))

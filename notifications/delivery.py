@@ -246,7 +246,7 @@ class Delivery:
     def _beginning(self, row: OutboxRow) -> Act[bool]:
         """The act after which a letter may leave."""
         lease = self._clock.now() + SENDING_LEASE
-        return lambda store, _: letters.beginning(store, row, lease_until=lease)
+        return lambda store, _: letters.beginning(store, row, lease_until=lease, in_facts=self._in_facts)
 
     def _settling(self, row: OutboxRow, reply: Reply, was: LetterState, cases: list[int]) -> Act[LetterState | None]:
         """The act that records an outcome in the outbox and in the history of the letter's cases."""

@@ -187,11 +187,12 @@ def test_a_letter_without_an_address_that_a_restore_put_in_doubt_leaves_once_it_
 
 
 class _Corrected(Sink):
-    """Has the address corrected while it is offered the first letter, or its bytes, and takes none of that one."""
+    """Has the address corrected while it is offered the first letter, or its bytes, and answers that as it is told."""
 
     engine: Engine
     case: str
     step: str
+    answer: str | None = "451 later"
     is_first = True
 
     async def _is_not_now(self, step: str) -> bool:
@@ -202,10 +203,12 @@ class _Corrected(Sink):
         return True
 
     async def handle_RCPT(self, *words: Any) -> str:
-        return "451 later" if await self._is_not_now("RCPT") else await super().handle_RCPT(*words)
+        said = self.answer if await self._is_not_now("RCPT") else None
+        return said or await super().handle_RCPT(*words)
 
     async def handle_DATA(self, *words: Any) -> str:
-        return "451 later" if await self._is_not_now("DATA") else await super().handle_DATA(*words)
+        said = self.answer if await self._is_not_now("DATA") else None
+        return said or await super().handle_DATA(*words)
 
 
 @pytest.mark.parametrize("step", ["RCPT", "DATA"])
@@ -277,6 +280,81 @@ def test_a_reminder_that_is_taken_out_of_a_digest_goes_to_the_corrected_address(
 
     assert merged == ["merged", "merged", "pending"]
     assert [to for to, _ in sink.letters] == [NEW]
+
+
+def two_in_a_digest(engine: Engine, clock: SetClock) -> tuple[str, str]:
+    """Two cases of one reader, whose reminders became one letter, the third."""
+    given = employer("loket_user", "registration")
+    case, other = (engine.open_case(given, letters=False).case.reference for _ in range(2))
+    clock.moment += timedelta(days=8, minutes=1)
+    reminders.run_once(engine.database, engine.rules, clock.moment, WORKER)
+    delivery(engine, None).run_once()
+    return case, other
+
+
+def assert_each_was_told(sink: Sink, case: str, other: str) -> None:
+    """Each reader got a letter, about the one case, and nobody got another."""
+    assert sorted(to for to, _ in sink.letters) == [NEW, OLD]
+    told = {str(letter["To"]): letter.get_body(("plain",)).get_content() for letter in sink.messages()}  # type: ignore[union-attr]
+    assert (case in told[NEW], other in told[NEW]) == (True, False)
+    assert (case in told[OLD], other in told[OLD]) == (False, True)
+
+
+@pytest.mark.parametrize(("step", "answer"), [("RCPT", None), ("RCPT", "451 later"), ("DATA", "451 later")])
+def test_a_digest_in_hand_while_an_address_is_corrected_is_taken_apart(
+    engine: Engine, url: str, clock: SetClock, step: str, answer: str | None
+) -> None:
+    case, other = two_in_a_digest(engine, clock)
+    with _Corrected() as sink:
+        sink.engine, sink.case, sink.step, sink.answer = engine, case, step, answer
+        for _ in range(2):
+            delivery(engine, sink).run_once()
+
+    assert_each_was_told(sink, case, other)
+    assert [row["state"] for row in outbox(url)] == ["sent", "sent", "cancelled"]
+
+
+@pytest.mark.parametrize(
+    ("state", "command"),
+    [("unknown", "mail resolve 3 --resend --reason 'niet aangekomen'"), ("failed", "mail retry 3")],
+)
+@pytest.mark.parametrize("during", ["sending", None])
+def test_a_digest_that_a_person_sends_again_is_taken_apart_when_an_address_was_corrected(
+    engine: Engine, url: str, clock: SetClock, desk: Desk, state: str, command: str, during: str | None
+) -> None:
+    case, other = two_in_a_digest(engine, clock)
+    as_state(engine, during or state, 3)
+    engine.record(case, CORRECTION)
+    as_state(engine, state, 3)
+
+    desk.ask(command)
+    with Sink() as sink:
+        delivery(engine, sink).run_once()
+
+    assert_each_was_told(sink, case, other)
+    assert [row["state"] for row in outbox(url)] == ["sent", "sent", "cancelled"]
+
+
+@pytest.mark.parametrize("decided", ["by the server", "by a person"])
+def test_a_reminder_in_a_digest_that_did_arrive_keeps_the_address_it_arrived_at(
+    engine: Engine, url: str, clock: SetClock, desk: Desk, decided: str
+) -> None:
+    case, _ = two_in_a_digest(engine, clock)
+    if decided == "by the server":
+        with _Corrected() as sink:
+            sink.engine, sink.case, sink.step, sink.answer = engine, case, "DATA", None
+            delivery(engine, sink).run_once()
+    else:
+        as_state(engine, "unknown", 3)
+        engine.record(case, CORRECTION)
+        desk.ask("mail resolve 3 --sent --reason 'gevraagd: aangekomen'")
+
+    assert [(row["state"], row["recipient"]) for row in outbox(url)] == [
+        ("merged", OLD),
+        ("merged", OLD),
+        ("sent", OLD),
+    ]
+    assert [row["reason"] for row in outbox(url)] == ["part of letter 3", "part of letter 3", None]
 
 
 def test_a_letter_that_failed_while_its_address_was_corrected_goes_to_the_new_address_when_it_is_tried_again(

@@ -15,7 +15,7 @@ from sqlalchemy import insert, select
 from workflow.domain import Domain
 from workflow.encoding import compact_json
 from workflow.facts import Facts
-from workflow.storage import outbox_queries
+from workflow.storage import outbox_queries, wanted
 from workflow.storage.letter_states import LetterState
 from workflow.storage.rows import letter_row
 from workflow.storage.store import Store
@@ -120,14 +120,16 @@ def expired_sending(store: Store, now: datetime, limit: int) -> list[OutboxRow]:
     return [OutboxRow(**row) for row in store.select(outbox_queries.expired_sending, values)]
 
 
-def beginning(store: Store, row: OutboxRow, *, lease_until: datetime) -> Answer:
+def beginning(store: Store, row: OutboxRow, *, lease_until: datetime, in_facts: Iterable[str] = ()) -> Answer:
     """Ask to write that DATA follows, with the bytes that will go out.
 
-    The answer is False when nothing may be sent: the claim was lost, nobody needs it any more, or somebody else holds
-    the case (PostgreSQL; of a letter about several cases that is not looked at).
+    The answer is False when nothing may be sent: the claim was lost, nobody needs it any more, or not there (of a
+    letter about several cases to a role whose address cases hold), or somebody else holds the case (PostgreSQL; of a
+    letter about several cases that is not looked at).
     """
     values = {"number": row.id, "held_token": row.token, "lease_until": lease_until, **_built(row)}
     if row.is_reminder or row.case_id is None:
+        values |= wanted.roles(in_facts)
         query = outbox_queries.begin_reminding if store.is_sqlite else outbox_queries.begin_reminding_if_free
     else:
         query = outbox_queries.begin_sending if store.is_sqlite else outbox_queries.begin_sending_if_free
@@ -168,7 +170,10 @@ def settling(
         **_built(row),
         **(outbox_queries.UNBUILT if waits else {}),
     }
-    return _answer(store, store.select(query, values))
+    answer = _answer(store, store.select(query, values))
+    if state is LetterState.SENT and row.case_id is None:
+        store.run(outbox_queries.told_there, {"number": row.id})
+    return answer
 
 
 def add_attempt(store: Store, row: OutboxRow, attempt: Attempt) -> None:

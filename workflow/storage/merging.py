@@ -15,21 +15,18 @@ from sqlalchemy import (
     func,
     literal,
     literal_column,
-    or_,
     select,
     text,
     update,
 )
 
-from workflow.encoding import compact_json
 from workflow.schedule import TimerKind
 from workflow.storage.letter_states import LetterState
 from workflow.storage.letters import OutboxRow
 from workflow.storage.outbox_queries import ENDED, IS_PENDING, IS_UNSENT, if_free, letters_where
-from workflow.storage.packing import unpacked
 from workflow.storage.store import Store
 from workflow.storage.tables import MERGEABLE, outbox, timers
-from workflow.storage.wanted import is_over
+from workflow.storage.wanted import holds_outdated, is_over, roles
 
 
 def mergeable(store: Store, until: datetime) -> list[list[OutboxRow]]:
@@ -60,8 +57,7 @@ def end_reminders(store: Store, now: datetime, in_facts: Iterable[str]) -> None:
     Such a letter is taken apart, as is one of which a part has another address since, where cases hold those
     (`in_facts`): the reminders of its other cases wait again, to be merged anew.
     """
-    roles = {"roles": compact_json([[role] for role in in_facts])}
-    for digest in list(store.select(_outdated_digests, roles)):
+    for digest in list(store.select(_outdated_digests, roles(in_facts))):
         _end_digest(store, digest, now, "one of its cases moved on, went on hold or has another address")
     store.run(_end_reminders, {"now": now})
 
@@ -125,12 +121,7 @@ def _merge() -> Executable:
 
 def _outdated_digests() -> Executable:
     """Letters of which a part would not be sent any more, or not there."""
-    parts = outbox.alias("parts")
-    mine = parts.c.merged_into == outbox.c.id
-    of_facts = parts.c.role.in_(select(unpacked("roles").c.value[0].as_string()))
-    elsewhere = and_(of_facts, parts.c.recipient.is_distinct_from(outbox.c.recipient))
-    outdated = select(parts.c.id).where(mine, or_(elsewhere, is_over(parts)))
-    return _digests_where(outdated.exists())
+    return _digests_where(holds_outdated())
 
 
 def _waiting_digest() -> Executable:

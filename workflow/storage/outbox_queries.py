@@ -90,15 +90,28 @@ def readdress_case() -> Executable:
     """The address of a role of a case, for its letters that have not left; what may have left keeps its own.
 
     A claim on one is void, since whoever has it would send it to the old one. One that became part of another letter
-    may be taken out of it again.
+    may be taken out of it again, also of one about several cases that is on its way or in doubt (see `told_there`).
     """
     states = (LetterState.PENDING, LetterState.CLAIMED, LetterState.FAILED)
     whole = outbox.alias("whole")
-    part = select(whole.c.id).where(whole.c.id == outbox.c.merged_into, _is(whole, *states)).exists()
+    may_return = and_(whole.c.case_id.is_(None), _is(whole, LetterState.SENDING, LetterState.UNKNOWN))
+    is_open = or_(_is(whole, *states), may_return)
+    part = select(whole.c.id).where(whole.c.id == outbox.c.merged_into, is_open).exists()
     unsent = or_(_is(outbox, *states), and_(_is(outbox, LetterState.MERGED), part))
     mine = and_(outbox.c.case_id == bindparam("case"), outbox.c.role == bindparam("to_role"))
     freed = {**FREE, "state": case((_is(outbox, LetterState.CLAIMED), FREE["state"]), else_=outbox.c.state)}
     return _readdress(and_(mine, unsent, outbox.c.recipient.is_distinct_from(bindparam("address"))), **freed)
+
+
+def told_there() -> Executable:
+    """The address that a letter about several cases was sent to, for what became part of it."""
+    whole = outbox.alias("whole")
+    sent = whole.c.state == literal_column("'sent'")
+    address = select(whole.c.recipient).where(whole.c.id == bindparam("number"), sent, whole.c.recipient.is_not(None))
+    there = address.scalar_subquery()
+    parts = and_(outbox.c.merged_into == bindparam("number"), address.exists())
+    values = {"recipient": there, "reason": func.replace(outbox.c.reason, literal(CORRECTED), "")}
+    return update(outbox).where(parts, outbox.c.recipient.is_distinct_from(there)).values(**values)
 
 
 def readdress_letter() -> Executable:

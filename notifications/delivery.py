@@ -182,8 +182,9 @@ class Delivery:
                     self._has_given_up = True
                 letter = queue.take()
                 if letter is None:
-                    has_rested = True
-                    await queue.rest()
+                    if queue:  # else others took the last one while this connection was opening
+                        has_rested = True
+                        await queue.rest()
                     continue
                 row, cases = letter
                 try:

@@ -34,7 +34,7 @@ class Queue:
         return None
 
     async def rest(self) -> None:
-        """Wait until somebody puts a letter down; who took none has nothing to do before."""
+        """Wait until somebody puts a letter down: when there are letters, but none of them can be taken yet."""
         self._was_put_down.clear()
         await self._was_put_down.wait()
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -304,3 +306,29 @@ def test_letters_whose_worker_disappeared_are_all_in_doubt_and_told_to_their_cas
     assert told == ["letter_unknown"] * 3
     reasons = {row["reason"] for row in look(sqlite_url, "SELECT reason FROM outbox")}
     assert reasons == {"data: the worker that was sending it disappeared"}
+
+
+class Late(Scripted):
+    """Of several connections, each but the first is open only when all letters have left."""
+
+    def __init__(self, script: Script, server: Server) -> None:
+        super().__init__(script, server)
+        self._is_late = script.made > 1
+
+    async def open(self) -> Reply | None:
+        while self._is_late and len(self._script.bytes) < 3:
+            await asyncio.sleep(0)
+        return await super().open()
+
+
+def test_a_connection_that_opens_when_others_took_the_last_letter_waits_for_none(
+    engine: Engine, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivering, "Connection", lambda server: Late(script, server))
+    done: list[Delivered] = []
+    worker = Thread(target=lambda: done.append(run(engine, connections=3)), daemon=True)
+
+    worker.start()
+    worker.join(20)
+
+    assert done == [Delivered(sent=3)]

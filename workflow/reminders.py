@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from workflow.answers import Case
-from workflow.calendar import REMINDER_HOUR, WorkingDays
-from workflow.clock import AMSTERDAM
+from workflow.calendar import REMINDER_HOUR, WorkingDays, at_midnight
+from workflow.clock import AMSTERDAM, local_day
 from workflow.definition import LetterTo, Rung
 from workflow.domain import Key
 from workflow.errors import CannotFire, Conflict, HistoryBroken
@@ -128,6 +128,16 @@ def kinds_at(calendar: WorkingDays, now: datetime) -> tuple[TimerKind, ...]:
     local = now.astimezone(AMSTERDAM)
     at_work = calendar.is_working_day(local.date()) and local.time() >= REMINDER_HOUR
     return (TimerKind.HOLD, TimerKind.RUNG) if at_work else (TimerKind.HOLD,)
+
+
+def last_chance(calendar: WorkingDays, until: datetime) -> datetime:
+    """The last moment up to this one at which rungs could fire: it itself, or the end of the working day before it."""
+    if TimerKind.RUNG in kinds_at(calendar, until):
+        return until
+    day = local_day(until) - timedelta(days=1)
+    while not calendar.is_working_day(day):
+        day -= timedelta(days=1)
+    return at_midnight(day + timedelta(days=1))
 
 
 def fire_due(work: Work, since: datetime = ALWAYS) -> Fired:

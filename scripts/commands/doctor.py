@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ from scripts.exits import FAILED, words_of
 from scripts.output import local, marks, print_json, wrapped
 from scripts.parameters import examples, json_option
 from scripts.wiring import Session, pass_session
-from workflow.clock import AMSTERDAM, local_day
+from workflow.clock import AMSTERDAM
 from workflow.errors import NotAllowed, SchakelError, StoreError
 
 if TYPE_CHECKING:  # heavy, and not needed for the help
@@ -114,6 +115,7 @@ def _actor(session: Session) -> Iterator[Found]:
 
 
 def _settings(session: Session) -> Iterator[Found]:
+    from scripts.ledger_checkup import examine_mode
     from scripts.places_checkup import examine_places
     from scripts.settings import Settings, settings_file, unknown_variables
     from workflow.errors import nearest
@@ -127,6 +129,9 @@ def _settings(session: Session) -> Iterator[Found]:
         known = [f"SCHAKEL_{field.upper()}" for field in Settings.model_fields]
         message = f"{name} is set, but no setting is called so.{nearest(name, known)}"
         yield "warn", message, f"unset {name}"
+    for secret in (session.settings.database_password_file, session.settings.smtp_password_file):
+        with suppress(OSError):  # that it is not there or not readable is said where its password is used
+            yield from examine_mode(secret) if secret is not None else ()
 
 
 def _database(session: Session) -> Iterator[Found]:
@@ -186,14 +191,14 @@ def _restore(session: Session) -> Iterator[Found]:
 
 
 def _worker(session: Session) -> Iterator[Found]:
+    from workflow.reminders import last_chance
     from workflow.storage import shift
     from workflow.storage.restores import held_until
 
     now = session.clock.now()
     with session.database.reading() as store:
         beats = shift.heartbeats(store)
-        works = session.calendar.is_working_day(local_day(now))
-        late = works and store.has_due_rung(now - _LATE, since=held_until(store))
+        late = store.has_due_rung(last_chance(session.calendar, now - _LATE), since=held_until(store))
     alive = [beat for beat in beats if beat.is_alive(now)]
     ways = "letters and reminders only go out by schakel worker or schakel tick"
     if alive:
@@ -211,8 +216,10 @@ def _worker(session: Session) -> Iterator[Found]:
         message = f"{beats[0].name} did not stop, but was last seen {local(beats[0].seen_at)}: {ways}."
         yield "warn", message, "see why it is gone, then schakel worker"
     if late:
-        message = "Reminders are due for more than an hour, and did not go out."
-        yield "warn", message, "schakel tick sends them now; see that a worker runs"
+        message = "Reminders could have gone out for more than an hour, and did not."
+        waits = "they go out from 09:00 on a working day"
+        sends = "schakel tick sends them now" if last_chance(session.calendar, now) == now else waits
+        yield "warn", message, f"{sends}; see that a worker runs"
 
 
 def _loket(session: Session) -> Iterator[Found]:

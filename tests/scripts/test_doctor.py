@@ -6,12 +6,13 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
 from aiosmtplib import SMTP, SMTPResponse
+from looking import bare
 from sink import Sink
 
 from loket.poll import Polled
@@ -22,7 +23,7 @@ from scripts.wiring import Session
 from scripts.worker import Worker
 from tests.scripts.desk import Desk
 from workflow import StoreError
-from workflow.clock import AMSTERDAM
+from workflow.clock import AMSTERDAM, format_time
 from workflow.reminders import Fired
 from workflow.storage import letters, open_database, shift
 from workflow.storage.letter_states import LetterState
@@ -298,18 +299,48 @@ def test_a_tick_is_seen_while_it_runs_and_no_longer(ready: Desk, monkeypatch: py
 
 
 @pytest.mark.parametrize(
-    ("day", "hour", "late"),
-    [(28, 9, False), (28, 11, True), (29, 8, True), (25, 12, False)],
+    ("rung", "moment", "todo"),
+    [
+        ("28T09:00", "28T09:30", None),
+        ("28T09:00", "28T10:30", "schakel tick sends them now"),
+        ("28T09:00", "29T08:30", "they go out from 09:00 on a working day"),
+        ("28T09:00", "25T12:30", None),
+        ("25T12:00", "26T12:00", None),  # fell due on a Saturday: not before Tuesday, since Monday is Koningsdag
+        ("25T12:00", "28T09:30", None),
+        ("25T12:00", "28T10:00", "schakel tick sends them now"),
+        ("24T12:00", "25T12:00", "they go out from 09:00 on a working day"),
+        ("28T23:30", "29T00:15", None),  # late by an hour not before the next day's hour
+    ],
 )
-def test_doctor_warns_of_reminders_that_are_an_hour_late_on_a_working_day(
-    ready: Desk, day: int, hour: int, late: bool
+def test_doctor_warns_of_reminders_that_could_have_gone_out_for_an_hour_and_says_what_sends_them(
+    ready: Desk, rung: str, moment: str, todo: str | None
 ) -> None:
     ready.open("E06")
-    ready.clock.moment = datetime(2026, 4, day, hour, 30, tzinfo=AMSTERDAM)
+    with bare(ready.environ["SCHAKEL_DATABASE_URL"]) as connection:
+        due = datetime.fromisoformat(f"2026-04-{rung}").replace(tzinfo=AMSTERDAM).astimezone(UTC)
+        connection.execute("UPDATE timers SET due_at = ?", (format_time(due),))
+    ready.clock.moment = datetime.fromisoformat(f"2026-04-{moment}").replace(tzinfo=AMSTERDAM)
 
-    said = [found["message"] for found in findings(ready, "worker")]
+    said = [found["todo"] for found in findings(ready, "worker") if "more than an hour" in found["message"]]
 
-    assert any("more than an hour" in message for message in said) is late
+    assert said == ([f"{todo}; see that a worker runs"] if todo else [])
+
+
+@pytest.mark.parametrize("name", ["DATABASE_PASSWORD_FILE", "SMTP_PASSWORD_FILE"])
+def test_doctor_says_that_others_can_read_a_file_with_a_password(ready: Desk, tmp_path: Path, name: str) -> None:
+    secret = tmp_path / "home" / "password"
+    secret.write_text("secret")
+    ready.environ[f"SCHAKEL_{name}"] = str(secret)
+    said = []
+    for mode in (0o644, 0o640, 0o600):
+        secret.chmod(mode)
+        checks = json.loads(ready.run("doctor --json").stdout)["checks"]
+        said.append([(one["message"], one["todo"]) for one in checks if str(secret) in one["todo"]])
+
+    assert said == [
+        [(f"{secret} can be read by others (mode {mode}).", f"chmod 600 {secret}")] if mode else []
+        for mode in ("0644", "0640", None)
+    ]
 
 
 def test_doctor_names_a_log_that_a_reader_keeps_from_shrinking(ready: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from scripts.output import local, marks, print_json, wrapped
 from scripts.parameters import examples, json_option
 from scripts.wiring import Session, pass_session
 from workflow.clock import AMSTERDAM
-from workflow.errors import NotAllowed, SchakelError, StoreError
+from workflow.errors import SchakelError, StoreError
 
 if TYPE_CHECKING:  # heavy, and not needed for the help
     from scripts.ledger_checkup import Found
@@ -135,6 +135,7 @@ def _settings(session: Session) -> Iterator[Found]:
 
 
 def _database(session: Session) -> Iterator[Found]:
+    from scripts.grants_checkup import examine_writing
     from scripts.ledger_checkup import examine_mode
     from workflow.storage.database import shown_url
     from workflow.storage.tables import HEAD
@@ -143,12 +144,7 @@ def _database(session: Session) -> Iterator[Found]:
     kind = database.url.get_backend_name()
     pragmas = "; its pragmas took" if kind == "sqlite" else ""
     yield "ok", f"{kind}: {shown_url(database.url)}, migration {HEAD}{pragmas}.", ""
-    try:
-        database.try_writing()
-    except SchakelError as error:
-        is_ours = kind == "sqlite" or isinstance(error, NotAllowed)  # else it says itself what to do
-        todo = "let the account that runs Schakel write it; one that only audits need not" if is_ours else ""
-        yield "fail", f"It cannot be written: {error}", todo
+    yield from examine_writing(database)
     if kind == "sqlite":
         path = Path(str(database.url.database))
         yield from examine_mode(path)

@@ -20,7 +20,7 @@ from workflow import Engine, Origin, open_database, reminders
 from workflow.clock import SetClock
 from workflow.errors import NotAllowed
 from workflow.ledger.signing import make_key
-from workflow.storage import shift
+from workflow.storage import grants, shift
 from workflow.storage.charset import creation
 from workflow.storage.tables import metadata
 from workflow.storage.upgrade import upgrade
@@ -124,6 +124,59 @@ def test_the_writer_can_do_all_the_daily_work(role: As, desk_as: Callable[[str],
     assert {event["kind"] for event in events_of(role("schakel_auditor"), waiting)} >= {"reminded", "letter_sent"}
     assert desk.ask("audit verify")["ok"] is True
     database.dispose()
+
+
+def test_the_grants_that_doctor_asks_for_are_those_of_the_document() -> None:
+    granted: dict[str, set[str]] = {table: set() for table in TABLES}
+    of_sequences = set()
+    for statement in blocks()[1]:
+        match re.fullmatch(r"GRANT ([A-Z, ]+) ON (.+) TO .*schakel_writer.*", statement):
+            case None:
+                continue
+            case found if found[2] == "ALL SEQUENCES IN SCHEMA public":
+                of_sequences.add(found[1])
+            case found if found[2] != "SCHEMA public":
+                for table in TABLES if found[2].startswith("ALL TABLES") else found[2].split(", "):
+                    granted[table] |= set(found[1].split(", "))
+
+    assert {table: set(acts) for table, acts in grants.WRITER.items()} == granted
+    assert of_sequences == {"USAGE"}
+
+
+def test_each_grant_that_the_writer_lacks_is_noticed_and_what_doctor_says_gives_it_back(role: As) -> None:
+    database = open_database(role("schakel_writer"))
+
+    def lacking() -> tuple[tuple[grants.Lack, ...], str]:
+        with database.reading() as store:
+            return grants.lacking(store)
+
+    with bare(role("schakel_owner")) as owner:
+        sequences = {row[0] for row in owner.execute("SELECT relname FROM pg_class WHERE relkind = 'S'")}
+        whole = lacking()
+        needed = [(table, act) for table, acts in grants.WRITER.items() for act in acts]
+        unseen, ungiven = [], []
+        for name, act in (*needed, *((sequence, "USAGE") for sequence in sequences)):
+            kind = "SEQUENCE" if act == "USAGE" else "TABLE"
+            owner.execute(f"REVOKE {act} ON {kind} {name} FROM schakel_writer")
+            lacks, who = lacking()
+            unseen += [(name, act)] * (lacks != ((name, act),))
+            for statement in grants.grants_of(lacks, who):
+                owner.execute(statement)
+            ungiven += [(name, act)] * (lacking()[0] != ())
+    database.dispose()
+
+    assert whole == ((), "")
+    assert sequences == set(grants.SEQUENCES)
+    assert (unseen, ungiven) == ([], [])
+
+
+def test_who_only_audits_is_asked_for_no_grant(desk_as: Callable[[str], Desk]) -> None:
+    checks = desk_as("schakel_auditor").ask("doctor", code=1)["checks"]
+
+    (failed,) = [found for found in checks if (found["check"], found["result"]) == ("database", "fail")]
+    assert failed["message"].startswith("It cannot be written: ")
+    assert failed["todo"] == "let the account that runs Schakel write it; one that only audits need not"
+    assert desk_as("schakel_writer").ask("doctor")["ok"] is True
 
 
 @pytest.mark.parametrize("table", LEDGER)

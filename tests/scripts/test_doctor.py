@@ -448,7 +448,8 @@ def role(postgres_url: str) -> Iterator[Callable[[str], str]]:
     name = f"reader_{os.getpid()}"
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute(f"CREATE ROLE {name}")
-        connection.execute(f"GRANT SELECT, UPDATE, INSERT ON ALL TABLES IN SCHEMA public TO {name}")
+        connection.execute(f"GRANT SELECT, UPDATE, INSERT, DELETE ON ALL TABLES IN SCHEMA public TO {name}")
+        connection.execute(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {name}")
 
         def without(revoked: str) -> str:
             connection.execute(f"REVOKE {revoked} FROM {name}")
@@ -465,7 +466,8 @@ def test_doctor_says_what_a_role_of_the_database_may_not_read(ready: Desk, role:
     checks = ready.ask("doctor", code=1)["checks"]
 
     failed = {found["check"]: found["message"] for found in checks if found["result"] == "fail"}
-    assert set(failed) == {"worker", "restore"}
+    assert set(failed) == {"database", "worker", "restore"}
+    assert "SELECT on restores, INSERT on restores, UPDATE on restores" in failed.pop("database")
     assert all("permission denied" in message for message in failed.values())
 
 
@@ -483,6 +485,26 @@ def test_doctor_says_that_a_role_or_a_server_only_reads(
     assert todo == ["let the account that runs Schakel wr", ""]  # what a standby needs is in its message
     assert [message.partition(": ")[0] for message in said] == ["It cannot be written"] * 2
     assert ["permission denied" in said[0], "read-only transaction" in said[1]] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("revoked", "lacks", "grant"),
+    [
+        ("INSERT ON outbox_attempts", "INSERT on outbox_attempts", "GRANT INSERT ON outbox_attempts TO {}"),
+        ("DELETE ON case_keys, timers", "DELETE on case_keys", "GRANT DELETE ON case_keys, timers TO {}"),
+        ("USAGE ON SEQUENCE events_id_seq", "USAGE on events_id", "GRANT USAGE ON SEQUENCE events_id_seq TO {}"),
+        ("UPDATE ON cases, timers", "It cannot be written: ", "GRANT UPDATE ON cases, timers TO {}"),
+    ],
+)
+def test_doctor_names_the_grant_that_a_writer_lacks(
+    ready: Desk, role: Callable[[str], str], revoked: str, lacks: str, grant: str
+) -> None:
+    ready.environ["SCHAKEL_DATABASE_URL"] = role(revoked)
+
+    (failed,) = [found for found in findings(ready, "database", code=1) if found["result"] == "fail"]
+
+    assert lacks in failed["message"]
+    assert grant.format(f"reader_{os.getpid()}") in failed["todo"]
 
 
 @pytest.mark.parametrize(("file", "folder"), [(0o400, 0o700), (0o400, 0o500)])

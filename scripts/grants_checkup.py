@@ -1,0 +1,33 @@
+"""What `doctor` asks about writing: may this account write the database, and on PostgreSQL all that the work needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+
+from scripts.ledger_checkup import Found
+from workflow.errors import NotAllowed, SchakelError
+from workflow.storage import Database, grants
+from workflow.storage.grants import Lack
+
+
+def examine_writing(database: Database) -> Iterator[Found]:
+    """Nothing where all can be written. Of a role that may only read the missing grants are not told: it needs none."""
+    fault, lacks, role = None, tuple[Lack, ...](), ""
+    is_sqlite = database.url.get_backend_name() == "sqlite"
+    try:
+        database.try_writing()
+    except SchakelError as error:
+        fault = error
+    if not is_sqlite:
+        with suppress(SchakelError), database.reading() as store:  # then the fault says it
+            lacks, role = grants.lacking(store)
+    statements = "; ".join(grants.grants_of(lacks, role))
+    grant = f"as the owner of the tables: {statements}; docs/security.md has all grants"
+    if fault is not None:
+        is_ours = is_sqlite or isinstance(fault, NotAllowed)  # else it says itself what to do
+        todo = "let the account that runs Schakel write it; one that only audits need not" if is_ours else ""
+        yield "fail", f"It cannot be written: {fault}", grant if lacks and not grants.only_reads(lacks) else todo
+    elif lacks:
+        said = ", ".join(f"{act} on {name}" for name, act in lacks)
+        yield "fail", f"{role} lacks grants that the work needs: {said}.", grant

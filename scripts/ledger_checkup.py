@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 from scripts.output import counted, local
@@ -13,8 +14,9 @@ from scripts.wiring import Session
 from workflow.errors import SchakelError
 from workflow.ledger.sequencer import HEARTBEAT, wrong_key
 from workflow.ledger.signing import read_signer, signers_of
-from workflow.storage import ledger
+from workflow.storage import ledger, shift
 from workflow.storage.ledger import Head
+from workflow.storage.shift import Heartbeat
 
 Found = tuple[str, str, str]
 """'ok', 'warn' or 'fail'; what was found; what to do."""
@@ -67,17 +69,33 @@ def examine_ledger(session: Session) -> Iterator[Found]:
     yield from _examine_copy(session.settings.checkpoint_file)
     now = session.clock.now()
     with session.database.reading() as store:
-        last, waiting = ledger.last_checkpoint(store), ledger.waiting(store)
+        last, waiting, leaves = ledger.last_checkpoint(store), ledger.waiting(store), ledger.read_progress(store).size
+        beats = shift.heartbeats(store)
+        unsigned_since = ledger.leaf_at(store, last.size) if last else None
     ways = "events are sealed by schakel worker or schakel tick"
     if last is None:
         yield "warn", f"No checkpoint was ever signed: {ways}.", "schakel tick"
         return
-    wait = "waits" if waiting == 1 else "wait"
-    said = f"{counted(last.size, 'event')} under a checkpoint of {local(last.at)}; {waiting} {wait} for the next."
-    if waiting and now - last.at > 2 * HEARTBEAT:
-        yield "warn", said, f"see that a worker runs: {ways}"
+    unsigned = max(0, leaves - last.size)
+    wait = f"{waiting + unsigned} {'waits' if waiting + unsigned == 1 else 'wait'} for the next"
+    said = f"{counted(last.size, 'event')} under a checkpoint of {local(last.at)}; {wait}"
+    if unsigned and unsigned_since:
+        said = f"{said}, the first since {local(unsigned_since)}. Sealed without a checkpoint they prove nothing yet."
+        yield "warn", said, "see that the signing key is in its place: the worker, or schakel tick, then signs them"
+    elif waiting and now - last.at > 2 * HEARTBEAT:
+        yield "warn", f"{said}.", f"see that a worker runs: {ways}"
+    elif idle := [beat.name for beat in beats if _is_idle(beat, last, now)]:
+        said = f"{said}. {idle[0]} has been at work since, and signed none."
+        yield "warn", said, "see in its log why ('no checkpoints', 'pass failed'), mend that, and start it anew"
     else:
-        yield "ok", said, ""
+        yield "ok", f"{said}.", ""
+
+
+def _is_idle(beat: Heartbeat, last: Head, now: datetime) -> bool:
+    """Whether it had two heartbeats of the ledger to sign another one (a tick: a whole pass after them), in vain."""
+    if beat.is_tick:
+        return beat.stopped_at is not None and now >= beat.started_at > last.at + 2 * HEARTBEAT
+    return beat.is_alive(now) and beat.seen_at > max(last.at, beat.started_at) + 2 * HEARTBEAT
 
 
 def _examine_copy(path: Path | None) -> Iterator[Found]:

@@ -101,7 +101,14 @@ class Session:
 
     @cached_property
     def signer(self) -> Signer | None:
-        """The key that signs checkpoints; None: there is no such file. Raises UsageError: no key, not readable."""
+        """The key that signs checkpoints; None: there is no such file. Raises UsageError: no key, not readable.
+
+        Who runs for long looks again with `find_signer`, and puts what it finds here.
+        """
+        return self.find_signer()
+
+    def find_signer(self) -> Signer | None:
+        """As `signer`, but looked for anew."""
         from workflow.ledger.signing import read_signer
 
         path = self.settings.signing_key

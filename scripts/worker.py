@@ -18,9 +18,9 @@ import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from scripts.ledger_checkup import missing_key
-from scripts.passes import NO_SERVER, Passes
+from scripts.passes import NO_SERVER, Passes, Sealed
 from scripts.wiring import Session
-from workflow.errors import SchakelError
+from workflow.errors import SchakelError, UsageError
 from workflow.ledger.sequencer import wrong_key
 from workflow.storage import ledger, shift
 
@@ -36,7 +36,8 @@ class Worker:
 
     def __init__(self, session: Session, name: str | None = None) -> None:
         self._session = session
-        self._signer = session.signer  # a key that cannot be read ends the worker before it began
+        self._is_signing = session.signer is not None  # a key that cannot be read ends the worker before it began
+        self._key_fault = ""
         self.name = name or f"{socket.gethostname()}:{os.getpid()}"
         self._log = logger().bind(worker=self.name)
         self._passes = Passes(session)
@@ -45,7 +46,7 @@ class Worker:
         self._asked_to_stop: SimpleQueue[int] = SimpleQueue()
         self._jobs: dict[str, tuple[int, Callable[[], Any]]] = {  # each wakes every so many seconds
             "heartbeat": (30, self._beat),
-            "ledger": (2, self._passes.seal),
+            "ledger": (2, self._seal),
             "timers": (20, self._passes.fire),
             "overview": (60, self._passes.look_over),
             "delivery": (10, self._passes.deliver),
@@ -61,11 +62,11 @@ class Worker:
             signal.signal(wanted, self._on_signal)
         database, clock = self._session.database, self._session.clock
         with database.writing() as store:
-            if fault := wrong_key(ledger.last_checkpoint(store), self._signer):
+            if fault := wrong_key(ledger.last_checkpoint(store), self._session.signer):
                 raise fault
             shift.begin(store, self.name, began := clock.now())
         self._log.info("started", mail="on" if self._passes.server else NO_SERVER)
-        if self._signer is None:
+        if not self._is_signing:
             said, todo, _ = missing_key(self._session)
             self._log.warning("no checkpoints", message=said, todo=todo)
         scheduler = BackgroundScheduler(
@@ -119,6 +120,28 @@ class Worker:
         if busy:
             say = self._log.error if "copy_failed" in busy else self._log.info
             say("pass", job=name, **busy)
+
+    def _seal(self) -> Sealed:
+        if not self._is_signing:
+            self._look_for_key()
+        return self._passes.seal()
+
+    def _look_for_key(self) -> None:
+        """Sign with the key once it is there. One that may not sign is told, once, and looked at again."""
+        session = self._session
+        try:
+            signer, fault = session.find_signer(), ""
+            if signer is not None:
+                with session.database.reading() as store:
+                    fault = str(wrong_key(ledger.last_checkpoint(store), signer) or "")
+        except UsageError as error:  # it may be only half there yet
+            signer, fault = None, str(error)
+        if fault and fault != self._key_fault:
+            self._log.error("no checkpoints", message=fault)
+        self._key_fault = fault
+        if signer is not None and not fault:
+            session.signer, self._is_signing = signer, True
+            self._log.info("signing", message=f"{session.settings.signing_key} is there: checkpoints are signed now.")
 
     def _beat(self) -> None:
         with self._session.database.writing() as store:

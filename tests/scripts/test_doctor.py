@@ -442,6 +442,64 @@ def test_a_file_of_checkpoints_that_cannot_be_written_is_said_by_doctor_tick_and
     assert findings(ready, "ledger")[0]["result"] == "ok"
 
 
+def test_doctor_says_since_when_events_are_sealed_and_not_signed(ready: Desk, url: str) -> None:
+    ready.environ["SCHAKEL_DATABASE_URL"] = url
+    key = Path(ready.environ["SCHAKEL_SIGNING_KEY"])
+    case = ready.open("E06")
+    ready.ask("tick")
+    kept = key.rename(key.with_name("kept"))
+    ready.clock.moment += timedelta(minutes=5)
+    ready.ask(f"note {case} gebeld")
+    ready.clock.moment += timedelta(minutes=5)
+    ready.ask("tick", code=1)
+    ready.ask(f"note {case} 'weer gebeld'")
+    kept.rename(key)
+
+    (warned,) = findings(ready, "ledger")
+    ready.ask("tick")
+    (after,) = findings(ready, "ledger")
+
+    assert warned["result"] == "warn"
+    assert (
+        "under a checkpoint of 2026-04-20 10:00; 2 wait for the next, the first since 2026-04-20 10:05."
+        in (warned["message"])
+    )
+    assert "schakel tick, then signs them" in warned["todo"]
+    assert (after["result"], "; 0 wait for the next." in after["message"]) == ("ok", True)
+
+
+@pytest.mark.parametrize(
+    ("name", "began", "seen", "stopped", "idle"),
+    [
+        ("w1", 0, 31, False, True),
+        ("w1", 0, 30, False, False),
+        ("w1", 5, 31, False, False),  # it just began: its first pass signs
+        ("w1", 0, 31, True, False),
+        ("tick on here", 31, 31, True, True),
+        ("tick on here", 29, 29, True, False),
+        ("tick on here", 31, 31, False, False),  # it is about to sign
+    ],
+)
+def test_doctor_says_that_who_is_at_work_signs_nothing(
+    ready: Desk, url: str, name: str, began: int, seen: int, stopped: bool, idle: bool
+) -> None:
+    ready.environ["SCHAKEL_DATABASE_URL"] = url
+    ready.ask("audit checkpoint")
+    start = ready.clock.moment
+    database = open_database(url)
+    with database.writing() as store:
+        shift.begin(store, name, start + timedelta(minutes=began))
+        shift.beat(store, name, start + timedelta(minutes=seen), stopped=stopped)
+    database.dispose()
+    ready.clock.moment += timedelta(minutes=32)
+
+    (found,) = findings(ready, "ledger")
+
+    assert (found["result"], f"{name} has been at work since, and signed none." in found["message"]) == (
+        ("warn", True) if idle else ("ok", False)
+    )
+
+
 @pytest.fixture
 def role(postgres_url: str) -> Iterator[Callable[[str], str]]:
     """Makes a role that may read everything, and gives the URL to be it; takes away what is named."""

@@ -211,6 +211,44 @@ def test_a_ledger_that_was_signed_gets_no_other_key(
     assert desk.ask("audit verify")["ok"] is True
 
 
+def test_a_worker_signs_again_with_a_key_that_is_put_back_and_with_no_other(
+    desk: Desk, url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    desk.environ["SCHAKEL_DATABASE_URL"] = url
+    path = Path(desk.environ["SCHAKEL_SIGNING_KEY"])
+    verifier = desk.ask("init")["signing_key"]["verifier_key"]
+    desk.open("E06")
+    desk.ask("tick")
+    kept = path.rename(path.with_name("kept"))
+    make_key(other := path.with_name("other"), "schakel/test")
+    session = Session(environ=desk.environ, clock=desk.clock)
+    worker = Worker(session)
+    desk.ask("note E06 gebeld")
+
+    def passes() -> list[tuple[str, str]]:
+        for _ in range(2):
+            worker._guarded("ledger")
+        lines = map(json.loads, capsys.readouterr().err.splitlines())
+        return [(line["level"], line.get("message", line["event"])) for line in lines]
+
+    gone = passes()
+    other.rename(path)
+    wrong = passes()
+    path.write_text("PRIVATE+K")
+    half = passes()
+    without = desk.ask(f"audit verify --key {verifier}", code=8)
+    kept.replace(path)
+    back = passes()
+    session.close()
+
+    assert gone == [("info", "pass")]  # the leaf alone
+    assert [(level, "put that key back" in said) for level, said in wrong] == [("error", True)]
+    assert half == [("error", f"{path} is not a signing key of Schakel.")]
+    assert without["checkpoint"]["size"] == 1
+    assert back == [("info", f"{path} is there: checkpoints are signed now."), ("info", "pass")]
+    assert desk.ask("audit verify")["checkpoint"]["size"] == 2
+
+
 def test_doctor_and_every_command_that_signs_know_a_key_that_is_another(desk: Desk) -> None:
     path = Path(desk.environ["SCHAKEL_SIGNING_KEY"])
     desk.ask("init")

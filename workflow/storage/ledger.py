@@ -125,6 +125,12 @@ def waiting(store: Store) -> int:
     return int(row["count"])
 
 
+def leaf_at(store: Store, number: int) -> datetime | None:
+    """When the event happened that this leaf stands for; None: there is no such leaf."""
+    at = select(events.c.at).join(leaves, SAME_EVENT).where(leaves.c.id == number)
+    return next((row["at"] for row in store.read(at)), None)
+
+
 def _progress(row: dict[str, Any]) -> Progress:
     gaps = tuple(Gap(*numbers) for numbers in read_json(row["skipped"]))
     return Progress(row["size"], row["last_event"], gaps, tuple(read_json(row["peaks"])))

@@ -89,14 +89,15 @@ class Watch(Collector):
         overdue = _by_holder(definition, counting.overdue_by_state(store, now))
         yield _each("schakel_cases_overdue", "Overdue cases, by who has the ball.", "holder", overdue)
         yield _each("schakel_letters", "Letters that were not simply sent, by state.", "state", _letters(store))
-        yield _age(
+        yield _late(
             "schakel_oldest_due_timer_seconds", "How late the oldest timer is.", counting.oldest_timer(store), now
         )
         yield Gauge("schakel_unsequenced_events", "Events without a leaf.", value=ledger.waiting(store))
         if last := ledger.last_checkpoint(store):
             yield _age("schakel_checkpoint_age_seconds", "Age of the last checkpoint.", last.at, now)
         if beats := [beat.seen_at for beat in shift.heartbeats(store) if beat.stopped_at is None]:
-            yield _age("schakel_heartbeat_age_seconds", "Since a worker was last seen.", max(beats), now)
+            nearest = min(beats, key=lambda seen_at: abs(now - seen_at))
+            yield _age("schakel_heartbeat_age_seconds", "Since a worker was last seen.", nearest, now)
 
     def _cases(self, store: Store, now: datetime, definition: Definition) -> Mapping[str, int]:
         if self._counted is None or now - self._counted[0] >= KEPT_FOR:
@@ -167,5 +168,10 @@ def _each(name: str, says: str, label: str, counts: Mapping[str, int]) -> Gauge:
     return gauge
 
 
-def _age(name: str, says: str, moment: datetime | None, now: datetime) -> Gauge:
-    return Gauge(name, says, value=max(0.0, (now - moment).total_seconds()) if moment else 0.0)
+def _age(name: str, says: str, moment: datetime, now: datetime) -> Gauge:
+    """A moment to come, of a clock that ran ahead, is as far off as one that was: an alert must not take it for new."""
+    return Gauge(name, says, value=abs((now - moment).total_seconds()))
+
+
+def _late(name: str, says: str, due: datetime | None, now: datetime) -> Gauge:
+    return Gauge(name, says, value=max(0.0, (now - due).total_seconds()) if due else 0.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import NoReturn, TypeVar
 
@@ -68,6 +69,7 @@ class Passes:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._origin = session.origin("worker")
+        self._signed_at: datetime | None = None
 
     @cached_property
     def server(self) -> Server | None:
@@ -100,8 +102,9 @@ class Passes:
 
     def seal(self) -> Sealed:
         """Append new events to the ledger, sign its head, and copy that to the file outside."""
-        database = self._session.database
-        done = sequencer.run_once(database, self._session.signer, self._session.clock.now())
+        database, now = self._session.database, self._session.clock.now()
+        done = sequencer.run_once(database, self._session.signer, now, self._signed_at)
+        self._signed_at = now if done.checkpoints else self._signed_at
         path, fault = self._session.settings.checkpoint_file, None
         if path is not None:
             with database.reading() as store:

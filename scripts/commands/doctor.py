@@ -22,6 +22,8 @@ if TYPE_CHECKING:  # heavy, and not needed for the help
     from scripts.ledger_checkup import Found
 
 _LATE = timedelta(hours=1)
+_SKEW = timedelta(minutes=1)
+"""How far the clock of another machine may be ahead without a word."""
 _LONGEST_LOG = 128 * 2**20
 """Bytes: twice what the write-ahead log shrinks to by itself."""
 
@@ -161,16 +163,24 @@ def _log_that_grows(path: Path) -> Iterator[Found]:
 
 
 def _clock(session: Session) -> Iterator[Found]:
+    from workflow.storage import ledger, shift
+
     now = session.clock.now()
     summer = datetime.combine(date(now.year, 7, 1), time(12), AMSTERDAM).utcoffset()
     winter = datetime.combine(date(now.year, 1, 1), time(12), AMSTERDAM).utcoffset()
     if summer == winter:
         yield "fail", "The time zone data knows no summer time in Amsterdam.", "install tzdata anew"
     with session.database.reading() as store:
-        last = store.last_event_at()
-    if last is not None and now < last:
-        message = f"The clock says {local(now)}, but the last event was at {local(last)}."
-        yield "warn", message, "set the clock right before anything else is done"
+        event, checkpoint, beats = store.last_event_at(), ledger.last_checkpoint(store), shift.heartbeats(store)
+    ahead = [f"the last event was at {local(event)}"] if event is not None and now < event else []
+    if checkpoint is not None and now + _SKEW < checkpoint.at:
+        ahead.append(f"the last checkpoint is of {local(checkpoint.at)}")
+    if beats and now + _SKEW < beats[0].seen_at:
+        ahead.append(f"{beats[0].name} was seen at {local(beats[0].seen_at)}")
+    if ahead:
+        message = f"The clock says {local(now)}, but {' and '.join(ahead)}."
+        todo = "set the clock right before anything else is done; where it is, see 'A clock that ran ahead' in "
+        yield "warn", message, f"{todo}docs/operations.md"
     else:
         yield "ok", f"{local(now)} in Amsterdam.", ""
 
@@ -193,7 +203,7 @@ def _worker(session: Session) -> Iterator[Found]:
 
     now = session.clock.now()
     with session.database.reading() as store:
-        beats = shift.heartbeats(store)
+        beats = sorted(shift.heartbeats(store), key=lambda beat: beat.seen_at > now + _SKEW)  # those to come last
         late = store.has_due_rung(last_chance(session.calendar, now - _LATE), since=held_until(store))
     alive = [beat for beat in beats if beat.is_alive(now)]
     ways = "letters and reminders only go out by schakel worker or schakel tick"

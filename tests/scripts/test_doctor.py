@@ -21,7 +21,7 @@ from notifications.smtp import Connection
 from scripts.passes import Pass, Passes, Sealed
 from scripts.wiring import Session
 from scripts.worker import Worker
-from tests.scripts.desk import Desk
+from tests.scripts.desk import GOOD, Desk
 from workflow import StoreError
 from workflow.clock import AMSTERDAM, format_time
 from workflow.reminders import Fired
@@ -466,6 +466,51 @@ def test_doctor_says_since_when_events_are_sealed_and_not_signed(ready: Desk, ur
     )
     assert "schakel tick, then signs them" in warned["todo"]
     assert (after["result"], "; 0 wait for the next." in after["message"]) == ("ok", True)
+
+
+def test_doctor_says_what_a_clock_that_ran_ahead_left_when_newer_events_were_written(ready: Desk, url: str) -> None:
+    ready.environ["SCHAKEL_DATABASE_URL"] = url
+    ready.open("E06")
+    start = ready.clock.moment
+    ready.clock.moment = start + timedelta(days=3)
+    ready.ask("tick")
+    ready.clock.moment = start
+    ready.open("E07", registration=GOOD["registration"] | {"loket_employer_id": 9900007})
+
+    (warned,) = findings(ready, "clock")
+    (worker,) = findings(ready, "worker")
+    session = Session(environ=ready.environ, clock=ready.clock)
+    passes, signed = Passes(session), []
+    for _ in range(4):
+        signed.append(passes.seal().checkpoints)
+        ready.clock.moment += timedelta(minutes=10)
+    session.close()
+
+    assert warned["message"] == (
+        "The clock says 2026-04-20 10:00, but the last checkpoint is of 2026-04-23 10:00 and tick on "
+        f"{socket.gethostname()} was seen at 2026-04-23 10:00."
+    )
+    assert "'A clock that ran ahead' in docs/operations.md" in warned["todo"]
+    assert worker["result"] == "warn"
+    assert signed == [1, 0, 1, 0]
+    assert ready.ask("audit verify")["ok"] is True
+    ready.clock.moment = start + timedelta(days=3)
+    (right,) = findings(ready, "clock")
+    assert right["result"] == "ok"
+
+
+def test_a_worker_that_the_clock_left_ahead_hides_no_tick_that_runs(ready: Desk, url: str) -> None:
+    ready.environ["SCHAKEL_DATABASE_URL"] = url
+    database = open_database(url)
+    with database.writing() as store:
+        shift.begin(store, "w1", ready.clock.now() + timedelta(days=3))
+    database.dispose()
+    ready.ask("tick")
+
+    (found,) = findings(ready, "worker")
+
+    assert found["result"] == "ok"
+    assert f"tick on {socket.gethostname()} last ran at" in found["message"]
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from scripts.metrics import KEPT_FOR, serve
 from scripts.wiring import Session
 from tests.scripts.desk import Desk
-from workflow import Engine
+from workflow import Database, Engine
 from workflow.clock import SetClock
+from workflow.storage import shift
 
 Samples = dict[tuple[str, str], float]
 
@@ -106,6 +107,28 @@ def test_ages_and_what_waits_go_down_when_a_pass_was_made(at: Desk, engine: Engi
     assert ("schakel_checkpoint_age_seconds", "") not in before
     assert (after["schakel_unsequenced_events", ""], after["schakel_oldest_due_timer_seconds", ""]) == (0, 0)
     assert (after["schakel_checkpoint_age_seconds", ""], later["schakel_checkpoint_age_seconds", ""]) == (0, 300)
+
+
+def test_what_a_clock_that_ran_ahead_left_is_no_sign_of_life(at: Desk, database: Database, clock: SetClock) -> None:
+    def beat(name: str) -> None:
+        with database.writing() as store:
+            shift.begin(store, name, clock.now())
+
+    clock.moment += timedelta(days=3)
+    at.ask("audit checkpoint")
+    beat("ahead")
+    clock.moment -= timedelta(days=3)
+
+    with scraped(at) as ask:
+        ahead = ask()
+        beat("right")
+        clock.moment += timedelta(minutes=2)
+        right = ask()
+
+    for age in ("schakel_checkpoint_age_seconds", "schakel_heartbeat_age_seconds"):
+        assert ahead[age, ""] == 3 * 86_400
+    assert right["schakel_heartbeat_age_seconds", ""] == 120
+    assert right["schakel_oldest_due_timer_seconds", ""] == 0
 
 
 def test_all_cases_are_counted_again_after_a_minute_and_not_before(at: Desk, engine: Engine, clock: SetClock) -> None:

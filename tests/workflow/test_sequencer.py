@@ -196,6 +196,36 @@ def test_a_head_is_never_older_than_what_it_covers(engine: Engine, clock: SetClo
     assert said[-1][:19] >= newest[:19].replace(" ", "T")
 
 
+def test_after_a_clock_that_ran_ahead_heads_are_signed_every_quarter_of_an_hour_of_the_right_one(
+    engine: Engine, clock: SetClock, url: str, signer: Signer
+) -> None:
+    bring(engine, "registered")
+    run_once(engine.database, signer, clock.now() + timedelta(days=3))
+    signed: list[int] = []
+    signed_at = None
+    for minute in range(46):
+        now = clock.now() + timedelta(minutes=minute)
+        if run_once(engine.database, signer, now, signed_at).checkpoints:
+            signed.append(minute)
+            signed_at = now
+
+    said = [read_checkpoint(row["note"]).at for row in checkpoints(url)]
+    assert signed == [0, 15, 30, 45]  # at first nobody knows when
+    assert said == sorted(set(said))
+    is_whole(url)
+    assert run_once(engine.database, signer, clock.now() + timedelta(days=3, minutes=14)) == Sequenced()
+    assert run_once(engine.database, signer, clock.now() + timedelta(days=3, minutes=16)) == Sequenced(0, 1)
+
+
+def test_a_head_of_another_clock_that_is_a_little_ahead_is_not_signed_again(
+    engine: Engine, clock: SetClock, signer: Signer
+) -> None:
+    bring(engine, "registered")
+    run_once(engine.database, signer, clock.now() + timedelta(minutes=14))
+
+    assert run_once(engine.database, signer, clock.now()) == Sequenced()
+
+
 def test_many_events_take_several_batches_each_with_its_head(
     engine: Engine, clock: SetClock, url: str, signer: Signer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

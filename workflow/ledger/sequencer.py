@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import NamedTuple
 
 from workflow.clock import format_time
 from workflow.errors import UsageError
@@ -31,8 +32,18 @@ class Sequenced:
         return Sequenced(self.leaves + other.leaves, self.checkpoints + other.checkpoints)
 
 
-def run_once(database: Database, signer: Signer | None, now: datetime) -> Sequenced:
+class Moments(NamedTuple):
+    """What time it is, and when the caller signed last by the same clock."""
+
+    now: datetime
+    signed_at: datetime | None
+
+
+def run_once(database: Database, signer: Signer | None, now: datetime, signed_at: datetime | None = None) -> Sequenced:
     """Append what has no leaf yet, and sign; without a key leaves are appended and nothing is signed.
+
+    `signed_at` is when the caller signed last, by the clock of `now`; it counts when the last checkpoint is of a time
+    to come, since a clock ran ahead.
 
     Single because whoever is at it holds one row; another passes by. Leaves and checkpoint commit together. Raises
     UsageError: another key signed the ledger; leaves were appended all the same.
@@ -41,10 +52,11 @@ def run_once(database: Database, signer: Signer | None, now: datetime) -> Sequen
     with database.reading() as store:
         fault = wrong_key(ledger.last_checkpoint(store), signer)
     usable = None if fault else signer
-    while _has_work(database, usable, now):
+    moments = Moments(now, signed_at)
+    while _has_work(database, usable, moments):
         with database.writing() as store:
             progress = ledger.take_progress(store)
-            done = _batch(store, progress, usable, now) if progress else Sequenced()
+            done = _batch(store, progress, usable, moments) if progress else Sequenced()
         total += done
         if done.leaves < BATCH:
             break
@@ -64,16 +76,16 @@ def wrong_key(last: Head | None, signer: Signer | None) -> UsageError | None:
     )
 
 
-def _has_work(database: Database, signer: Signer | None, now: datetime) -> bool:
+def _has_work(database: Database, signer: Signer | None, moments: Moments) -> bool:
     """Whether a pass would write: looked up without keeping writers off."""
     with database.reading() as store:
         progress = ledger.read_progress(store)
         if progress.skipped or ledger.entries_after(store, progress.last_event, 1):
             return True
-        return signer is not None and _is_due(ledger.last_checkpoint(store), progress.size, now)
+        return signer is not None and _is_due(ledger.last_checkpoint(store), progress.size, moments)
 
 
-def _batch(store: Store, progress: Progress, signer: Signer | None, now: datetime) -> Sequenced:
+def _batch(store: Store, progress: Progress, signer: Signer | None, moments: Moments) -> Sequenced:
     found = ledger.entries_after(store, progress.last_event, BATCH)
     late, gaps = ((), ()) if store.is_sqlite else _late(store, progress, found)
     entries = [*late, *found]
@@ -85,7 +97,7 @@ def _batch(store: Store, progress: Progress, signer: Signer | None, now: datetim
     after = Progress(tree.size, last_event, tuple(gaps), tuple(peak.hex() for peak in tree.peaks))
     if after != progress:
         ledger.save_progress(store, after)
-    return Sequenced(len(entries), _sign(store, tree, entries, signer, now))
+    return Sequenced(len(entries), _sign(store, tree, entries, signer, moments))
 
 
 def _late(store: Store, progress: Progress, found: list[Entry]) -> tuple[list[Entry], list[Gap]]:
@@ -103,17 +115,28 @@ def _late(store: Store, progress: Progress, found: list[Entry]) -> tuple[list[En
     return late, [*open_still, *fresh]
 
 
-def _sign(store: Store, tree: Tree, entries: list[Entry], signer: Signer | None, now: datetime) -> int:
+def _sign(store: Store, tree: Tree, entries: list[Entry], signer: Signer | None, moments: Moments) -> int:
     last = ledger.last_checkpoint(store)
-    if signer is None or not (entries or _is_due(last, tree.size, now)):
+    if signer is None or not (entries or _is_due(last, tree.size, moments)):
         return 0
     if fault := wrong_key(last, signer):  # another one signed the first checkpoint just now
         raise fault
-    at = max([now, *(entry.at for entry in entries), *([last.at] if last else [])])
+    at = max([moments.now, *(entry.at for entry in entries), *([_following(last, tree.size)] if last else [])])
     note = signer.checkpoint(tree.size, tree.root(), format_time(at))
     ledger.add_checkpoint(store, Head(at, tree.size, tree.root().hex(), note))
     return 1
 
 
-def _is_due(last: Head | None, size: int, now: datetime) -> bool:
-    return last is None or last.size < size or now - last.at >= HEARTBEAT
+def _following(last: Head, size: int) -> datetime:
+    """The earliest time of the next checkpoint. A heartbeat differs from the one before by its time alone."""
+    return last.at if last.size < size else last.at + timedelta(microseconds=1)
+
+
+def _is_due(last: Head | None, size: int, moments: Moments) -> bool:
+    """A time that lies ahead of this clock says nothing of when was signed; then this caller goes by its own."""
+    if last is None or last.size < size:
+        return True
+    age = moments.now - last.at
+    if age <= -HEARTBEAT:
+        return moments.signed_at is None or abs(moments.now - moments.signed_at) >= HEARTBEAT
+    return age >= HEARTBEAT

@@ -10,10 +10,14 @@ from datetime import datetime
 from pathlib import Path
 
 from scripts.output import counted, local
+from scripts.settings import Settings
 from scripts.wiring import Session
+from workflow.clock import parse_time
 from workflow.errors import SchakelError
+from workflow.ledger.outside import departure, last_kept
 from workflow.ledger.sequencer import HEARTBEAT, wrong_key
 from workflow.ledger.signing import read_signer, signers_of
+from workflow.ledger.verify import Checkpoint, is_moment
 from workflow.storage import ledger, shift
 from workflow.storage.ledger import Head
 from workflow.storage.shift import Heartbeat
@@ -67,6 +71,9 @@ def signers_said(last: Head | None) -> str:
 def examine_ledger(session: Session) -> Iterator[Found]:
     """How far the ledger is signed, and whether somebody goes on with it."""
     yield from _examine_copy(session.settings.checkpoint_file)
+    departures = list(_departure(session))
+    for said, todo in departures:
+        yield "warn", said, todo
     now = session.clock.now()
     with session.database.reading() as store:
         last, waiting, leaves = ledger.last_checkpoint(store), ledger.waiting(store), ledger.read_progress(store).size
@@ -74,7 +81,7 @@ def examine_ledger(session: Session) -> Iterator[Found]:
         unsigned_since = ledger.leaf_at(store, last.size) if last else None
     ways = "events are sealed by schakel worker or schakel tick"
     if last is None:
-        yield "warn", f"No checkpoint was ever signed: {ways}.", "schakel tick"
+        yield "warn", f"No checkpoint was ever signed: {ways}.", "" if departures else "schakel tick"
         return
     unsigned = max(0, leaves - last.size)
     wait = f"{waiting + unsigned} {'waits' if waiting + unsigned == 1 else 'wait'} for the next"
@@ -96,6 +103,42 @@ def _is_idle(beat: Heartbeat, last: Head, now: datetime) -> bool:
     if beat.is_tick:
         return beat.stopped_at is not None and now >= beat.started_at > last.at + 2 * HEARTBEAT
     return beat.is_alive(now) and beat.seen_at > max(last.at, beat.started_at) + 2 * HEARTBEAT
+
+
+def departed(path: Path, kept: Checkpoint, how: str) -> tuple[str, str]:
+    """That the file of checkpoints ends with another history than this database's, and what to do."""
+    at = local(parse_time(kept.at)) if is_moment(kept.at) else "an unreadable time"
+    said = f"The last checkpoint in {path}, of {at}, {how}: an older copy was put back, or this is another database."
+    return said, f"docs/operations.md, 'Putting a copy back'; when all of it is done, put {path} away: a new one begins"
+
+
+def has_departed(session: Session) -> bool:
+    """Whether this database is not the one that the file of checkpoints was written from."""
+    return any(True for _ in _departure(session))
+
+
+def _departure(session: Session) -> Iterator[tuple[str, str]]:
+    path = session.settings.checkpoint_file
+    with suppress(OSError):  # another check says that it cannot be read
+        if path is not None and (kept := last_kept(path)) is not None:
+            with session.database.reading() as store:
+                how = departure(store, kept)
+            if how:
+                yield departed(path, kept, how)
+
+
+def left_behind(settings: Settings) -> str:
+    """What to do where the database is new or not there, but others of its things are; '' when none is.
+
+    An empty one would begin a new history without a word, signed by the same key.
+    """
+    there = []
+    for path in (settings.signing_key, settings.checkpoint_file):
+        with suppress(OSError):
+            there += [str(path)] if path is not None and path.stat().st_size else []
+    isare = "are" if len(there) > 1 else "is"
+    todo = "if a database was lost, put its copy back instead (docs/operations.md, 'Putting a copy back')"
+    return f"{' and '.join(there)} {isare} there already: {todo}" if there else ""
 
 
 def _examine_copy(path: Path | None) -> Iterator[Found]:

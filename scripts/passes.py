@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 from typing import NoReturn, TypeVar
 
 from loket.poll import Poll, Polled
@@ -14,14 +15,14 @@ from notifications.delivery import Delivered, Delivery
 from notifications.desk import Desk
 from notifications.smtp_url import Server, parse_smtp_url
 from scripts.exits import PartsFailed, words_of
-from scripts.ledger_checkup import unwritten_copy
+from scripts.ledger_checkup import departed, unwritten_copy
 from scripts.passwords import read_password
 from scripts.settings import Settings
 from scripts.wiring import Session
 from workflow import reminders
 from workflow.errors import SchakelError, UsageError
 from workflow.ledger import sequencer
-from workflow.ledger.outside import keep_copy
+from workflow.ledger.outside import departure, keep_copy, last_kept
 from workflow.reminders import Fired
 from workflow.storage import ledger
 
@@ -33,11 +34,12 @@ _TICK_POLLS = 50.0
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """What the ledger gained; `copy_failed` says why the copy of its head was not written, if it was not."""
+    """What the ledger gained; why the copy of its head could not be written, or was not since it has another past."""
 
     leaves: int
     checkpoints: int
     copy_failed: str | None = None
+    copy_refused: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +107,27 @@ class Passes:
         database, now = self._session.database, self._session.clock.now()
         done = sequencer.run_once(database, self._session.signer, now, self._signed_at)
         self._signed_at = now if done.checkpoints else self._signed_at
-        path, fault = self._session.settings.checkpoint_file, None
-        if path is not None:
-            with database.reading() as store:
-                head = ledger.last_checkpoint(store)
-            try:
-                keep_copy(path, head.note) if head else None
-            except OSError as error:
-                fault = unwritten_copy(path, str(error.strerror))
-        return Sealed(done.leaves, done.checkpoints, fault)
+        path = self._session.settings.checkpoint_file
+        return Sealed(done.leaves, done.checkpoints, *(self._copy(path) if path is not None else ()))
+
+    def _copy(self, path: Path) -> tuple[str | None, str | None]:
+        """Append the newest checkpoint to the file outside; why it could not be, and why it was not.
+
+        Not to one that ends with another history: what is there then would be taken for the beginning of this one, and
+        nobody would see any more that the database was put back or replaced.
+        """
+        try:
+            kept = last_kept(path)  # before the ledger, which has then all that another worker copied from it
+            with self._session.database.reading() as store:
+                head, departs = ledger.last_checkpoint(store), departure(store, kept) if kept else ""
+            if kept and departs:
+                said, todo = departed(path, kept, departs)
+                return None, f"{said} Nothing is appended to it. To do: {todo}."
+            if head:
+                keep_copy(path, head.note)
+        except OSError as error:
+            return unwritten_copy(path, str(error.strerror)), None
+        return None, None
 
     @cached_property
     def poller(self) -> Poll | None:

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -24,6 +24,8 @@ from workflow.errors import SchakelError, UsageError
 from workflow.ledger.sequencer import wrong_key
 from workflow.storage import ledger, shift
 
+_FAULTS = {"copy_failed", "copy_refused"}
+"""What a pass over the ledger says each time, as long as it is so."""
 _LOOKS_UP = 0.5
 """Seconds between two looks whether it was asked to stop."""
 
@@ -38,6 +40,7 @@ class Worker:
         self._session = session
         self._is_signing = session.signer is not None  # a key that cannot be read ends the worker before it began
         self._key_fault = ""
+        self._told: dict[str, Mapping[str, Any]] = {}
         self.name = name or f"{socket.gethostname()}:{os.getpid()}"
         self._log = logger().bind(worker=self.name)
         self._passes = Passes(session)
@@ -117,9 +120,11 @@ class Worker:
     def _tell(self, name: str, done: Any) -> None:
         counts = asdict(done) if hasattr(done, "__dataclass_fields__") else {"written": bool(done)}
         busy = {what: count for what, count in counts.items() if count and what != "pending"}
-        if busy:
+        if busy and busy != self._told.get(name):  # what is wrong every two seconds is told once
             say = self._log.error if "copy_failed" in busy else self._log.info
+            say = self._log.warning if "copy_refused" in busy else say
             say("pass", job=name, **busy)
+        self._told[name] = busy if set(busy) <= _FAULTS else {}
 
     def _seal(self) -> Sealed:
         if not self._is_signing:

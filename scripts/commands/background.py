@@ -61,7 +61,7 @@ def tick(session: Session) -> None:
         click.echo(NO_SERVER, err=True)
     if said:
         click.echo(wrapped(f"No checkpoint: {said} To do: {todo}", ""), err=True)
-    for fault in filter(None, (sealed.copy_failed, polled.fault)):
+    for fault in filter(None, (sealed.copy_failed, sealed.copy_refused, polled.fault)):
         click.echo(wrapped(fault, ""), err=True)
     click.get_current_context().exit(code)
 

@@ -105,11 +105,18 @@ def _examine(session: Session) -> Iterator[Finding]:
             said = words_of(error)
             if unusable and (isinstance(error, StoreError) or said == unusable):
                 continue
-            yield Finding(name, "fail", said)
+            yield Finding(name, "fail", said, _lost(session, said) if name == "database" else "")
             if name == "settings":
                 return
             if name == "database":
                 unusable = said
+
+
+def _lost(session: Session, said: str) -> str:
+    """What to do where there is no database, but an installation was: `init` would begin an empty history."""
+    from scripts.ledger_checkup import left_behind
+
+    return left_behind(session.settings) if "schakel init" in said else ""
 
 
 def _actor(session: Session) -> Iterator[Found]:
@@ -197,6 +204,7 @@ def _restore(session: Session) -> Iterator[Found]:
 
 
 def _worker(session: Session) -> Iterator[Found]:
+    from scripts.ledger_checkup import has_departed
     from workflow.reminders import last_chance
     from workflow.storage import shift
     from workflow.storage.restores import held_until
@@ -205,27 +213,28 @@ def _worker(session: Session) -> Iterator[Found]:
     with session.database.reading() as store:
         beats = sorted(shift.heartbeats(store), key=lambda beat: beat.seen_at > now + _SKEW)  # those to come last
         late = store.has_due_rung(last_chance(session.calendar, now - _LATE), since=held_until(store))
+    first = "first see 'ledger' below: what this database says may have gone out" if has_departed(session) else ""
     alive = [beat for beat in beats if beat.is_alive(now)]
     ways = "letters and reminders only go out by schakel worker or schakel tick"
     if alive:
         names = ", ".join(beat.name for beat in alive)
         yield "ok", f"{names}, last seen {local(alive[0].seen_at)}.", ""
     elif not beats:
-        yield "warn", f"No worker was ever seen: {ways}.", "schakel worker, or cron with tick"
+        yield "warn", f"No worker was ever seen: {ways}.", first or "schakel worker, or cron with tick"
     elif beats[0].is_tick and timedelta() <= now - beats[0].seen_at <= _LATE:
         yield "ok", f"No worker runs, but {beats[0].name} last ran at {local(beats[0].seen_at)}.", ""
     elif beats[0].stopped_at is not None:
         ended = "last ran" if beats[0].is_tick else "was stopped"
         message = f"No worker runs; {beats[0].name} {ended} at {local(beats[0].stopped_at)}: {ways}."
-        yield "warn", message, "schakel worker"
+        yield "warn", message, first or "schakel worker"
     else:
         message = f"{beats[0].name} did not stop, but was last seen {local(beats[0].seen_at)}: {ways}."
-        yield "warn", message, "see why it is gone, then schakel worker"
+        yield "warn", message, first or "see why it is gone, then schakel worker"
     if late:
         message = "Reminders could have gone out for more than an hour, and did not."
         waits = "they go out from 09:00 on a working day"
         sends = "schakel tick sends them now" if last_chance(session.calendar, now) == now else waits
-        yield "warn", message, f"{sends}; see that a worker runs"
+        yield "warn", message, first or f"{sends}; see that a worker runs"
 
 
 def _loket(session: Session) -> Iterator[Found]:

@@ -28,13 +28,16 @@ def init(session: Session) -> None:
     Nothing that exists is overwritten, so it is safe to run again. A ledger that was signed gets no other key. What the
     environment sets is written into a new settings file, but for passwords.
     """
+    from scripts.ledger_checkup import left_behind
     from scripts.passwords import database_url
     from scripts.settings import given_names, load, settings_file, variable_of
     from scripts.settings_text import settings_text
 
     settings = load(session.environ, must_exist=False)
     url = database_url(settings)
+    there = left_behind(settings)
     before = _upgrade(url)
+    lost = there if before == "made" else ""
     path = settings_file(session.environ)
     given = given_names(session.environ)
     made_settings = _make_settings(path, settings_text(settings, given))
@@ -51,11 +54,14 @@ def init(session: Session) -> None:
                     "missing": signers,
                 },
                 "settings": {"path": str(path), "made": made_settings, "only_in_environment": unkept},
+                "warning": lost or None,
             }
         )
         return
     said = {"made": "made", "migrated": "brought up to date", "same": "was there already"}[before]
     click.echo(f"{marks().yes} Database      {said}: {_place(settings.database_url)}")
+    if lost:
+        click.echo(wrapped(f"It is empty, but {lost}.", " " * 16, first=f"{marks().warning} Database      "))
     if verifier:
         click.echo(f"{marks().yes} Signing key   {_made(made_key)}: {settings.signing_key}")
     else:

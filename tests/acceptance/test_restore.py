@@ -14,6 +14,8 @@ from looking import bare, count, events_of, largest, look
 from sink import ADDRESS, Sink
 from tampering import run
 
+from scripts.wiring import Session
+from scripts.worker import Worker
 from tests.scripts.desk import Desk
 from workflow import Engine, open_database
 from workflow.clock import SetClock
@@ -129,6 +131,71 @@ def test_nothing_goes_out_twice_by_itself_and_what_is_missing_is_named(
     assert released == {"released": True, "reminders": len(told["held"])}
     assert fired["reminders"] + fired["escalations"] == len(told["held"])
     assert after > quiet
+
+
+def test_an_older_copy_is_told_by_the_file_outside_and_nothing_is_appended_to_it(
+    desk: Desk, engine: Engine, clock: SetClock, copy: Copy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (case, *_) = cases = live(desk, engine, clock)
+    engine.database.dispose()
+    restored, outside = copy(), Path(desk.environ["SCHAKEL_CHECKPOINT_FILE"])
+    before = checks(desk, "ledger")
+    go_on(desk, engine, clock, cases)
+    kept = outside.read_text("utf-8")
+    clock.moment += timedelta(hours=2)
+
+    desk.environ["SCHAKEL_DATABASE_URL"] = restored
+    (rolled_back, _), worker = checks(desk, "ledger"), checks(desk, "worker")
+    ticked, told = desk.ask("tick"), desk.run("tick").stderr
+    capsys.readouterr()
+    session = Session(environ=desk.environ, clock=clock)
+    passes = Worker(session)
+    for _ in range(3):
+        passes._guarded("ledger")
+    session.close()
+    logged = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    for _ in range(30):  # beyond what was lost
+        desk.ask(f"note {case} 'in de kopie'")
+    desk.ask("tick")
+    (grown, *_) = checks(desk, "ledger")
+
+    assert [one["result"] for one in before] == ["ok"]
+    assert (rolled_back["result"], "leaves, and the ledger of this database has" in rolled_back["message"]) == (
+        ("warn", True)
+    )
+    assert "docs/operations.md, 'Putting a copy back'" in rolled_back["todo"]
+    assert {one["todo"][:25] for one in worker} == {"first see 'ledger' below:"}
+    assert (ticked["copy_failed"], "Nothing is appended to it." in ticked["copy_refused"]) == (None, True)
+    assert "an older copy was put back" in " ".join(told.split())
+    assert [(line["level"], "copy_refused" in line) for line in logged] == [("warning", True)]
+    assert "is not one of this database's ledger" in grown["message"]
+    assert outside.read_text("utf-8") == kept
+    outside.rename(outside.with_name("papers"))
+    assert desk.ask("tick")["copy_refused"] is None
+    assert outside.read_text("utf-8") == desk.run("audit checkpoint").stdout
+    assert [one["result"] for one in checks(desk, "ledger")] == ["ok"]
+
+
+def test_an_empty_database_in_the_place_of_a_lost_one_is_told_and_its_head_is_not_kept_with_the_others(
+    desk: Desk, engine: Engine, clock: SetClock, copy: Copy
+) -> None:
+    engine.database.dispose()
+    empty, outside = copy(), Path(desk.environ["SCHAKEL_CHECKPOINT_FILE"])
+    live(desk, engine, clock)
+    kept = outside.read_text("utf-8")
+
+    desk.environ["SCHAKEL_DATABASE_URL"] = empty
+    told, unsigned = checks(desk, "ledger")
+    ticked = desk.ask("tick")
+
+    assert "names 3 leaves, and the ledger of this database has 0" in told["message"]
+    assert unsigned["todo"] == ""
+    assert (ticked["checkpoints"], "has 0" in ticked["copy_refused"]) == (1, True)
+    assert outside.read_text("utf-8") == kept
+
+
+def checks(desk: Desk, name: str) -> list[dict[str, str]]:
+    return [one for one in desk.ask("doctor")["checks"] if one["check"] == name]
 
 
 def test_each_doubted_letter_is_an_event_and_a_person_settles_it(

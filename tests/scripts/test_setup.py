@@ -155,6 +155,22 @@ def test_doctor_is_content_after_init(bare_desk: Desk) -> None:
     assert {check["check"] for check in said["checks"]} >= {"actor", "settings", "database", "clock", "signing key"}
 
 
+def test_where_the_database_is_lost_doctor_and_init_advise_to_put_its_copy_back(bare_desk: Desk) -> None:
+    bare_desk.environ["SCHAKEL_CHECKPOINT_FILE"] = str(Path(bare_desk.environ["SCHAKEL_SETTINGS"]).with_name("heads"))
+    key, heads = (bare_desk.environ[f"SCHAKEL_{name}"] for name in ("SIGNING_KEY", "CHECKPOINT_FILE"))
+    first, second = (bare_desk.ask("init")["warning"] for _ in range(2))
+    bare_desk.ask("tick")
+    Path(bare_desk.environ["SCHAKEL_DATABASE_URL"].removeprefix("sqlite:///")).unlink()
+
+    (failed,) = [check for check in bare_desk.ask("doctor", code=1)["checks"] if check["check"] == "database"]
+    said = " ".join(bare_desk.run("init").stdout.split())
+
+    advice = f"{key} and {heads} are there already: if a database was lost, put its copy back instead"
+    assert (first, second) == (None, None)
+    assert failed["todo"].startswith(advice)
+    assert f"! Database It is empty, but {advice}" in said
+
+
 @pytest.mark.parametrize("spoil", ["database", "key", "broken key"])
 def test_doctor_says_what_fails_and_what_to_do(bare_desk: Desk, spoil: str) -> None:
     bare_desk.ask("init")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from workflow import Database, Engine, open_database
 from workflow.clock import SetClock
 from workflow.errors import UsageError
 from workflow.ledger import sequencer
+from workflow.ledger.outside import departure, keep_copy, last_kept
 from workflow.ledger.sequencer import Sequenced, run_once
 from workflow.ledger.signing import Signer, make_key, read_signer, short_name
 from workflow.ledger.verify import Tree, leaf_hash, read_checkpoint
@@ -224,6 +226,40 @@ def test_a_head_of_another_clock_that_is_a_little_ahead_is_not_signed_again(
     run_once(engine.database, signer, clock.now() + timedelta(minutes=14))
 
     assert run_once(engine.database, signer, clock.now()) == Sequenced()
+
+
+def test_each_copy_of_its_heads_is_known_to_the_ledger_it_was_made_from_and_no_other(
+    engine: Engine, clock: SetClock, url: str, signer: Signer, tmp_path: Path
+) -> None:
+    path = tmp_path / "heads"
+    for _ in range(3):
+        bring(engine, "registered")
+        for _ in range(2):
+            run_once(engine.database, signer, clock.now())
+            clock.moment += timedelta(minutes=15)
+    heads = [read_checkpoint(row["note"]) for row in checkpoints(url)]
+    others = {
+        "another root": replace(heads[-1], root=bytes(32)),
+        "no such head": replace(heads[-1], size=heads[-1].size - 1),
+        "more leaves": replace(heads[-1], size=heads[-1].size + 1),
+    }
+
+    with engine.database.reading() as store:
+        own = [departure(store, head) for head in heads]
+        found = {name: departure(store, head) for name, head in others.items()}
+    kept = [last_kept(path)]
+    for said in (heads[0], heads[-1]):
+        keep_copy(path, next(row["note"] for row in checkpoints(url) if read_checkpoint(row["note"]) == said))
+        kept.append(last_kept(path))
+    path.write_bytes(path.read_bytes() + b"schakel/test\n90\nAAAA")
+
+    assert own == [""] * 6
+    assert found == {
+        "another root": "is not one of this database's ledger",
+        "no such head": "is not one of this database's ledger",
+        "more leaves": f"names {heads[-1].size + 1} leaves, and the ledger of this database has {heads[-1].size}",
+    }
+    assert [*kept, last_kept(path)] == [None, heads[0], heads[-1], heads[-1]]
 
 
 def test_many_events_take_several_batches_each_with_its_head(

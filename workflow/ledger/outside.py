@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from workflow.ledger.verify import Checkpoint, NoteError, read_checkpoint, split_notes
+from workflow.storage import ledger
+from workflow.storage.store import Store
+
 _TAIL = 8_192
 """Bytes at the end of the file in which the last note is looked for; a note has some 300."""
 
@@ -22,6 +26,38 @@ def keep_copy(path: Path, note: str) -> bool:
         file.write(said if not tail or _ends_a_note(tail) else b"\n\n" + said)
         os.fsync(descriptor)
     return True
+
+
+def last_kept(path: Path) -> Checkpoint | None:
+    """The last checkpoint that a file ends with; None: there is none, or no file. Raises OSError."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - _TAIL))
+            tail = file.read().decode("utf-8", "replace")
+    except FileNotFoundError:
+        return None
+    for note in reversed(list(split_notes(tail))):
+        try:
+            return read_checkpoint(note)
+        except NoteError:  # a crash cut it off, or the tail begins in it
+            continue
+    return None
+
+
+def departure(store: Store, kept: Checkpoint) -> str:
+    """How the ledger is not what a checkpoint outside says it was; '' when it is, or went on from there.
+
+    A ledger holds every checkpoint that was copied from it, so one that is not there was signed over another history:
+    this database was put back to an older state, or is another one. Leaves are not read: `audit verify` does that.
+    """
+    leaves = ledger.read_progress(store).size
+    if kept.size > leaves:
+        named = f"{kept.size} {'leaf' if kept.size == 1 else 'leaves'}"
+        return f"names {named}, and the ledger of this database has {leaves}"
+    found = ledger.checkpoint_upto(store, kept.size)
+    is_known = found is not None and (found.size, found.root) == (kept.size, kept.root.hex())
+    return "" if is_known or not kept.size else "is not one of this database's ledger"
 
 
 def _ends_a_note(tail: bytes) -> bool:

@@ -119,6 +119,12 @@ def last_checkpoint(store: Store) -> Head | None:
     return Head(row["at"], row["size"], row["root"], row["note"]) if row else None
 
 
+def checkpoint_upto(store: Store, size: int) -> Head | None:
+    """The newest checkpoint over at most so many leaves; None when there is none. Sizes never go back."""
+    row = store.first(_checkpoint_upto, {"most": size})
+    return Head(row["at"], row["size"], row["root"], row["note"]) if row else None
+
+
 def waiting(store: Store) -> int:
     """How many events have no leaf yet, by their numbers."""
     row = next(store.read(select(func.count().label("count")).where(events.c.id > read_progress(store).last_event)))
@@ -178,3 +184,8 @@ def _insert_checkpoint() -> Executable:
 
 def _last_checkpoint() -> Executable:
     return select(checkpoints).order_by(checkpoints.c.id.desc()).limit(1)
+
+
+def _checkpoint_upto() -> Executable:
+    upto = select(checkpoints).where(checkpoints.c.size <= bindparam("most"))
+    return upto.order_by(checkpoints.c.id.desc()).limit(1)

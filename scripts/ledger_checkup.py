@@ -60,7 +60,8 @@ def _missing(path: Path, signers: str) -> tuple[str, str]:
     if not signers:
         return f"{path} is not there.", "schakel init"
     said = f"{path} is not there, and the ledger is signed by {signers}: events are sealed, but not signed."
-    return said, "put that key back from its copy; no other one may sign"
+    lost = "without one: docs/operations.md, 'A signing key that is lost'"
+    return said, f"put that key back from its copy, no other one may sign; {lost}"
 
 
 def signers_said(last: Head | None) -> str:

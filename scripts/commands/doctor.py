@@ -185,9 +185,11 @@ def _clock(session: Session) -> Iterator[Found]:
     if beats and now + _SKEW < beats[0].seen_at:
         ahead.append(f"{beats[0].name} was seen at {local(beats[0].seen_at)}")
     if ahead:
-        message = f"The clock says {local(now)}, but {' and '.join(ahead)}."
-        todo = "set the clock right before anything else is done; where it is, see 'A clock that ran ahead' in "
-        yield "warn", message, f"{todo}docs/operations.md"
+        yield (
+            "warn",
+            f"The clock says {local(now)}, but {' and '.join(ahead)}.",
+            "set the clock right before anything else; where it is: docs/operations.md, 'A clock that ran ahead'",
+        )
     else:
         yield "ok", f"{local(now)} in Amsterdam.", ""
 

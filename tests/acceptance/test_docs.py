@@ -41,3 +41,12 @@ def test_the_list_of_commands_is_cut_nowhere(group: str) -> None:
     said = CliRunner().invoke(cli, [group, "--help"]).output
 
     assert not [line for line in said.splitlines()[1:] if line.endswith("...")]
+
+
+def test_the_chapters_that_messages_send_people_to_are_there() -> None:
+    texts = [path.read_text("utf-8") for path in (ROOT / "scripts").rglob("*.py")]
+    named = {found for text in texts for found in re.findall(r"(docs/\w+\.md), '([^']+)'", text)}
+
+    assert len(named) >= 3
+    for document, chapter in named:
+        assert f"\n## {chapter}\n" in (ROOT / document).read_text("utf-8"), chapter

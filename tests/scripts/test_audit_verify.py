@@ -167,6 +167,47 @@ def test_without_a_key_file_signatures_are_a_finding(desk: Desk, note: str) -> N
     assert codes(desk.ask("audit verify", code=8)) == {"CHECKPOINT_KEY"}
 
 
+def test_what_was_sealed_without_the_key_is_not_called_altered(desk: Desk, case: str, note: str) -> None:
+    verifier = desk.ask("audit key")["key"]
+    Path(desk.environ["SCHAKEL_SIGNING_KEY"]).unlink()
+    desk.run(f"note {case} gebeld")
+    desk.run("tick")
+
+    said = [" ".join(desk.run(f"audit verify{key}").stdout.split()) for key in (f" --key {verifier}", "")]
+    codes_said = [codes(desk.ask(f"audit verify{key}", code=8)) for key in (f" --key {verifier}", "")]
+
+    assert codes_said == [{"NO_CHECKPOINT"}, {"NO_CHECKPOINT", "CHECKPOINT_KEY"}]
+    for one in said:
+        assert "nothing proves that this is the history as it was beyond its last checkpoint. Either" in one
+        assert "not the history as it was" not in one
+        assert "Next: schakel audit verify --against FILE" in one
+    desk.run(f"note {case} 'weer gebeld'")
+    spoil(desk, "UPDATE events SET hash = hash || 'x' WHERE seq = 1")
+    assert "findings: this is not the history as it was." in desk.run(f"audit verify --key {verifier}").stdout
+
+
+def test_a_checkpoint_that_was_removed_is_told_as_that_against_one_that_is_held(
+    desk: Desk, case: str, tmp_path: Path
+) -> None:
+    desk.run("audit checkpoint")
+    desk.run(f"note {case} gebeld")
+    (tmp_path / "newest").write_text(desk.run("audit checkpoint").stdout)
+    with sqlite3.connect(database(desk)) as connection:
+        found = connection.execute("SELECT name, sql FROM sqlite_master WHERE name = 'checkpoints_refuse_delete'")
+        ((name, made),) = found.fetchall()
+        connection.execute(f"DROP TRIGGER {name}")
+        connection.execute("DELETE FROM checkpoints WHERE id = (SELECT max(id) FROM checkpoints)")
+        connection.execute(made)
+    connection.close()
+
+    alone, held = (desk.run(f"audit verify{words}") for words in ("", f" --against {tmp_path / 'newest'}"))
+
+    assert (alone.exit_code, held.exit_code) == (8, 8)
+    assert "Either somebody removed the newest or added leaves, or none was signed" in " ".join(alone.stdout.split())
+    assert "The newest checkpoint was removed: you hold one" in " ".join(held.stdout.split())
+    assert "1 finding: this is not the history as it was." in held.stdout
+
+
 def test_an_emptied_file_is_a_finding_and_no_crash(desk: Desk, case: str) -> None:
     for suffix in ("-wal", "-shm"):
         database(desk).with_name(database(desk).name + suffix).unlink(missing_ok=True)

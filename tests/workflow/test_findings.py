@@ -263,7 +263,8 @@ def test_an_event_after_the_checkpoint_over_it_is_told_with_both_times(town: Tow
         put(town.url, "UPDATE events SET at = ? WHERE seq = ?", f"2026-04-20{at}:00.000000Z", seq)
 
     assert town.told() == [
-        "NO_CHECKPOINT /0: Leaves that no checkpoint covers: 1. The newest checkpoint was removed, or they were added.",
+        "NO_CHECKPOINT /0: Leaves that no checkpoint covers: 1. The newest checkpoint was removed, or they were added,"
+        " or nothing was signed since, for want of the key.",
         "TIME_AFTER_CHECKPOINT A/1: It says it happened at 2026-04-20T10:30:00.000000Z, but the checkpoint that covers"
         " it was signed at 2026-04-20T10:00:00.000000Z already.",
         *(f"EVENT_COLUMN A/{seq}: Its columns say something else than its bytes: at." for seq in (1, 2, 3)),

@@ -812,8 +812,30 @@ def test_a_ledger_says_which_checkpoint_covers_the_next_leaf() -> None:
     ledger.end()
     assert report.leaves == 5
     assert shown(report.findings) == [
-        "NO_CHECKPOINT [ 0] Leaves that no checkpoint covers: 1. The newest checkpoint was removed, or they were added."
+        "NO_CHECKPOINT [ 0] Leaves that no checkpoint covers: 1. The newest checkpoint was removed, or they were added,"
+        " or nothing was signed since, for want of the key."
     ]
+    assert report.verdict == (
+        "1 finding: nothing proves that this is the history as it was beyond its last checkpoint. Either somebody "
+        "removed the newest or added leaves, or none was signed since."
+    )
+
+
+def test_that_the_newest_checkpoint_is_gone_is_judged_when_a_later_one_is_held() -> None:
+    report, entries = Report(), [bytes([number]) * 32 for number in range(5)]
+    roots = [mth([leaf_hash(entry) for entry in entries[:size]]) for size in range(6)]
+    note, later = (signer().checkpoint(size, roots[size], AT) for size in (2, 3))
+    ledger = Ledger(report, [kept(note)], key(), [read_checkpoint(note), read_checkpoint(later)])
+
+    ledger.grow(entries)
+    ledger.end()
+
+    assert shown(report.findings) == [
+        "NO_CHECKPOINT [ 0] Leaves that no checkpoint covers: 3. The newest checkpoint was removed: you hold one of "
+        "more leaves than the last here names."
+    ]
+    assert report.verdict == "1 finding: this is not the history as it was."
+    assert not report.is_open_ended
 
 
 def waiting(signed: str | None) -> tuple[Report, Waiting]:

@@ -41,7 +41,7 @@ def verify_database(
 
     `begin` is told how many steps there will be. Raises NoSuchCase; StoreError: the database cannot be read at all.
     """
-    report = Report()
+    report = Report(is_keyless=key is None)
     with database.reading() as store:
         if absent := guards.missing(store):
             lacks = ", ".join(absent[:8]) + (f" and {len(absent) - 8} more" if len(absent) > 8 else "")

@@ -479,12 +479,18 @@ class Report:
     """Checkpoints that somebody holds in part: their end is missing, so they were left out."""
     is_unsigned: bool = False
     """There was no key, so no signature was checked; that is a finding already."""
+    is_keyless: bool = False
+    """Who asks has no key; an export without one is told as altered."""
+    is_open_ended: bool = False
+    """There are leaves beyond the last checkpoint, and nobody holds a later one."""
     _listed: list[Finding] = field(default_factory=list)
     _counts: Counter[str] = field(default_factory=Counter)
+    _unjudged: int = 0
 
-    def add(self, code: str, message: str, case: str = "", seq: int = 0) -> None:
-        """Note a finding."""
+    def add(self, code: str, message: str, case: str = "", seq: int = 0, *, is_judged: bool = True) -> None:
+        """Note a finding; one that is not judged may have an innocent cause, which cannot be told from the other."""
         self._counts[code] += 1
+        self._unjudged += not is_judged
         if self._counts[code] <= MOST_LISTED:
             self._listed.append(Finding(code, message, case, seq))
 
@@ -492,15 +498,24 @@ class Report:
         """All was checked, with a key that somebody holds: count what is proved; if it `must`, nothing is a finding."""
         if must and self.events and self.unsequenced == self.events:
             said = "Nothing here is signed: no checkpoint covers any of the events, so the key proves nothing of them."
-            self.add("NO_CHECKPOINT", said)
+            self.add("NO_CHECKPOINT", said, is_judged=False)
         self.proved = self.events - self.unsequenced if self.ok else 0
 
     @property
     def verdict(self) -> str:
         """What the findings come to, in a sentence."""
-        count, unsigned = len(self.findings), self._counts == {"NO_CHECKPOINT": 1} and not self.leaves
-        said = "nothing proves that this is the history as it was" if unsigned else "this is not the history as it was"
+        count, said = len(self.findings), "this is not the history as it was"
+        if self.is_unjudged:
+            said = "nothing proves that this is the history as it was"
+        if self.is_unjudged and self.is_open_ended:
+            either = "Either somebody removed the newest or added leaves, or none was signed since"
+            said = f"{said} beyond its last checkpoint. {either}"
         return f"{count} finding{'s' * (count != 1)}: {said}."
+
+    @property
+    def is_unjudged(self) -> bool:
+        """Whether nothing shows that anything was altered, and yet not all is proved."""
+        return not self.ok and self._unjudged == self._counts.total()
 
     @property
     def findings(self) -> list[Finding]:
@@ -929,6 +944,7 @@ class Ledger:
         self.tree = Tree()
         self._report = report
         self._held = sorted(held_by(report, key, held), key=lambda checkpoint: checkpoint.size, reverse=True)
+        self._most_held = self._held[0].size if self._held else 0
         self._heads = read_heads(report, kept, key)
         self.is_off = False
         """The leaves gave another root than the checkpoint they reached last."""
@@ -969,7 +985,10 @@ class Ledger:
             report.add("ROLLED_BACK", f"{said} (an event that is here but has no leaf yet may be one of them).")
         covered = report.last.size if report.last else 0
         if size > covered:
-            report.add("NO_CHECKPOINT", _uncovered(size - covered, any_signed=report.last is not None))
+            is_claimed = self._most_held > covered
+            report.is_open_ended = report.last is not None and not is_claimed
+            said = _uncovered(size - covered, any_signed=report.last is not None, is_claimed=is_claimed)
+            report.add("NO_CHECKPOINT", said, is_judged=is_claimed)
 
     def _arrive(self) -> None:
         """Compare the root with every checkpoint of the size that was reached."""
@@ -1038,7 +1057,7 @@ def _check_signature(report: Report, checkpoint: Checkpoint, key: VerifierKey | 
     if key is None:
         if not report.is_unsigned:
             said = "There is no key to check the signatures of checkpoints by; give the one you hold with --key."
-            report.add("CHECKPOINT_KEY", said)
+            report.add("CHECKPOINT_KEY", said, is_judged=not report.is_keyless)
         report.is_unsigned = True
         return True
     if checkpoint.origin != key.name or not any(
@@ -1063,8 +1082,12 @@ def _also(others: int) -> str:
     return f", and so do {others} others that you hold" if others > 1 else ", and so does 1 other that you hold"
 
 
-def _uncovered(leaves: int, *, any_signed: bool) -> str:
-    why = "The newest checkpoint was removed, or they were added." if any_signed else "None was ever signed."
+def _uncovered(leaves: int, *, any_signed: bool, is_claimed: bool = False) -> str:
+    why = "None was ever signed."
+    if any_signed:
+        why = "The newest checkpoint was removed, or they were added, or nothing was signed since, for want of the key."
+    if is_claimed:
+        why = "The newest checkpoint was removed: you hold one of more leaves than the last here names."
     return f"Leaves that no checkpoint covers: {leaves}. {why}"
 
 
@@ -1386,7 +1409,7 @@ def _check_heads(
         places.put(leaf, heads[covering].at if covering < len(heads) else "")
     report.leaves = places.count
     if places.count and not heads:
-        report.add("NO_CHECKPOINT", _uncovered(places.count, any_signed=False))
+        report.add("NO_CHECKPOINT", _uncovered(places.count, any_signed=False), is_judged=False)
 
 
 def _tell_unclaimed(archive: Archive, report: Report, places: Places) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
 import stat
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from workflow import UsageError
-from workflow.ledger.outside import keep_copy
+from workflow.ledger.outside import keep_copy, last_kept
 from workflow.ledger.signing import make_key, read_signer
 from workflow.ledger.verify import ED25519, VerifierKey, read_checkpoint
 
@@ -122,6 +123,13 @@ def test_a_copy_outside_that_was_cut_off_goes_on_behind_an_empty_line(tmp_path: 
         keep_copy(path, "second\n")
 
         assert path.read_text() == f"{cut}\n\nsecond\n"
+
+
+def test_what_is_no_file_is_an_error_and_nobody_waits_for_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    with pytest.raises(OSError, match="seek"):
+        last_kept(tmp_path / "pipe")
 
 
 def test_of_a_long_copy_outside_only_the_end_is_read(tmp_path: Path) -> None:

@@ -31,7 +31,8 @@ def keep_copy(path: Path, note: str) -> bool:
 def last_kept(path: Path) -> Checkpoint | None:
     """The last checkpoint that a file ends with; None: there is none, or no file. Raises OSError."""
     try:
-        with path.open("rb") as file:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # what is no file, but a pipe, is an error and no wait
+        with os.fdopen(descriptor, "rb") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - _TAIL))
             tail = file.read().decode("utf-8", "replace")

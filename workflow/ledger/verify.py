@@ -1083,7 +1083,7 @@ def _also(others: int) -> str:
 
 
 def _uncovered(leaves: int, *, any_signed: bool, is_claimed: bool = False) -> str:
-    why = "None was ever signed."
+    why = "None was ever signed, or every checkpoint was removed."
     if any_signed:
         why = "The newest checkpoint was removed, or they were added, or nothing was signed since, for want of the key."
     if is_claimed:

@@ -370,6 +370,7 @@ def test_doctor_names_each_place_that_is_another_one_from_another_folder(
     monkeypatch.chdir(tmp_path)
     database = Path(ready.environ["SCHAKEL_DATABASE_URL"].removeprefix("sqlite:///"))
     (tmp_path / "password").write_text("hunter2")
+    (tmp_path / "password").chmod(0o600)
     ready.environ |= {
         "SCHAKEL_SETTINGS": "home/schakel.toml",
         "SCHAKEL_DATABASE_URL": f"sqlite:///{database.name}",
@@ -585,7 +586,7 @@ def test_doctor_says_that_a_role_or_a_server_only_reads(
         said += [one["message"] for one in found]
         todo += [one["todo"][:36] for one in found]
 
-    assert todo == ["let the account that runs Schakel wr", ""]  # what a standby needs is in its message
+    assert todo == ["as the owner of the tables: GRANT UP", ""]  # what a standby needs is in its message
     assert [message.partition(": ")[0] for message in said] == ["It cannot be written"] * 2
     assert ["permission denied" in said[0], "read-only transaction" in said[1]] == [True, True]
 

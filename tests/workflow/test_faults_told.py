@@ -23,7 +23,10 @@ AT = 'connection failed: connection to server at "10.0.0.7", port 5432 failed: '
             "attempt to write a readonly database",
             "is read-only: check the permissions of its folder, of the file, and of its -wal and -shm beside it.",
         ),
-        ("unable to open database file", "cannot be opened: is the path right, the folder there and writable?"),
+        (
+            "unable to open database file",
+            "cannot be opened: is the path right, the folder there and writable? If it was lost, put its copy back",
+        ),
         (
             "database or disk is full",
             "has no room left: free disk space, then repeat the command; nothing was written.",

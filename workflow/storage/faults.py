@@ -87,7 +87,10 @@ _STANDBY = (
     "can only be read ({said}): it is a standby, or was set to that. Read from it here, and where you write name the "
     "primary in database_url."
 )
-_ABSENT = "cannot be opened: is the path right, the folder there and writable? Run: schakel init"
+_ABSENT = (
+    "cannot be opened: is the path right, the folder there and writable? If it was lost, put its copy back "
+    "(docs/operations.md); a new one: schakel init"
+)
 _SHUT = "cannot be opened by this account: be the user it belongs to, or see who may write the file and its folder."
 _BEFORE = re.compile(r"^connection (failed|is bad): (connection to server .+? failed: )?")
 """What stands before the reason; the database is named already."""

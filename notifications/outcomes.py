@@ -10,10 +10,11 @@ from notifications.smtp import Outcome, Phase, Reply
 from workflow.errors import SchakelError
 from workflow.events import Kind
 from workflow.facts import Json
-from workflow.storage import letters
+from workflow.storage import letters, tries
 from workflow.storage.letter_states import LetterState
-from workflow.storage.letters import Attempt, OutboxRow
+from workflow.storage.letters import OutboxRow
 from workflow.storage.store import Store
+from workflow.storage.tries import Try
 from workflow.work import Work
 
 CLAIM_LEASE = timedelta(minutes=5)
@@ -61,7 +62,7 @@ def settle_letter(
     def tell() -> LetterState | None:
         if not is_ours():
             return None
-        letters.add_attempt(store, row, Attempt(now, str(reply.phase), str(reply.outcome), reply.code, reply.words))
+        tries.add(store, row, Try(now, str(reply.phase), str(reply.outcome), reply.code, reply.words))
         if state in _KINDS:
             tell_cases(works, row, _KINDS[state], {"phase": str(reply.phase), "code": reply.code})
         elif row.case_id is not None:  # its address may have been corrected while it was on its way
@@ -100,7 +101,7 @@ def wait_before(attempts: int) -> timedelta:
 
 def _gives_up(store: Store, row: OutboxRow, now: datetime) -> bool:
     """Whether it was tried for long enough; tries from before a person let it go again do not count."""
-    earlier = letters.attempts_of(store, row.id)
+    earlier = tries.of_letter(store, row.id)
     since = earlier[len(earlier) - (row.attempts - 1) :]
     return bool(since) and now - since[0].at >= GIVE_UP
 

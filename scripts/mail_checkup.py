@@ -14,9 +14,9 @@ from scripts.passes import desk_of, mail_server
 from scripts.settings import Settings
 from scripts.wiring import Session
 from workflow.errors import UsageError
-from workflow.storage import letters
+from workflow.storage import letters, tries
 from workflow.storage.erasing import erased_by_state
-from workflow.storage.letters import Attempt
+from workflow.storage.tries import Try
 
 SETTLE = 'schakel mail resolve ID --sent --reason "…", or with --resend instead of --sent'
 """What to do about a letter that may have arrived."""
@@ -86,7 +86,7 @@ def _wrong_addresses(settings: Settings) -> Iterator[Found]:
 def _letters(session: Session, *, is_reached: bool) -> Iterator[Found]:
     with session.database.reading() as store:
         counts, erased = letters.count_unsent(store), erased_by_state(store)
-        homeless, last = letters.count_homeless(store), letters.last_attempt_in_vain(store)
+        homeless, last = letters.count_homeless(store), tries.last_in_vain(store)
     said = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
     yield "ok", f"Letters besides those that were sent: {said}." if said else "No letter waits.", ""
     if last is not None and last.phase in OPENING and session.settings.smtp_url is not None and is_reached:
@@ -112,7 +112,7 @@ def _wait(count: int) -> str:
     return "waits" if count == 1 else "wait"
 
 
-def _unreached(last: Attempt) -> Found:
+def _unreached(last: Try) -> Found:
     """That letters wait since the server could not be reached, in its own words or those of the system."""
     said = " ".join(str(part) for part in (last.code, last.words) if part)
     message = f"Letters wait: the mail server could not be reached at the last try, at {local(last.at)}: {last.phase}: "

@@ -32,12 +32,13 @@ from workflow.errors import (
 )
 from workflow.events import Kind
 from workflow.finding import find_case, find_case_seen, lag_told
-from workflow.storage import letters
+from workflow.storage import letters, tries
 from workflow.storage.letter_states import LetterState
-from workflow.storage.letters import Attempt, OutboxRow
+from workflow.storage.letters import OutboxRow
 from workflow.storage.merging import take_apart
 from workflow.storage.outdated import why_outdated
 from workflow.storage.store import Store
+from workflow.storage.tries import Try
 from workflow.text import check_text
 from workflow.views import ERASED
 from workflow.work import Work
@@ -70,20 +71,20 @@ def count_unsent(session: Session, case: str) -> int:
     return sum(row.state in unsent or row.merged_into in waiting for row in own)
 
 
-def letter_and_tries(session: Session, number: int) -> tuple[OutboxRow, list[Attempt], str | None]:
+def letter_and_tries(session: Session, number: int) -> tuple[OutboxRow, list[Try], str | None]:
     """A letter, built as it would go out now if it was not built yet, its tries, and why nobody needs it any more.
 
     Raises NoSuchCase. One whose words were erased stays as it is.
     """
     with session.database.reading() as store:
         (row,) = _with_all_tries(store, [_letter(store, number)])
-        tries = letters.attempts_of(store, number)
+        told = tries.of_letter(store, number)
         ended = why_outdated(store, number) if row.state in _RETRYABLE else None
     if row.is_erased:
-        return row, tries, ended
+        return row, told, ended
     desk = desk_of(session.settings)
     shown = desk if desk.sender else replace(desk, sender=NO_SENDER)
-    return Builder(shown).build(row, session.clock.now()), tries, ended
+    return Builder(shown).build(row, session.clock.now()), told, ended
 
 
 def readable(row: OutboxRow) -> str:
@@ -231,7 +232,7 @@ def resolve_letter(session: Session, number: int, *, arrived: bool, reason: str)
 
 def _with_all_tries(store: Store, rows: Sequence[OutboxRow]) -> list[OutboxRow]:
     """Letters to be looked at, with their tries from before a person put them back counted too."""
-    counts = letters.count_attempts(store, [row.id for row in rows])
+    counts = tries.count(store, [row.id for row in rows])
     return [replace(row, attempts=counts[row.id]) for row in rows]
 
 

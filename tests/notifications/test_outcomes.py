@@ -17,10 +17,11 @@ from notifications.smtp import Outcome, Phase, Reply
 from workflow import Engine, Origin
 from workflow.clock import SetClock
 from workflow.events import Kind
-from workflow.storage import letters
+from workflow.storage import letters, tries
 from workflow.storage.letter_states import LetterState
-from workflow.storage.letters import Attempt, OutboxRow
+from workflow.storage.letters import OutboxRow
 from workflow.storage.store import Store
+from workflow.storage.tries import Try
 from workflow.work import Work
 
 MINUTE = timedelta(minutes=1)
@@ -147,9 +148,9 @@ def test_each_try_is_remembered_with_what_the_server_said(
 
     row = letter(sqlite_engine)
     with sqlite_engine.database.reading() as store:
-        assert letters.attempts_of(store, row.id) == [
-            Attempt(began, "rcpt", "retry", 450, "greylisted"),
-            Attempt(began + 5 * MINUTE, "data", "sent", 250, "ok"),
+        assert tries.of_letter(store, row.id) == [
+            Try(began, "rcpt", "retry", 450, "greylisted"),
+            Try(began + 5 * MINUTE, "data", "sent", 250, "ok"),
         ]
 
 

@@ -11,9 +11,10 @@ from looking import bare, look
 
 from workflow import Database, Engine
 from workflow.clock import SetClock
-from workflow.storage import letters, merging
+from workflow.storage import letters, merging, tries
 from workflow.storage.letter_states import LetterState
-from workflow.storage.letters import Attempt, OutboxRow
+from workflow.storage.letters import OutboxRow
+from workflow.storage.tries import Try
 from workflow.work import Letter
 
 PENDING, CLAIMED, SENDING = LetterState.PENDING, LetterState.CLAIMED, LetterState.SENDING
@@ -292,14 +293,14 @@ def test_only_the_letter_that_was_meant_is_settled(database: Database, now: date
 
 def test_tries_are_remembered_in_order_each_with_its_own_letter(database: Database, now: datetime) -> None:
     mine, other = written(database, now), written(database, now)
-    tries = [Attempt(now, "rcpt", "retry", 450, "later"), Attempt(now + MINUTE, "data", "sent", 250, "ok")]
+    told = [Try(now, "rcpt", "retry", 450, "later"), Try(now + MINUTE, "data", "sent", 250, "ok")]
     with database.writing() as store:
-        for one in tries:
-            letters.add_attempt(store, row_of(database, mine), one)
+        for one in told:
+            tries.add(store, row_of(database, mine), one)
 
     with database.reading() as store:
-        assert letters.attempts_of(store, mine) == tries
-        assert letters.attempts_of(store, other) == []
+        assert tries.of_letter(store, mine) == told
+        assert tries.of_letter(store, other) == []
 
 
 # -- looked at ---------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ Every change names the state and the token it expects, so whoever lost its lease
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +13,6 @@ from typing import Any
 from sqlalchemy import insert, select
 
 from workflow.domain import Domain
-from workflow.encoding import compact_json
 from workflow.facts import Facts
 from workflow.storage import outbox_queries, wanted
 from workflow.storage.letter_states import LetterState
@@ -57,17 +56,6 @@ class OutboxRow:
     def is_erased(self) -> bool:
         """Whether its words were erased, with a case that it was about."""
         return self.context == ERASED
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One try to send a letter: how far it came, what the server said (addresses masked)."""
-
-    at: datetime
-    phase: str
-    outcome: str
-    code: int | None
-    words: str | None
 
 
 Answer = Callable[[], bool]
@@ -176,31 +164,6 @@ def settling(
     return answer
 
 
-def add_attempt(store: Store, row: OutboxRow, attempt: Attempt) -> None:
-    """Remember a try, with the server's words."""
-    tried = {name: getattr(attempt, name) for name in ("at", "phase", "outcome", "code", "words")}
-    store.run(outbox_queries.insert_attempt, {"outbox_id": row.id, "case_id": row.case_id, **tried})
-
-
-def attempts_of(store: Store, letter_id: int) -> list[Attempt]:
-    """The tries to send a letter, oldest first."""
-    return [_attempt(row) for row in store.select(outbox_queries.attempts_of_letter, {"number": letter_id})]
-
-
-def last_attempt_in_vain(store: Store) -> Attempt | None:
-    """The last try to send any letter, when that one still waits; None: it does not, or nothing was tried."""
-    return next((_attempt(row) for row in store.select(outbox_queries.last_attempt_in_vain, {})), None)
-
-
-def count_attempts(store: Store, letter_ids: Sequence[int]) -> dict[int, int]:
-    """How often each of these letters was tried, also before a person put it back.
-
-    A letter's own `attempts` begin again then, since its waits do.
-    """
-    wanted = {"wanted": compact_json([[str(number)] for number in letter_ids])}
-    return {row["outbox_id"]: row["count"] for row in store.select(outbox_queries.count_attempts, wanted)}
-
-
 def letter_by_id(store: Store, letter_id: int) -> OutboxRow | None:
     """One letter; None when there is none of that number."""
     return next(iter(_rows(store, outbox.c.id == letter_id)), None)
@@ -291,10 +254,6 @@ def _answer(store: Store, rows: Iterable[Any]) -> Answer:
 
 def _built(row: OutboxRow) -> dict[str, Any]:
     return {name: getattr(row, name) for name in ("message_id", "subject", "message", "sha256")}
-
-
-def _attempt(row: Mapping[str, Any]) -> Attempt:
-    return Attempt(row["at"], row["phase"], row["outcome"], row["code"], row["words"])
 
 
 def _rows(store: Store, *where: Any, limit: int | None = None) -> list[OutboxRow]:

@@ -143,7 +143,8 @@ def said_by_doctor(url: str) -> tuple[dict[str, int], int]:
     nobodys = {"SCHAKEL_SETTINGS": os.devnull, "SCHAKEL_SIGNING_KEY": f"{os.devnull}.key"}
     session = Session(environ={"SCHAKEL_DATABASE_URL": url, "SCHAKEL_ACTOR": "anna", **nobodys})
     told = CliRunner().invoke(cli, ["doctor", "--json"], obj=session)
-    messages = [found["message"] for found in json.loads(told.stdout)["checks"]]
+    checks = json.loads(told.stdout)["checks"]
+    messages = [found["message"] for found in checks if found["check"] in ("mail", "ledger")]
     (line,) = [message for message in messages if message.startswith(("Letters besides", "No letter waits"))]
     counts = {state: int(count) for count, state in re.findall(r"([0-9]+) ([a-z]+)", line)}
     (ledger,) = [message for message in messages if "checkpoint" in message]

@@ -833,7 +833,7 @@ def test_what_is_being_gathered_for_several_cases_does_not_bring_a_value_back(
     name = str(engine.case(case).case.facts["registration"]["company_name"])
     engine.advance(case, "withdraw", reason="op verzoek", letters=gather == "overview")
     with engine.database.writing() as store:  # written after the case ended, as the check of a first exchange is
-        store.execute("UPDATE outbox SET created_at = created_at + interval '1 month' WHERE is_reminder")
+        store.execute("UPDATE outbox SET seq = (SELECT seq FROM cases WHERE id = outbox.case_id) WHERE is_reminder")
     clock.moment = MORNING if gather == "digest" else MORNING.replace(day=28, hour=6, minute=10)
     has_read, erased = threading.Event(), threading.Event()
 

@@ -26,7 +26,7 @@ from notifications.outcomes import CLAIM_LEASE, LOST, SENDING_LEASE, settle_lett
 from notifications.queue import Queue
 from notifications.recorder import Act, Recorder
 from notifications.smtp import Connection, Outcome, Phase, Reply
-from notifications.smtp_url import Server
+from notifications.smtp_url import NoMailbox, Server
 from workflow.clock import Clock
 from workflow.events import Origin
 from workflow.storage import Database, letters
@@ -216,8 +216,8 @@ class Delivery:
             built = self._builder.build(row, self._clock.now())
         except CannotBuild as error:
             await self._count_in(before)
-            if cases and row.case_id is None:
-                self._left_over.add_to_separate(row, "it could not be built")
+            if cases and row.case_id is None and not isinstance(error.__cause__, NoMailbox):
+                self._left_over.add_to_separate(row, f"it could not be built ({error})")
                 return None
             reply = Reply(Outcome.FAILED, Phase.RENDER, None, str(error))
             return row, self._recorder.submit_if_free(self._settling(row, reply, LetterState.CLAIMED, cases), cases)

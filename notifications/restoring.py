@@ -101,7 +101,8 @@ def _waiting(store: Store, restore: Restore, now: datetime) -> Waiting:
 def _refuse_worker(store: Store, now: datetime) -> None:
     for beat in shift.heartbeats(store):
         if beat.is_alive(now):
+            who = f"The {beat.name}" if beat.is_tick else f"The worker {beat.name}"
             raise StillAtWork(
-                f"The worker {beat.name} was seen less than five minutes ago. Stop it first; if it ran while the copy "
-                "was made and runs no more, try again in five minutes."
+                f"{who} was seen less than five minutes ago. Stop it first; if it ran while the copy was made and runs "
+                "no more, try again in five minutes."
             )

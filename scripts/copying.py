@@ -24,7 +24,7 @@ def as_file(source: str, most: int) -> Iterator[str]:
     of its source.
     """
     path = open_file(source)
-    if path.is_file():
+    if path.is_file() and not _is_input(path):  # of standard input the name says nothing, such as that it is a workbook
         yield source
         return
     with ExitStack() as opened:
@@ -43,11 +43,14 @@ def as_file(source: str, most: int) -> Iterator[str]:
 
 def _open(path: Path) -> IO[bytes]:
     """Open it; what is our standard input by another name is open already, and would wait for another writer."""
+    return open(0, "rb", closefd=False) if _is_input(path) else path.open("rb")
+
+
+def _is_input(path: Path) -> bool:
     try:
-        is_input = os.path.samestat(path.stat(), os.fstat(0))
+        return os.path.samestat(path.stat(), os.fstat(0))
     except OSError:
-        is_input = False
-    return open(0, "rb", closefd=False) if is_input else path.open("rb")
+        return False
 
 
 def _pour(start: bytes, given: IO[bytes], copy: IO[bytes], source: str, most: int) -> None:

@@ -151,7 +151,7 @@ def _hint(error: SchakelError, session: Session) -> str | None:
 
 def _hint_of_conflict(error: Conflict, session: Session) -> str:
     if isinstance(error, StillAtWork):
-        return "stop the worker, then the same again"
+        return "stop it, then the same again"
     case = session.case or error.case  # as it was typed
     return f"schakel show {quote(case)}" if case else "schakel list"
 

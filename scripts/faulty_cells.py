@@ -13,6 +13,8 @@ from scripts.records import FAILED, UNCOMPUTED
 from workflow.errors import UsageError
 
 _BOOK, _TARGETS = "xl/workbook.xml", "xl/_rels/workbook.xml.rels"
+_ID = "/relationships}id"
+"""How the name of the attribute ends that says which file a sheet is; a program may put others beside it."""
 _ERROR_TYPES = (b'"e"', b"'e'")
 """How the type of an error cell is written."""
 _FORMULA = (b"<f", b":f")
@@ -39,9 +41,13 @@ def faulty_cells(path: Path, sheet: str) -> Mapping[int, Mapping[int, str]]:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            part = _part_of(archive, sheet)
-            if not _is_suspect(archive, part):
+            try:
+                parts = [_part_of(archive, sheet)]
+            except _UNREADABLE:  # then it matters only if any of the files in it is suspect
+                parts = [name for name in archive.namelist() if name.lower().endswith(".xml")]
+            if not any(_is_suspect(archive, part) for part in parts):
                 return {}
+            (part,) = parts
             found: dict[int, dict[int, str]] = {}
             for row, column, shown in _look_through(archive, part):
                 found.setdefault(row, {})[column] = shown
@@ -59,7 +65,7 @@ def _part_of(archive: zipfile.ZipFile, sheet: str) -> str:
     with archive.open(names[_BOOK]) as file:
         (book,) = (one for _, one in iterparse(file) if _tag(one) == "sheets")
         (number,) = (
-            value for one in book if one.get("name") == sheet for name, value in one.items() if name.endswith("}id")
+            value for one in book if one.get("name") == sheet for name, value in one.items() if name.endswith(_ID)
         )
     with archive.open(names[_TARGETS]) as file:
         (target,) = (str(one.get("Target")) for _, one in iterparse(file) if one.get("Id") == number)

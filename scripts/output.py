@@ -81,7 +81,10 @@ def moment(at: datetime | None) -> str | None:
 
 def local(at: datetime) -> str:
     """A moment for people: Amsterdam, to the minute; with its offset in the hour that occurs twice."""
-    here = at.astimezone(AMSTERDAM)
+    try:
+        here = at.astimezone(AMSTERDAM)
+    except OverflowError:  # the last hours there are
+        here = at
     occurs_twice = here.utcoffset() != here.replace(fold=1 - here.fold).utcoffset()
     return here.isoformat(" ", "minutes")[: None if occurs_twice else 16]
 

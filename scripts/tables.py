@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice, repeat
 from pathlib import Path
 
 from scripts.kinds import is_workbook, refuse_other_kinds
@@ -110,8 +110,9 @@ class Sheet:
             from scripts.workbook import read_workbook
 
             records = read_workbook(self.path)
-        else:
-            records = read_csv(self.path, self.encoding, self.separator)
+            next(records)
+            return _saying(records, self.header, self.columns)
+        records = read_csv(self.path, self.encoding, self.separator)
         next(records)
         return records
 
@@ -188,7 +189,7 @@ def _survey(
     seen: dict[str, int] = {}
     twice: dict[str, Repeated] = {}
     count = 0
-    for number, cells in records:
+    for number, cells in records if encoding else _saying(records, header, columns):
         count += 1
         identity = _text(cells[place]) if place < len(cells) else ""
         if identity and (first_on := seen.setdefault(identity, number)) != number:
@@ -197,6 +198,16 @@ def _survey(
         raise UsageError(f"{path} has a header but no rows.")
     unknown = tuple(_text(title) for title, name in zip(titles, header, strict=True) if _is_unknown(name, columns))
     return Sheet(path, columns, header, unknown, count, twice, encoding, separator)
+
+
+def _saying(
+    records: Iterable[tuple[int, Sequence[str]]], header: Sequence[str], columns: Columns
+) -> Iterator[tuple[int, Sequence[str]]]:
+    """Without rows that hold nothing but the formula of a column of which we know nothing, filled down too far."""
+    for number, cells in records:
+        named = zip(cells, chain(header, repeat("")), strict=False)
+        if any(cell.strip() and not (cell.startswith(FAILED) and name not in columns.known) for cell, name in named):
+            yield number, cells
 
 
 def _check_header(

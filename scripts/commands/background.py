@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -73,7 +74,7 @@ def _sign_of_life(session: Session) -> Iterator[None]:
 
     database, clock = session.database, session.clock
     with database.writing() as store:
-        name = shift.begin_tick(store, socket.gethostname(), clock.now())
+        name = shift.begin_tick(store, f"{socket.gethostname()}:{os.getpid()}", clock.now())
     try:
         yield
     finally:

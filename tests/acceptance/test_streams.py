@@ -139,7 +139,9 @@ def test_an_import_reads_a_pipe_as_the_file_it_holds_and_leaves_no_copy(
 
     of_file = run(f"import {given} --dry-run --json")
     of_pipe = run(f"{words.format(pipe=pipe)} & cat {given} >{pipe}; wait $!", TMPDIR=str(copies))
+    of_input = run(f"import /dev/stdin --dry-run --json <{given}", TMPDIR=str(copies))
 
+    assert (of_input.returncode, of_input.stdout) == (of_file.returncode, of_file.stdout)
     assert (of_pipe.returncode, of_pipe.stdout) == (of_file.returncode, of_file.stdout)
     assert len(json.loads(of_pipe.stdout)) == len(rows) - 1
     assert list(copies.iterdir()) == []

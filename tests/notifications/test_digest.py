@@ -607,6 +607,22 @@ def test_a_digest_that_cannot_be_built_is_taken_apart_for_good(engine: Engine, c
             delivery(engine, sink).run_once()
 
     (digest,) = outbox(url, "case_id IS NULL")
-    assert (digest["state"], digest["reason"]) == ("cancelled", "taken apart: it could not be built")
+    assert digest["state"] == "cancelled"
+    assert digest["reason"].startswith(f"taken apart: it could not be built (Letter {digest['id']} ")
     assert len(sink.messages(APPLICANT)) == 3
     assert {kinds(engine, case)[-1] for case in cases} == {"letter_sent"}
+
+
+def test_a_digest_that_no_letter_can_be_built_like_stays_one(engine: Engine, clock: SetClock, url: str) -> None:
+    """A setting is wrong: when that is mended, it goes as it is."""
+    for _ in range(3):
+        preparing(engine)
+    clock.moment = MORNING
+    fire(engine)
+
+    with Sink() as sink:
+        delivery(engine, sink, desk=replace(DESK, reply_to="team koppelingen")).run_once()
+
+    (digest,) = outbox(url, "case_id IS NULL")
+    assert digest["state"] == "failed"
+    assert {row["merged_into"] for row in outbox(url, "case_id IS NOT NULL AND is_reminder")} == {digest["id"]}

@@ -36,15 +36,16 @@ def states(url: str) -> dict[str, int]:
 # -- an altered row --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("moment", ["2026-04-1", "morgen", "zzz", "", "9999-12-31T23:59:59.999999Z"])
 @pytest.mark.parametrize("column", ["created_at", "due_at"])
 def test_a_letter_whose_moment_was_altered_goes_out_and_keeps_none_back(
-    sqlite_engine: Engine, sqlite_url: str, column: str
+    sqlite_engine: Engine, sqlite_url: str, column: str, moment: str
 ) -> None:
     """PostgreSQL takes no such value."""
     for _ in range(3):
         bring(sqlite_engine, "rights_pending")
     with bare(sqlite_url) as connection:
-        connection.execute(f"UPDATE outbox SET {column} = '2026-04-1' WHERE id = 2")
+        connection.execute(f"UPDATE outbox SET {column} = ? WHERE id = 2", (moment,))
 
     with Sink() as sink:
         delivery(sqlite_engine, sink).run_once()

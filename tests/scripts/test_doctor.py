@@ -257,13 +257,13 @@ def test_doctor_is_content_with_ticks_from_cron(ready: Desk, silent: int, result
     (found,) = findings(ready, "worker")
 
     assert found["result"] == result
-    assert f"tick on {socket.gethostname()} {words}" in found["message"]
+    assert f"tick on {socket.gethostname()}:{os.getpid()} {words}" in found["message"]
 
 
 def test_ticks_of_machines_with_another_name_each_time_leave_few_signs_of_life(
     ready: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names = ["pod-1", "pod-2", "pod-1", "pod-3", "pod-4", "pod-4"]
+    names = ["pod-1", "pod-2", "pod-1", "pod-3", "pod-4"]
     for name in names:
         monkeypatch.setattr(socket, "gethostname", lambda name=name: name)
         ready.run("tick")
@@ -275,8 +275,25 @@ def test_ticks_of_machines_with_another_name_each_time_leave_few_signs_of_life(
         known = [beat.name for beat in shift.heartbeats(store)]
     database.dispose()
 
-    assert "tick on pod-4 last ran at" in found["message"]
-    assert known == ["tick on pod-4", "tick on pod-3"]
+    assert f"tick on pod-4:{os.getpid()} last ran at" in found["message"]
+    assert known == [f"tick on pod-4:{os.getpid()}"]
+
+
+def test_of_two_ticks_at_once_the_one_that_ends_leaves_the_sign_of_the_other(ready: Desk) -> None:
+    now = ready.clock.now()
+    database = open_database(ready.environ["SCHAKEL_DATABASE_URL"])
+    with database.writing() as store:
+        shift.begin_tick(store, "vm:1", now - timedelta(days=2))
+        shift.beat(store, "tick on vm:1", now - timedelta(days=2), stopped=True)
+        slow, quick = (shift.begin_tick(store, program, now) for program in ("vm:2", "vm:3"))
+        shift.beat(store, quick, now, stopped=True)
+        again = shift.begin_tick(store, "vm:3", now)
+        shift.beat(store, again, now, stopped=True)
+        known = {beat.name: beat.is_alive(now) for beat in shift.heartbeats(store)}
+    database.dispose()
+
+    assert known == {slow: True, quick: False}
+    assert ready.run("doctor --after-restore").exit_code == 7
 
 
 @pytest.mark.parametrize("fails", [False, True])
@@ -294,7 +311,7 @@ def test_a_tick_is_seen_while_it_runs_and_no_longer(ready: Desk, monkeypatch: py
     assert ready.run("tick").exit_code == fails
     assert "tick on" in seen[0]
     assert "Stop it first" in seen[0]
-    assert seen[0].endswith("Next: stop the worker, then the same again\n")
+    assert seen[0].endswith("Next: stop it, then the same again\n")
     assert ready.run("doctor --after-restore").exit_code == 0
 
 
@@ -489,7 +506,7 @@ def test_doctor_says_what_a_clock_that_ran_ahead_left_when_newer_events_were_wri
 
     assert warned["message"] == (
         "The clock says 2026-04-20 10:00, but the last checkpoint is of 2026-04-23 10:00 and tick on "
-        f"{socket.gethostname()} was seen at 2026-04-23 10:00."
+        f"{socket.gethostname()}:{os.getpid()} was seen at 2026-04-23 10:00."
     )
     assert "docs/operations.md, 'A clock that ran ahead'" in warned["todo"]
     assert worker["result"] == "warn"
@@ -511,7 +528,7 @@ def test_a_worker_that_the_clock_left_ahead_hides_no_tick_that_runs(ready: Desk,
     (found,) = findings(ready, "worker")
 
     assert found["result"] == "ok"
-    assert f"tick on {socket.gethostname()} last ran at" in found["message"]
+    assert f"tick on {socket.gethostname()}:{os.getpid()} last ran at" in found["message"]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
+from datetime import UTC, datetime
+
 import pytest
 
-from scripts.output import Column, clip, marks, pad, plain, table, width
+from scripts.output import Column, clip, local, marks, pad, plain, table, width
 
 
 @pytest.mark.parametrize(("text", "columns"), [("abc", 3), ("é", 1), ("e\u0301", 1), ("テスト", 6)])
@@ -61,3 +63,7 @@ def test_the_titles_of_a_table_that_goes_on_are_not_said_again(monkeypatch: pyte
     monkeypatch.setenv("COLUMNS", "40")
 
     assert table((Column("A"), Column("B")), [("1", "x" * 33)], indent=" ", titled=False) == [f" 1  {'x' * 33}"]
+
+
+def test_the_last_moment_there_is_can_be_shown() -> None:
+    assert local(datetime(9999, 12, 31, 23, 59, tzinfo=UTC)) == "9999-12-31 23:59"

@@ -352,6 +352,31 @@ def test_a_row_of_formulas_without_results_is_not_lost_below_or_beside_the_other
     assert "Line 9: case_id and naam hold formulas whose results are not in this file." in str(second[2])
 
 
+def test_a_formula_that_was_filled_down_beside_the_table_makes_no_rows(tmp_path: Path) -> None:
+    path = tmp_path / "in.xlsx"
+    book = openpyxl.Workbook()
+    for row in (["case_id", "naam", "hulp"], ["E1", "a", "=1"], [None, None, "=1"], [None, None, "#N/A"]):
+        book.active.append(row)
+    book.save(path)
+
+    assert cells(path) == [(2, {"case_id": "E1", "naam": "a"}, None)]
+    assert look_through(str(path), COLUMNS).count == 1
+
+
+def test_a_workbook_without_faulty_cells_is_read_whatever_its_list_of_sheets_looks_like(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "in.xlsx"
+    save(path, HEADER, E2)
+
+    def not_found(*_: object) -> str:
+        raise ValueError
+
+    monkeypatch.setattr("scripts.faulty_cells._part_of", not_found)
+
+    assert cells(path) == [(3, {"case_id": "E2", "naam": "b"}, None)]
+
+
 def test_what_openpyxl_writes_for_a_formula_is_a_fault(tmp_path: Path) -> None:
     path = tmp_path / "in.xlsx"
     book = openpyxl.Workbook()

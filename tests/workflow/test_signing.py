@@ -125,11 +125,16 @@ def test_a_copy_outside_that_was_cut_off_goes_on_behind_an_empty_line(tmp_path: 
         assert path.read_text() == f"{cut}\n\nsecond\n"
 
 
-def test_what_is_no_file_is_an_error_and_nobody_waits_for_it(tmp_path: Path) -> None:
+def test_what_is_no_file_is_an_error_nobody_waits_for_it_and_nothing_stays_open(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
+    before = len(os.listdir("/proc/self/fd"))
 
     with pytest.raises(OSError, match="seek"):
         last_kept(tmp_path / "pipe")
+    with pytest.raises(IsADirectoryError):
+        last_kept(tmp_path)
+
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_of_a_long_copy_outside_only_the_end_is_read(tmp_path: Path) -> None:

@@ -31,8 +31,7 @@ def keep_copy(path: Path, note: str) -> bool:
 def last_kept(path: Path) -> Checkpoint | None:
     """The last checkpoint that a file ends with; None: there is none, or no file. Raises OSError."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # what is no file, but a pipe, is an error and no wait
-        with os.fdopen(descriptor, "rb") as file:
+        with open(path, "rb", opener=_without_waiting) as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - _TAIL))
             tail = file.read().decode("utf-8", "replace")
@@ -59,6 +58,11 @@ def departure(store: Store, kept: Checkpoint) -> str:
     found = ledger.checkpoint_upto(store, kept.size)
     is_known = found is not None and (found.size, found.root) == (kept.size, kept.root.hex())
     return "" if is_known or not kept.size else "is not one of this database's ledger"
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """For `open`, which closes it again when it is a folder: what is a pipe is then an error and no wait."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _ends_a_note(tail: bytes) -> bool:

@@ -98,8 +98,9 @@ def release(store: Store, token: str) -> int:
 
 
 def release_expired(store: Store, now: datetime) -> None:
-    """Put back what a worker claimed and then let lie."""
+    """Put back what a worker claimed and then let lie, and let what waits for a day that never comes be due."""
     store.run(outbox_queries.release_expired, _leases(now))
+    store.run(outbox_queries.recall, {"now": now})
 
 
 def expired_sending(store: Store, now: datetime, limit: int) -> list[OutboxRow]:

@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 
 from workflow.storage.letter_states import LetterState
+from workflow.storage.moment import FAR_AHEAD, Moment
 from workflow.storage.packing import unpacked
 from workflow.storage.tables import MERGEABLE, cases, outbox, outbox_attempts
 from workflow.storage.wanted import is_wanted
@@ -181,6 +182,12 @@ def count_unsent() -> Executable:
 def count_homeless() -> Executable:
     """How many letters of each role wait for an address."""
     return select(outbox.c.role, func.count().label("count")).where(IS_HOMELESS).group_by(outbox.c.role)
+
+
+def recall() -> Executable:
+    """Letters that wait for a day beyond all days, or on SQLite for one that is none: they are due now."""
+    waiting = and_(IS_PENDING, outbox.c.recipient.is_not(None), outbox.c.due_at > literal(FAR_AHEAD, Moment()))
+    return update(outbox).where(waiting).values(due_at=bindparam("now"))
 
 
 def begin_sending() -> Executable:

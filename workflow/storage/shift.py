@@ -13,7 +13,6 @@ from workflow.storage.tables import slots, workers
 _TURN = 5_230_418
 """Number of the advisory lock that is held by whoever has the turn."""
 _TICK = "tick on "
-_FORGOTTEN = timedelta(days=1)
 _SILENT = timedelta(minutes=5)
 """A worker beats its heart every half minute; after this long it is gone."""
 
@@ -42,16 +41,16 @@ def begin(store: Store, name: str, now: datetime) -> None:
     _begin(store, name, name, now)
 
 
-def begin_tick(store: Store, host: str, now: datetime) -> str:
-    """Note that a pass started that stops by itself, on this machine; under which name.
+def begin_tick(store: Store, program: str, now: datetime) -> str:
+    """Note that a pass started that stops by itself, by the name of its program; under which name.
 
-    It takes the row of a machine that was not seen for a day: one that has another name each time leaves few rows.
+    It takes the row of one that ended: there are as many as ever were at work at once.
     """
-    name = _TICK + host
+    name = _TICK + program
     ticks = [beat for beat in heartbeats(store) if beat.is_tick]
     own = [beat.name for beat in ticks if beat.name == name]
-    gone = [beat.name for beat in ticks if beat.seen_at < now - _FORGOTTEN]
-    _begin(store, name, [*own, *gone, name][0], now)
+    ended = [beat.name for beat in reversed(ticks) if not beat.is_alive(now)]
+    _begin(store, name, [*own, *ended, name][0], now)
     return name
 
 

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from stdnum.nl import bsn
 
+from workflow.text import on_one_line
+
 _DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"), "-")
 _SEPARATORS = re.compile(r"[\s.\-]+")
 _RIGHT = re.compile(r"[0-9]{9}L[0-9]{2}")
@@ -112,7 +114,7 @@ def employer_id(given: str) -> EmployerId:
 
 
 def bsns_in(text: str) -> Iterator[str]:
-    """Every BSN in free text as it stands there: nine digits, single separators allowed, that pass the eleven test."""
+    """Every BSN in free text as people read it: nine digits, single separators allowed, that pass the eleven test."""
     return _bsns(_readable(text))
 
 
@@ -125,7 +127,7 @@ def _bsns(readable: str) -> Iterator[str]:
 
 @lru_cache(maxsize=4096)
 def hide_numbers(text: str) -> str:
-    """The text with every BSN and whole wage tax number blotted out; text without any stays exactly as it was."""
+    """The text with every BSN and whole wage tax number blotted out, on one line; text without any stays as it was."""
     readable = _readable(text)
     found = [*_bsns(readable), *_TAX_IN_TEXT.findall(readable)] if readable else ()
     for number in found:
@@ -134,14 +136,12 @@ def hide_numbers(text: str) -> str:
 
 
 def _readable(text: str) -> str:
-    """Text in which every way to write a digit or a hyphen has become one, and what is invisible is gone.
+    """Text on one line, as a letter shows it, in which every way to write a digit or a hyphen has become one.
 
     Of text with fewer than nine digits nothing is left: none of the numbers can be in it.
     """
     plain = text if text.isascii() else unicodedata.normalize("NFKC", text).translate(_DASHES)
     if not _NINE_DIGITS.match(plain):
         return ""
-    if plain.isascii():
-        return plain
-    seen = (character for character in plain if unicodedata.category(character) != "Cf")
-    return "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in seen)
+    line = on_one_line(plain)
+    return line if line.isascii() else "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in line)

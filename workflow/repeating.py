@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from workflow.domain import Domain
 from workflow.facts import Json
-from workflow.text import fold
+from workflow.text import fold, on_one_line
 
 _SHORTEST = 4
 """Characters of a value that a text may not repeat; shorter ones occur in any sentence."""
@@ -82,8 +82,8 @@ def _leaves(value: Json) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
-    """A text without capitals and accents."""
-    apart = unicodedata.normalize("NFKD", text.casefold())
+    """A text without capitals and accents, on one line: a number may be written over two."""
+    apart = on_one_line(unicodedata.normalize("NFKD", text.casefold()))
     return "".join(character for character in apart if not unicodedata.combining(character))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import lru_cache
 
@@ -11,6 +12,8 @@ from workflow.reference import looks_like_reference
 MAX_LENGTH = 4000
 MAX_BYTES = 2000
 """Of what cases are found by: an index of PostgreSQL takes 2,704 bytes."""
+_BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
+_INVISIBLE = ("Cf", "Cn")
 
 
 def check_text(field: str, text: str | None, *, one_line: bool = False) -> None:
@@ -66,3 +69,10 @@ def fold(text: str) -> str:
         return " ".join(text.lower().split())
     folded = unicodedata.normalize("NFC", text).casefold()
     return " ".join(unicodedata.normalize("NFC", folded).split())
+
+
+def on_one_line(text: str) -> str:
+    """Text as people read it: without what cannot be seen, and white space of any kind and length one space."""
+    if not text.isascii():
+        text = "".join(character for character in text if unicodedata.category(character) not in _INVISIBLE)
+    return _BLANK.sub(" ", text)

@@ -238,6 +238,7 @@ def noted(sqlite_engine: Engine) -> str:
         ("gebeld 06-87654321 2026", "a number that stands in a note or a reason"),
         ("gebeld met (013) 765 43 21.", "a number that stands in a note or a reason"),
         ("gebeld met 7654321", "a number that stands in a note or a reason"),
+        ("gebeld met 765\t4\u200b321", "a number that stands in a note or a reason"),
         ("verzoek van bakkerij  jansen", "what stands in registration.company_name"),
     ],
 )

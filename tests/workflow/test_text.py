@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from workflow.errors import UsageError
-from workflow.text import MAX_BYTES, MAX_LENGTH, check_name, check_reference, check_text, is_storable
+from workflow.text import MAX_BYTES, MAX_LENGTH, check_name, check_reference, check_text, is_storable, on_one_line
 
 
 @pytest.mark.parametrize("text", ["", "één regel", "twee\r\nregels\tmet tab", "☎ 日本 🙂", "x" * MAX_LENGTH, None])
@@ -44,6 +44,19 @@ def test_what_must_stand_on_one_line_may_hold_a_tab_and_no_other_line() -> None:
 )
 def test_a_database_can_hold_all_but_nul_and_half_characters(text: str, fits: bool) -> None:
     assert is_storable(text) is fits
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("een  regel", "een regel"),
+        ("een\r\n \tregel\u2028\u3000twee\x07\x85drie", "een regel twee drie"),
+        ("e\u200be\u00adn\ufeff", "een"),
+        ("e\u0301é 日本 🙂", "e\u0301é 日本 🙂"),
+    ],
+)
+def test_a_text_on_one_line_is_as_people_read_it(text: str, line: str) -> None:
+    assert on_one_line(text) == line
 
 
 def test_an_external_reference_is_trimmed() -> None:

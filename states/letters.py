@@ -104,7 +104,7 @@ def _waits_for(occasion: Occasion) -> str:
 def _addressing(occasion: Occasion) -> dict[str, Json]:
     company = _company(occasion)
     greeting, hello = _GREETINGS[known_language(occasion.language)]
-    contact = hide_numbers(held_text(occasion.facts, Field.CONTACT_NAME))
+    contact = _typed(occasion.facts, Field.CONTACT_NAME)
     if occasion.role == Role.APPLICANT:
         salutation = f"{greeting} {contact}" if contact else hello
     else:
@@ -224,4 +224,9 @@ def _person_to_call(occasion: Occasion) -> dict[str, Json]:
     if occasion.letter != LetterName.KEYLANE_HANDOVER:
         return {"contact_name": "", "contact_email": ""}
     facts = occasion.facts
-    return {"contact_name": held_text(facts, Field.CONTACT_NAME), "contact_email": held_text(facts, Field.EMAIL)}
+    return {"contact_name": _typed(facts, Field.CONTACT_NAME), "contact_email": _typed(facts, Field.EMAIL)}
+
+
+def _typed(facts: Facts, field: Field) -> str:
+    """What was typed into a field that takes any text, without the numbers that no letter may hold."""
+    return hide_numbers(held_text(facts, field))

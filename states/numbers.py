@@ -129,7 +129,7 @@ def _bsns(readable: str) -> Iterator[str]:
 def hide_numbers(text: str) -> str:
     """The text with every BSN and whole wage tax number blotted out, on one line; text without any stays as it was."""
     readable = _readable(text)
-    found = [*_bsns(readable), *_TAX_IN_TEXT.findall(readable)] if readable else ()
+    found = [*_TAX_IN_TEXT.findall(readable), *_bsns(readable)] if readable else ()
     for number in found:
         readable = readable.replace(number, "•" * 9)
     return readable if found else text

@@ -115,6 +115,23 @@ def test_no_letter_holds_a_bsn_a_wage_tax_number_a_dga_or_a_sole_traders_name(oc
 
 
 @pytest.mark.parametrize("pair", LETTERS, ids=named)
+@pytest.mark.parametrize(
+    "typed", ["{} 123456782", "{} 123  456\u2028782", "{} 999900110L01", "{}\u20289999 00110\u3000L01"]
+)
+def test_no_letter_holds_a_number_that_somebody_typed_into_a_name(occasion, pair, typed):
+    names = {"registration__company_name": typed.format("Zaak"), "registration__contact_name": typed.format("Jan")}
+    told = occasion(*pair, **names, registration__email="123456782@example.com")
+
+    subject, body = render(DOMAIN.letter_context(told))
+
+    said = re.sub(r"[\s.-]", "", subject + body)
+    assert "123456782" not in said
+    assert "999900110" not in said
+    if pair[0].letter == "keylane_handover":
+        assert "- Contactpersoon: Jan ••••••••• (•••••••••@example.com)\n" in body
+
+
+@pytest.mark.parametrize("pair", LETTERS, ids=named)
 @pytest.mark.parametrize("misplaced", ["Jan de Vries", "jan.devries@example.nl", "06-12345678"])
 def test_no_letter_holds_what_does_not_belong_in_its_field(occasion, pair, misplaced):
     fields = {"registration__framework_contract_number": misplaced, "handover__keylane_reference": misplaced}

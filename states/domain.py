@@ -7,11 +7,10 @@ from types import MappingProxyType
 
 from states import forms, letters, wording
 from states.codes import Code, problem
-from states.identity import keys, names_sole_trader
-from states.masking import mask_name
+from states.identity import keys, names_sole_trader, shown_company
+from states.masking import mask_company
 from states.names import Field
 from states.numbers import bsns_in
-from states.reading import held_text
 from states.sheets import OBSERVED, PERSONAL, SHEETS, parse
 from states.telling import telling
 from workflow.facts import Facts, Json, Problem, Severity
@@ -32,6 +31,7 @@ class EmployerCoupling:
     drift_field: str = Field.SEEN_DRIFT
 
     parse = staticmethod(parse)
+    title = staticmethod(shown_company)
     drift = staticmethod(wording.drift)
     keys = staticmethod(keys)
     recipient = staticmethod(letters.recipient)
@@ -48,22 +48,15 @@ class EmployerCoupling:
         return forms.shown(path, value) != value
 
     def mask(self, facts: Facts, known: Facts | None = None, *, outside: bool = False) -> dict[str, dict[str, Json]]:
-        """The facts with personal values masked; a company name only where it may name a person, as is known by now.
+        """The facts with personal values masked; a company's name most where it may name a person, as is known by now.
 
-        `outside`: the domain of an address too, which is often that name.
+        `outside`: that name whole, and the domain of an address, which often is that name.
         """
         person = names_sole_trader(facts) or names_sole_trader(known or {})
         return {
             sheet: {name: _masked(f"{sheet}.{name}", value, person, outside) for name, value in fields.items()}
             for sheet, fields in facts.items()
         }
-
-    def title(self, facts: Facts) -> str:
-        """The company's name; its first letter only where it may name a person."""
-        name = held_text(facts, Field.COMPANY_NAME)
-        if not name:
-            return ""
-        return str(mask_name(name)) if names_sole_trader(facts) else name
 
     def judge_text(self, field: str, text: str) -> Iterable[Problem]:
         """A BSN in free text; every one of them is the same problem, so it is told once."""
@@ -78,6 +71,6 @@ def _masked(path: str, value: Json, person: bool, outside: bool) -> Json:
     mark = PERSONAL.get(path)
     if mark is None:
         return forms.shown(path, value)
-    if value is None or (mark.only_of_sole_trader and not person):
-        return value
-    return mark.outside(value) if outside and mark.outside else mark.mask(value)
+    if outside and mark.outside:
+        return mark.outside(value)
+    return mask_company(value, names_person=person) if mark.only_of_sole_trader else mark.mask(value)

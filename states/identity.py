@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from states.codes import Code, problem
+from states.masking import mask_company
 from states.names import Field
 from states.numbers import WageTaxNumber, employer_id
 from states.numbers import wage_tax_number as read_wage_tax_number
@@ -57,6 +58,11 @@ def held_wage_tax_number(facts: Facts) -> WageTaxNumber:
 def names_sole_trader(facts: Facts) -> bool:
     """Whether the wage tax number may be a person's BSN, which makes the company's name personal."""
     return held_wage_tax_number(facts).may_hold_bsn
+
+
+def shown_company(facts: Facts) -> str:
+    """The company's name as people may see it; '' when it is not known."""
+    return str(mask_company(held_text(facts, Field.COMPANY_NAME), names_person=names_sole_trader(facts)))
 
 
 def keys(facts: Facts) -> tuple[Key, ...]:

@@ -7,7 +7,7 @@ from datetime import date
 from types import MappingProxyType
 
 from states.forms import shown
-from states.identity import names_sole_trader
+from states.identity import names_sole_trader, shown_company
 from states.masking import mask_wage_tax_number
 from states.names import Field, Frequency, Language, LetterName, Role, RungName, StateName
 from states.numbers import employer_id, hide_numbers
@@ -116,9 +116,9 @@ def _addressing(occasion: Occasion) -> dict[str, Json]:
 
 def _company(occasion: Occasion) -> str:
     """The employer's name; a sole trader's is personal, so then only words that stand for it."""
-    name = held_text(occasion.facts, Field.COMPANY_NAME)
+    name = shown_company(occasion.facts)
     if name and not names_sole_trader(occasion.facts):
-        return hide_numbers(name)
+        return name
     if occasion.role == Role.APPLICANT:
         return _UNNAMED[known_language(occasion.language)]
     number = employer_id(held_text(occasion.facts, Field.LOKET_EMPLOYER_ID)).normal

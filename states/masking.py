@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from states.numbers import wage_tax_number
+from states.numbers import hide_numbers, wage_tax_number
 from workflow.facts import Json
 
 Mask: TypeAlias = Callable[[Json], Json]
@@ -16,6 +16,16 @@ DOTS = "•••••"
 def mask_name(value: Json) -> Json:
     """The first letter of a name only."""
     return value[:1] + DOTS if isinstance(value, str) and value else value
+
+
+def mask_whole(value: Json) -> Json:
+    """Nothing of a text."""
+    return DOTS if isinstance(value, str) and value else value
+
+
+def mask_company(value: Json, *, names_person: bool) -> Json:
+    """The first letter of a company's name where it may name a person, else all of it but somebody's numbers."""
+    return hide_numbers(value) if isinstance(value, str) and not names_person else mask_name(value)
 
 
 def mask_email(value: Json) -> Json:

@@ -225,6 +225,26 @@ def test_a_case_without_a_name_is_named_by_its_reference_alone(
     assert ", :" not in text
 
 
+def test_a_number_that_was_typed_into_a_companys_name_is_not_mailed(
+    sqlite_engine: Engine, sqlite_url: str, clock: SetClock
+) -> None:
+    case = bring(sqlite_engine, "enriched")
+    facts = {
+        "registration": {"company_name": "Zaak 999900110L01 en 123  456 782"},
+        "loket_seen": {"drift": ["USER_BLOCKED"]},
+    }
+    run(sqlite_url, f"UPDATE cases SET facts = '{json.dumps(facts)}'")
+    at(clock, "2026-06-05T08:00")
+
+    look_over(sqlite_engine)
+
+    (row,) = written(sqlite_url)
+    text = Renderer(DESK).render("daily_overview", "nl", json.loads(row["context"])).text
+    named = f"{case}, Zaak ••••••••• en •••••••••: "
+    assert f"{named}wacht op het kenmerk van Keylane" in text
+    assert f"{named}de gebruiker kan niet meer inloggen" in text
+
+
 def test_an_overview_that_was_written_before_there_were_such_letters_in_it_still_leaves() -> None:
     known = sample_context("daily_overview", "nl")
     del known["homeless"]

@@ -87,6 +87,15 @@ def test_a_title_is_masked_when_a_bsn_may_be_read_from_the_number(case, number, 
     assert (title != "Drie Dennen Holding B.V.") == hidden
 
 
+@pytest.mark.parametrize("typed", ["Zaak 999900110L01 en 123456782", "Zaak 9999  00110L01 en\u3000123 456 782"])
+def test_a_number_that_was_typed_into_a_companys_name_is_hidden_wherever_that_is_shown(case, typed):
+    facts = case(registration__company_name=typed)
+
+    assert domain.title(facts) == "Zaak ••••••••• en •••••••••"
+    assert domain.mask(facts)["registration"]["company_name"] == "Zaak ••••••••• en •••••••••"
+    assert domain.mask(facts, outside=True)["registration"]["company_name"] == "•••••"
+
+
 def test_a_number_of_a_wrong_form_and_an_address_that_is_none_are_masked_too(case):
     facts = case(registration__wage_tax_number="12-34", registration__email="piet")
 

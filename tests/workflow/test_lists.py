@@ -199,15 +199,24 @@ def test_of_an_altered_row_what_can_be_read_is_listed(text: str) -> None:
     }
 
 
-def test_a_value_that_no_mask_hides_is_hidden_where_it_is_personal() -> None:
-    stored = json.dumps(
-        {"registration": {"company_name": "Drie Dennen Holding B.V.", "language": "nl"}, "x": "no sheet"}
-    )
+@pytest.mark.parametrize(
+    ("name", "number", "inside"),
+    [
+        ("Drie Dennen Holding B.V.", None, "Drie Dennen Holding B.V."),
+        ("Zaak 123456782", None, "Zaak •••••••••"),
+        ("Bakkerij Jansen", "123456782L01", "B•••••"),
+    ],
+)
+def test_a_companys_name_is_hidden_whole_unless_the_export_reveals_it_anyway(
+    name: str, number: str | None, inside: str
+) -> None:
+    fields = {"company_name": name, "wage_tax_number": number, "language": "nl"}
+    stored = json.dumps({"registration": fields, "x": "no sheet"})
 
-    assert shown_facts(DOMAIN, stored, revealed=False) == {"registration": {"company_name": "•••••", "language": "nl"}}
-    assert shown_facts(DOMAIN, stored, revealed=True) == {
-        "registration": {"company_name": "Drie Dennen Holding B.V.", "language": "nl"}
-    }
+    hidden, shown = (shown_facts(DOMAIN, stored, revealed=revealed)["registration"] for revealed in (False, True))
+
+    assert (hidden["company_name"], hidden["language"]) == ("•••••", "nl")
+    assert (shown["company_name"], shown["language"]) == (inside, "nl")
 
 
 @pytest.mark.parametrize(

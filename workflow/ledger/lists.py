@@ -14,8 +14,6 @@ from workflow.ledger.entries import Entry
 from workflow.ledger.spreadsheets import Value
 from workflow.storage.exporting import StoredCase
 
-HIDDEN = "•••••"
-"""Stands for a personal value that a mask shows whole to people inside, such as a company's name."""
 Row: TypeAlias = tuple[Value, ...]
 _OF_A_CASE = (
     "case",
@@ -108,18 +106,9 @@ def event_row(entry: Entry) -> Row:
 
 
 def shown_facts(domain: Domain, stored: str, *, revealed: bool) -> Facts:
-    """The facts of a stored row, masked; also what a mask leaves readable, unless the export reveals it anyway."""
+    """The facts of a stored row, masked; as for people here in an export that reveals them anyway."""
     facts = {sheet: fields for sheet, fields in as_mapping(lenient_json(stored)).items() if isinstance(fields, dict)}
-    masked = domain.mask(facts, outside=not revealed)
-    if revealed:
-        return masked
-    return {
-        sheet: {
-            name: HIDDEN if _is_bare(domain, f"{sheet}.{name}", value, facts[sheet][name]) else value
-            for name, value in fields.items()
-        }
-        for sheet, fields in masked.items()
-    }
+    return domain.mask(facts, outside=not revealed)
 
 
 def local(stored: str) -> datetime | None:
@@ -139,10 +128,6 @@ def cell(value: Json) -> Value:
     if isinstance(value, dict):
         return ", ".join(str(cell(inner) or "") for inner in value.values())
     return value
-
-
-def _is_bare(domain: Domain, path: str, shown: Json, value: Json) -> bool:
-    return isinstance(shown, str) and shown == value and bool(shown) and domain.is_personal(path)
 
 
 def _naive(at: datetime | None) -> datetime | None:

@@ -22,7 +22,7 @@ from notifications.desk import Desk
 from notifications.passed import without_passed
 from notifications.rendering import CannotRender, Rendered, Renderer, cleaned
 from notifications.smtp_url import NoMailbox, mailbox
-from workflow.clock import local_day
+from workflow.clock import format_time, local_day
 from workflow.errors import SchakelError
 from workflow.storage.letters import OutboxRow
 
@@ -61,7 +61,7 @@ class Builder:
             if isinstance(context, dict):  # what else it may be is said by the renderer
                 context = without_passed(context, local_day(now))
             rendered = self._renderer.render(row.letter, row.language, context)
-            message_id = f"<letter.{row.id}.{row.case or 'digest'}@{self._domain}>"
+            message_id = row.message_id or f"<{_identity(row)}@{self._domain}>"
             headers = (*self._sender, *_headers(row, rendered.subject, message_id, now), b"MIME-Version: 1.0")
             message = b"\r\n".join((*headers, *self._body(row, rendered, context, now), b""))
         except CannotRender as error:
@@ -148,6 +148,16 @@ def _display_name(name: str) -> bytes:
     if name.isascii() and len(name) < _FOLD_AT and "=?" not in name:
         return b'"' + name.replace("\\", "\\\\").replace('"', '\\"').encode() + b'"'
     return _encoded_words(name)
+
+
+def _identity(row: OutboxRow) -> str:
+    """What no other letter is called, also of a second database, or of one to which a copy was put back.
+
+    Its number comes again there; the moment it was written does not. Nothing of its words, which may be erased.
+    """
+    frozen = (row.seq, row.letter, row.role, row.language, format_time(row.created_at))
+    mark = sha256(" ".join(map(str, frozen)).encode()).hexdigest()
+    return f"letter.{row.id}.{row.case or 'digest'}.{mark[:16]}"
 
 
 def _headers(row: OutboxRow, subject: str, message_id: str, now: datetime) -> Iterator[bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from email.message import EmailMessage
 from pathlib import Path
 
 import psycopg
@@ -131,6 +132,46 @@ def test_nothing_goes_out_twice_by_itself_and_what_is_missing_is_named(
     assert released == {"released": True, "reminders": len(told["held"])}
     assert fired["reminders"] + fired["escalations"] == len(told["held"])
     assert after > quiet
+
+
+def test_no_letter_has_the_message_id_of_one_that_the_copy_does_not_know_and_one_sent_again_keeps_its_own(
+    desk: Desk, engine: Engine, clock: SetClock, copy: Copy
+) -> None:
+    """A server that drops what it took before, by its Message-ID, would lose a letter that has another one's."""
+    with Sink() as sink:
+        desk.environ["SCHAKEL_SMTP_URL"] = f"smtp://{ADDRESS}:{sink.port}"
+        (case, *_) = live(desk, engine, clock)
+        engine.database.dispose()
+        restored = copy()
+        desk.run("tick")
+        waited = sink.messages()
+        engine.advance(case, "withdraw", reason="wat de kopie niet weet")
+        desk.run("tick")
+        (lost,) = sink.messages()[len(waited) :]
+        engine.database.dispose()
+
+        clock.moment += timedelta(hours=1)
+        desk.environ["SCHAKEL_DATABASE_URL"] = restored
+        desk.ask("doctor --after-restore")
+        desk.ask("doctor --release")
+        desk.ask(f"advance {case} withdraw --reason later")
+        for letter in desk.ask("mail list --state unknown"):
+            desk.ask(f"mail resolve {letter['id']} --resend --reason 'niet aangekomen'")
+        desk.run("tick")
+        again = sink.messages()[len(waited) + 1 :]
+
+    written = {str(message["Message-ID"]): str(message["Subject"]) for message in waited}
+    (new,) = [message for message in again if str(message["Message-ID"]) not in written]
+    assert (new["Subject"], number_of(new)) == (lost["Subject"], number_of(lost))
+    assert new["Message-ID"] != lost["Message-ID"]
+    assert new["In-Reply-To"] == lost["In-Reply-To"] in written
+    assert len(again) > 2
+    assert all(written.get(str(message["Message-ID"]), new["Subject"]) == message["Subject"] for message in again)
+
+
+def number_of(message: EmailMessage) -> int:
+    """The number of a letter, as its Message-ID says it."""
+    return int(str(message["Message-ID"]).split(".")[1])
 
 
 def test_an_older_copy_is_told_by_the_file_outside_and_nothing_is_appended_to_it(

@@ -112,7 +112,8 @@ def test_every_letter_has_the_headers_it_needs_once(letter, language):
     assert getaddresses([message["To"]]) == [("", "sam@example.com")]
     assert message["Reply-To"] == "team@asr.example"
     assert message["Date"].datetime == NOW
-    assert message["Message-ID"] == built.message_id == f"<letter.12.{reference or 'digest'}@asr.example>"
+    assert message["Message-ID"] == built.message_id
+    assert re.fullmatch(rf"<letter\.12\.{reference or 'digest'}\.[0-9a-f]{{16}}@asr\.example>", built.message_id or "")
     assert message["In-Reply-To"] == message["References"] == FIRST
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["X-Auto-Response-Suppress"] == "OOF, AutoReply"
@@ -144,9 +145,41 @@ def test_a_letter_that_was_built_stays_as_it_was():
 
 
 def test_the_first_letter_of_a_case_answers_nothing():
-    assert read(build(row()))["References"] is None
-    own = "<letter.12.K-7Q2M-4XZ9@asr.example>"
-    assert read(build(row(first_message_id=own)))["In-Reply-To"] is None
+    built = build(row())
+
+    assert read(built)["References"] is None
+    assert read(build(row(first_message_id=built.message_id)))["In-Reply-To"] is None
+
+
+@pytest.mark.parametrize("case", ["K-7Q2M-4XZ9", None])
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"created_at": NOW + timedelta(microseconds=1)},
+        {"letter": "case_withdrawn"},
+        {"role": "operations"},
+        {"language": "en"},
+        {"seq": 2},
+        {"id": 13},
+        {"case": "K-3F8N-P1TC"},
+    ],
+)
+def test_two_letters_share_no_message_id_also_when_one_was_written_after_a_copy_was_put_back(case, other):
+    mine = row(case=case)
+
+    assert build(replace(mine, **other)).message_id != build(mine).message_id
+
+
+def test_a_message_id_says_nothing_of_the_words_which_may_be_erased():
+    assert build(row(salutation="Beste Sam", company="A")).message_id == build(row(salutation="Hallo")).message_id
+
+
+def test_a_letter_that_is_tried_again_keeps_its_message_id_whatever_became_of_its_sender_or_its_words():
+    before = build(row()).message_id
+    again = row(message_id=before, company="…", attempts=1)
+
+    assert build(again, replace(DESK, sender="koppelingen@nieuw.example"), NOW + timedelta(days=2)).message_id == before
+    assert build(row(message_id=FIRST)).message_id == FIRST  # as versions before gave it
 
 
 def test_what_is_not_set_is_left_out():

@@ -101,7 +101,8 @@ def _piece(match: re.Match[str]) -> str:
             return f'<a href="{{{{ web_address({link[2:-2].strip()}) }}}}">{link}</a>'
         return f'<a href="{escape(web_address(link))}">{escape(link)}</a>'
     if code := match["code"]:
-        return f"<code>{_WORD.sub(_unbroken, code)}</code>"
+        # one word is no command but a value, such as a hash that is wider than the page
+        return f"<code>{line_to_html(code) if _WORD.fullmatch(code) else _WORD.sub(_unbroken, code)}</code>"
     return match["tag"] or escape(match["plain"], quote=False)
 
 

@@ -24,6 +24,8 @@ def html(source: str) -> str:
         ("<b.example/c?d&e>", '<p><a href="https://b.example/c?d&amp;e">b.example/c?d&amp;e</a></p>'),
         ("<{{ url }}>", '<p><a href="{{ web_address(url) }}">{{ url }}</a></p>'),
         ("`schakel x --y`", '<p><code>schakel x <span class="word">--y</span></code></p>'),
+        ("`x {{ y }}`", '<p><code>x <span class="word">{{ y }}</span></code></p>'),
+        ("`{{ y }}`", "<p><code>{{ y }}</code></p>"),  # may be longer than a line
     ],
 )
 def test_each_mark_has_one_meaning(source, expected):

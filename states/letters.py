@@ -170,7 +170,7 @@ def _registered(occasion: Occasion) -> dict[str, Json]:
         "thirteenth_month_label": "" if answer is None else label("yes" if answer else "no", language),
         "dga_count": len(held_rows(facts, Field.DGAS) or ()),
         "policy_count": len(held_rows(facts, Field.POLICIES) or ()),
-        "keylane_reference": _code(facts, Field.KEYLANE_REFERENCE),
+        "keylane_reference": _whole_code(facts, Field.KEYLANE_REFERENCE),
     }
 
 
@@ -178,6 +178,12 @@ def _code(facts: Facts, field: Field) -> Json:
     """A number as people may see it; '' when it is not known."""
     text = held_text(facts, field)
     return shown(field.value, text) if text else ""
+
+
+def _whole_code(facts: Facts, field: Field) -> Json:
+    """A number that letters leave out when it may not be shown, as when it is not known."""
+    code = _code(facts, field)
+    return code if code == held_text(facts, field) else ""
 
 
 def _dates(occasion: Occasion) -> dict[str, Json]:

@@ -235,6 +235,17 @@ def test_keylane_is_not_asked_again_for_a_reference_that_is_known(occasion):
     assert "Jullie kenmerk: KL-77" in again
 
 
+@pytest.mark.parametrize("pair", LETTERS, ids=named)
+@pytest.mark.parametrize("misplaced", ["Jansen bakkerij", "BSN111.222.333"])
+def test_no_letter_says_of_keylanes_reference_that_it_is_hidden(occasion, pair, misplaced):
+    hidden = occasion(*pair, handover__keylane_reference=misplaced)._replace(reason=None)
+
+    _, body = render(DOMAIN.letter_context(hidden))
+
+    assert "•" not in body.replace("9999•••••L01", "")
+    assert not re.search("Kenmerk bij Keylane|Jullie kenmerk|Keylane's reference", body)
+
+
 def test_a_long_name_is_cut_in_the_subject_only(occasion):
     name = "Coöperatieve Vereniging tot Instandhouding van Fictieve Testbedrijven"
 

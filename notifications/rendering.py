@@ -24,6 +24,9 @@ from workflow.errors import SchakelError
 TEMPLATES = Path(__file__).parents[1] / "templates"
 SUBJECT = "Subject: "
 """How the first line of a letter begins."""
+LONGEST_SUBJECT = 78
+"""Characters; of a longer one many a list of mails shows no end, and there the reference stands."""
+_SHORTEST_NAME = 8
 CHARSET = '<meta charset="utf-8">'
 
 _REFERENCE = "{% if reference %} [{{ reference }}]{% endif %}"
@@ -77,8 +80,7 @@ class Renderer:
             template = self._compiled.get((letter, language)) or self._compile(letter, language)
             words = {**context, "language": language, "settings": self._settings}
             text = _EMPTY_LINES.sub("\n\n", template.text.render(words)).strip()
-            subject = " ".join(template.subject.render(words).split())
-            return Rendered(subject, f"{text}\n", template.html.render(words))
+            return Rendered(_subject(template.subject, words), f"{text}\n", template.html.render(words))
         except (TemplateError, MarkupError, TypeError, ValueError, LookupError, ArithmeticError, OSError) as error:
             raise CannotRender(f"letter '{letter}' in language '{language}' cannot be rendered: {error}") from error
 
@@ -100,6 +102,16 @@ class Renderer:
         )
         self._compiled[letter, language] = made
         return made
+
+
+def _subject(template: Template, words: Mapping[str, Any]) -> str:
+    """A subject on one line; the company's name gives way when it is too long."""
+    subject = " ".join(template.render(words).split())
+    name, excess = str(words.get("company_short", "")), len(subject) - LONGEST_SUBJECT
+    shorter = name[: max(_SHORTEST_NAME, len(name) - excess - len("..."))].rstrip() + "..."
+    if excess <= 0 or len(shorter) >= len(name):
+        return subject
+    return " ".join(template.render({**words, "company_short": shorter}).split())
 
 
 def templates(folder: Path = TEMPLATES) -> frozenset[tuple[str, str]]:

@@ -259,6 +259,19 @@ def test_a_long_name_is_cut_in_the_subject_only(occasion):
     assert name in body
 
 
+@pytest.mark.parametrize("pair", LETTERS, ids=named)
+def test_a_long_name_gives_way_to_the_reference_where_a_list_of_mails_would_cut_it_off(occasion, pair):
+    name = "Coöperatieve Vereniging tot Instandhouding van Fictieve Testbedrijven"
+    long = occasion(*pair, registration__company_name=name)._replace(working_days=30)
+
+    for told in (long, long._replace(earlier=1), long._replace(problems=())):
+        subject, _ = render(DOMAIN.letter_context(told))
+
+        assert len(subject) <= 78
+        assert subject.endswith(" [K-7Q2M-4XZ9]")
+        assert ("Coöperat" in subject) == ("..." in subject)
+
+
 def test_the_applicant_is_mailed_in_punycode_and_the_others_as_settings_say(case):
     facts = case(registration__email="loon@bäckerei-müller.example")
 

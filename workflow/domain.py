@@ -81,7 +81,8 @@ class Domain(Protocol):
     def mask(self, facts: Facts, known: Facts | None = None, *, outside: bool = False) -> dict[str, dict[str, Json]]:
         """The facts with personal values masked, for people; `known` is what is known of the case since.
 
-        `outside`: for what leaves the house, so that more is hidden than people here may see.
+        `outside`: for what leaves the house, an export: no personal value may be read there, also none that people
+        here may see.
         """
 
     def title(self, facts: Facts) -> str:

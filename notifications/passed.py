@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-ASKED_BY = ("answer_by", "due_on", "withdraw_question_on")
+ASKED_BY = ("answer_by", "due_on", "withdraw_question_on", "first_check_on")
 """What a context holds of days that are to come, '' when there is none; every template can do without."""
 
 _DUTCH = "januari februari maart april mei juni juli augustus september oktober november december"

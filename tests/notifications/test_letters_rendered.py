@@ -132,6 +132,13 @@ def test_the_first_exchange_letter_says_that_individual_employers_can_be_supplie
     assert "'aanmelding nieuwe werkgever'" in render("coupling_confirmed", "en").text
 
 
+@pytest.mark.parametrize("check", ["11 december 2026", ""])
+def test_a_check_that_has_been_is_not_announced(check):
+    text = render("coupling_confirmed", "nl", "asr", first_check_on=check).text
+
+    assert ("Controle door de uitvoering: 11 december 2026" in text) == ("Controle" in text) == bool(check)
+
+
 def test_a_digest_counts_in_its_subject_and_names_each_case():
     rendered = render("reminder_digest", "nl")
 

@@ -20,7 +20,13 @@ from workflow.work import Letter
 LETTER = "reminder_digest"
 _PATIENCE = timedelta(hours=1)
 """How long a reminder waits for others at most: longer than a pass takes to write them all."""
-_KEPT = {"reference": str, "company": str, "state_label": str, "open_items": list, "working_days": int, "letter": str}
+_LISTS = ("open_items", "elsewhere")
+_KEPT = {
+    **dict.fromkeys(("reference", "company", "state_label", "letter", "waits_for", "keylane_reference"), str),
+    **dict.fromkeys(("loket_employer_id", "answer_by", "withdraw_question_on"), str),
+    **dict.fromkeys(_LISTS, list),
+    "working_days": int,
+}
 """What a digest shows of each reminder."""
 
 
@@ -78,7 +84,7 @@ def _fits(row: OutboxRow) -> bool:
     except ValueError:
         return False
     is_whole = all(isinstance(said.get(name), kind) for name, kind in ({"language": str} | _KEPT).items())
-    return is_whole and all(isinstance(item, str) for item in said["open_items"])
+    return is_whole and all(isinstance(item, str) for name in _LISTS for item in said[name])
 
 
 def _digest(rows: Sequence[OutboxRow], now: datetime) -> Letter:
@@ -96,5 +102,5 @@ def _digest(rows: Sequence[OutboxRow], now: datetime) -> Letter:
 
 
 def _asks(context: dict[str, Any]) -> bool:
-    """Whether a reminder asks something of its reader: an applicant with nothing open need not do anything."""
-    return bool(context.get("open_items")) or context.get("role") != "applicant"
+    """Whether a reminder asks something of its reader: whoever it waits for, operations are asked to look."""
+    return context.get("role") == "operations" or not context["waits_for"]

@@ -26,6 +26,8 @@ def without_passed(context: Mapping[str, Any], today: date) -> Mapping[str, Any]
     """
     passed = [name for name in ASKED_BY if (day := written_day(context.get(name))) is not None and day <= today]
     changed: dict[str, Any] = dict.fromkeys(passed, "")
+    if isinstance(cases := context.get("cases"), list):  # of a letter about several
+        changed["cases"] = [without_passed(case, today) if isinstance(case, dict) else case for case in cases]
     if (first := context.get("first_exchange_iso")) is not None:
         changed["exchanged"] = bool(first) and date.fromisoformat(first) < today
     return {**context, **changed} if changed else context

@@ -25,13 +25,19 @@ _RIGHTS = [
     "Raadplegen loonoutput beperkt",
     "Raadplegen variabele gegevens",
 ]
+_INSIDE = ("asr", "operations")
 _SALUTATIONS = {"keylane": "Beste collega's van Keylane", "asr": "Beste collega", "operations": "Beste collega"}
+_TASKS = {
+    "asr": ["Er is nog geen polis. Leg minstens één polis vast, met polisnummer en ingangsdatum."],
+    "keylane": ["Het kenmerk van Keylane ontbreekt. Stuur het kenmerk waaronder Keylane deze koppeling inricht."],
+    "operations": [],
+}
+"""What is open for readers other than the applicant, whose own is among the words below."""
 _WORDS: dict[str, dict[str, Any]] = {
     "nl": {
         "salutation": "Beste Sam Salaris",
         "reason": "het raamwerkcontract hoort bij een andere werkgever",
         "state_label": "voorbereiding door de aanvrager",
-        "holder_label": "de aanvrager",
         "period_label": "per 4 weken",
         "thirteenth_month_label": "ja",
         "today": "23 november 2026",
@@ -52,7 +58,6 @@ _WORDS: dict[str, dict[str, Any]] = {
         "salutation": "Dear Sam Salaris",
         "reason": "the framework contract belongs to another employer",
         "state_label": "preparation by the applicant",
-        "holder_label": "the applicant",
         "period_label": "per 4 weeks",
         "thirteenth_month_label": "yes",
         "today": "23 November 2026",
@@ -78,7 +83,7 @@ def sample_context(letter: str, language: str, role: str | None = None) -> dict[
     address = {"letter": letter, "role": role, "language": language}
     if letter == "reminder_digest":
         cases = _waiting_cases(language, role)
-        asking = [case for case in cases if case["open_items"] or role != "applicant"]
+        asking = [case for case in cases if role == "operations" or not case["waits_for"]]
         return address | {"reference": "", "count": len(asking), "cases": cases}
     if letter == "daily_overview":
         return address | {"reference": ""} | _overview()
@@ -103,6 +108,9 @@ def sample_context(letter: str, language: str, role: str | None = None) -> dict[
             "keylane_reference": "KL-77",
             "dga_count": 1,
             "policy_count": 2,
+            "open_items": _TASKS.get(role, words["open_items"]),
+            "elsewhere": ["Bij de aanvrager: Het loonheffingennummer ontbreekt."] if role in _INSIDE else [],
+            "waits_for": "de aanvrager" if role == "operations" else "",
             "required_rights": _RIGHTS,
             "missing_rights": _RIGHTS[1:4],
             "first_exchange_iso": "2026-12-04",
@@ -117,12 +125,15 @@ def _waiting_cases(language: str, role: str) -> list[dict[str, Any]]:
     words = _WORDS[language]
     letters = {
         "applicant": ("reminder_applicant", "reminder_applicant_second", "reminder_applicant"),
-        "operations": ("escalation", "withdraw_question", "first_exchange_check"),
+        "operations": ("escalation", "first_exchange_check", "withdraw_question"),
     }.get(role, (f"reminder_{role}",) * 3)
-    employers: tuple[tuple[str, str, int, list[str]], ...] = (
-        ("K-7Q2M-4XZ9", "Drie Dennen Holding B.V.", 5, words["open_items"]),
-        ("K-3F8N-P1TC", "Bakkerij De Gouden Leeuw", 10, words["open_items"][:1]),
-        ("K-9VH4-0JWE", "Stichting Zonnewijzer", 5, []),
+    tasks = _TASKS.get(role, words["open_items"])
+    others = {"applicant": "ons" if language == "nl" else "us", "keylane": "ons"}.get(role, "de aanvrager")
+    elsewhere = ["Bij de aanvrager: Het loonheffingennummer ontbreekt."] if role in _INSIDE else []
+    employers: tuple[tuple[str, str, int, list[str], str], ...] = (
+        ("K-7Q2M-4XZ9", "Drie Dennen Holding B.V.", 5, tasks, ""),
+        ("K-3F8N-P1TC", "Bakkerij De Gouden Leeuw", 10, tasks[:1], ""),
+        ("K-9VH4-0JWE", "Stichting Zonnewijzer", 5, [], others),
     )
     return [
         {
@@ -130,10 +141,16 @@ def _waiting_cases(language: str, role: str) -> list[dict[str, Any]]:
             "company": company,
             "state_label": words["state_label"],
             "open_items": items,
+            "elsewhere": elsewhere if party else [],
+            "waits_for": party,
             "working_days": days,
             "letter": letter,
+            "keylane_reference": "KL-77",
+            "loket_employer_id": "9900006",
+            "answer_by": words["answer_by"],
+            "withdraw_question_on": words["withdraw_question_on"],
         }
-        for (reference, company, days, items), letter in zip(employers, letters, strict=True)
+        for (reference, company, days, items, party), letter in zip(employers, letters, strict=True)
     ]
 
 

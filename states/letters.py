@@ -15,7 +15,7 @@ from states.reading import held, held_day, held_frequencies, held_rows, held_tex
 from states.registration import read_address
 from states.rights import REQUIRED_RIGHTS, missing_rights
 from states.table import LADDERS, STATES
-from states.wording import correction, known_language, label, phrase, statement, written_date
+from states.wording import correction, elsewhere, known_language, label, phrase, statement, written_date
 from workflow.domain import Occasion
 from workflow.facts import Facts, Json, Problem, Severity
 
@@ -33,6 +33,9 @@ LANGUAGES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 IN_FACTS = frozenset({Role.APPLICANT.value})
 """The roles whose address the facts hold; the others' are settings."""
 LONGEST_IN_SUBJECT = 40
+
+_OUTSIDE = frozenset({Role.APPLICANT.value, Role.KEYLANE.value})
+"""The readers who are not of a.s.r.: they are told nothing of what others must do, or of other cases."""
 
 _PERIODS = tuple(Frequency)
 _HOLDERS = {state.name: state.holder or "" for state in STATES}
@@ -69,6 +72,8 @@ def letter_context(occasion: Occasion) -> dict[str, Json]:
         **_common(occasion),
         **_addressing(occasion),
         **_open(occasion),
+        "waits_for": _called(_waits_for(occasion), occasion),
+        "answer_by": written_date(_answer_by(occasion), occasion.language),
         **_person_to_call(occasion),
     }
 
@@ -82,7 +87,6 @@ def _common(occasion: Occasion) -> dict[str, Json]:
             "required_rights": [*REQUIRED_RIGHTS],
             "missing_rights": [*missing_rights(occasion.facts)],
             "state_label": label(occasion.state, occasion.language),
-            "holder_label": label(_waits_for(occasion), occasion.language),
             **_dates(occasion),
             **_registered(occasion),
         }
@@ -91,14 +95,23 @@ def _common(occasion: Occasion) -> dict[str, Json]:
 
 
 def _waits_for(occasion: Occasion) -> str:
-    """The party outside operations that must act; '' when only operations can: all that is open is theirs."""
+    """The party that must act; operations when nobody else can: all that is open is theirs."""
     holder = _HOLDERS[occasion.state]
     if occasion.returned_on is not None:  # for a correction, whatever else is open
         return holder
     asked = {problem.holder for problem in _asked(occasion)}
     if not asked:  # a.s.r. moves its own cases on; what the applicant or Keylane are done with, operations must
-        return holder if holder == Role.ASR else ""
-    return next((role for role in (holder, *Role) if role in asked and role != Role.OPERATIONS), "")
+        return holder if holder == Role.ASR else Role.OPERATIONS
+    others = (role for role in (holder, *Role) if role in asked and role != Role.OPERATIONS)
+    return next(others, Role.OPERATIONS)
+
+
+def _called(party: str, occasion: Occasion) -> str:
+    """A party as the reader of a letter calls it; '' when it is that reader."""
+    if party == occasion.role:
+        return ""
+    ours = occasion.role in _OUTSIDE and party not in _OUTSIDE
+    return label("us" if ours else party, occasion.language)
 
 
 def _addressing(occasion: Occasion) -> dict[str, Json]:
@@ -126,13 +139,16 @@ def _company(occasion: Occasion) -> str:
 
 
 def _open(occasion: Occasion) -> dict[str, Json]:
-    return {
-        "open_items": [
-            *_correction(occasion),
-            *_said(phrase, _for_role(_asked(occasion), occasion.role), occasion.language),
-        ],
-        "warnings": _said(statement, _for_role(occasion.accepted, occasion.role), occasion.language),
-    }
+    """What the reader must do himself and, for who is of a.s.r., what others must."""
+    role, language, known = occasion.role, occasion.language, _for_role(_asked(occasion), occasion.role)
+    mine = _said(phrase, [problem for problem in known if problem.holder == role], language)
+    others = _said(elsewhere, [problem for problem in known if problem.holder != role], language)
+    if role == _HOLDERS[occasion.state]:
+        mine = [*_correction(occasion), *mine]
+    elif role not in _OUTSIDE:
+        others = [*_correction(occasion), *others]
+    warnings = _said(statement, _for_role(occasion.accepted, role), language)
+    return {"open_items": mine, "elsewhere": others, "warnings": warnings}
 
 
 def _asked(occasion: Occasion) -> list[Problem]:
@@ -148,9 +164,8 @@ def _correction(occasion: Occasion) -> Iterator[Json]:
 
 
 def _for_role(problems: Iterable[Problem], role: str) -> list[Problem]:
-    """What this reader can act on; a.s.r. and operations see all, other cases' references included."""
-    outside = role in {Role.APPLICANT, Role.KEYLANE}
-    return [problem for problem in problems if not outside or problem.holder == role]
+    """What this reader may know; a.s.r. and operations see all, other cases' references included."""
+    return [problem for problem in problems if role not in _OUTSIDE or problem.holder == role]
 
 
 def _said(words: Callable[[Problem, str], str], problems: Iterable[Problem], language: str) -> list[Json]:
@@ -197,7 +212,6 @@ def _dates(occasion: Occasion) -> dict[str, Json]:
         "today": occasion.today,
         "entered_on": occasion.entered_on,
         "due_on": occasion.due_on,
-        "answer_by": _answer_by(occasion),
         "withdraw_question_on": _rung_day(occasion, RungName.WITHDRAW_QUESTION),
         "realised_on": held_day(occasion.facts, Field.REALISED_ON),
         "first_exchange_date": first,
@@ -209,7 +223,9 @@ def _dates(occasion: Occasion) -> dict[str, Json]:
 
 
 def _answer_by(occasion: Occasion) -> date | None:
-    """The day of the next rung that is still to come: before that an answer spares a reminder."""
+    """The day of the next rung that is still to come: before that an answer of the state's holder spares a reminder."""
+    if occasion.role != _HOLDERS[occasion.state]:
+        return None
     if occasion.next_due_on and occasion.next_due_on > occasion.today:
         return occasion.next_due_on
     ladder = LADDERS.get(occasion.state, ())

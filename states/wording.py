@@ -42,6 +42,7 @@ _LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "asr": "a.s.r.",
             "keylane": "Keylane",
             "operations": "de uitvoering",
+            "us": "ons",
             "rights_pending": "voorbereiding door de aanvrager",
             "registered": "wacht op polisgegevens",
             "enriched": "wacht op het kenmerk van Keylane",
@@ -58,6 +59,7 @@ _LABELS: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "asr": "a.s.r.",
             "keylane": "Keylane",
             "operations": "operations",
+            "us": "us",
             "rights_pending": "preparation by the applicant",
             "registered": "waiting for policy data",
             "enriched": "waiting for Keylane's reference",
@@ -75,6 +77,7 @@ _SENT_BACK = MappingProxyType(
     }
 )
 _REASON = MappingProxyType({"nl": "De reden", "en": "The reason"})
+_WITH = MappingProxyType({"nl": "Bij", "en": "With"})
 
 
 def known_language(language: str) -> str:
@@ -93,6 +96,12 @@ def statement(problem: Problem, language: str) -> str:
     language = known_language(language)
     first, end, _ = MESSAGES[language][problem.code].partition(". ")
     return _filled(first + end.rstrip(), problem, language)
+
+
+def elsewhere(problem: Problem, language: str) -> str:
+    """What is so, for who need not act on it, after the party that must."""
+    language = known_language(language)
+    return f"{_WITH[language]} {label(problem.holder, language)}: {statement(problem, language)}"
 
 
 def _filled(text: str, problem: Problem, language: str) -> str:

@@ -130,6 +130,73 @@ def test_what_was_returned_asks_for_its_correction_beside_what_has_nothing_open(
     assert "De reden: Het contract is van een ander" in text
 
 
+def digest_to(engine: Engine, address: str) -> tuple[str, str]:
+    """Subject and text of the one letter about several cases that now goes to this address."""
+    with Sink() as sink:
+        delivery(engine, sink).run_once()
+    (letter,) = (one for one in sink.messages(address) if "koppeling" in one["Subject"].split()[1])
+    return letter["Subject"], "\n".join(letter.get_body(("plain",)).get_content().splitlines())  # type: ignore[union-attr]
+
+
+def test_an_escalation_in_a_digest_says_whom_the_case_waits_for_and_what_to_do(engine: Engine, clock: SetClock) -> None:
+    waiting = preparing(engine)
+    decided = engine.open_case(employer("loket_user", "registration"), letters=False).case.reference
+    clock.moment = datetime(2026, 5, 5, 9, tzinfo=AMSTERDAM).astimezone(UTC)
+    fire(engine)
+
+    subject, text = digest_to(engine, DESK.addresses["operations"])
+
+    assert subject == "2 koppelingen vragen je aandacht"
+    first, second = text.partition(f"({waiting})")[2].split(f"({decided})")
+    assert "Die wacht nu 10 werkdagen op de aanvrager." in first
+    assert "- Bij de aanvrager: Het loonheffingennummer ontbreekt.\n" in first
+    assert "Neem contact op met de aanvrager." in first
+    assert "Die staat 10 werkdagen stil en wacht nu op jullie eigen besluit." in second
+    assert f"Er staat niets meer open. Zet de zaak door: schakel advance {decided}" in second
+
+
+def test_keylane_is_asked_for_nothing_about_cases_that_wait_for_others(engine: Engine, clock: SetClock) -> None:
+    asked = employer()
+    asked["handover"] = {}
+    theirs = engine.open_case(asked, letters=False).case.reference
+    for trigger in ("register", "enrich"):
+        engine.advance(theirs, trigger, letters=False)
+    ours = bring(engine, "enriched")
+    with Sink() as sink:
+        delivery(engine, sink).run_once()
+    clock.moment = datetime(2026, 4, 21, 9, tzinfo=AMSTERDAM).astimezone(UTC)
+    fire(engine)
+
+    subject, text = digest_to(engine, DESK.addresses["keylane"])
+
+    assert subject == "1 koppeling wacht op jullie"
+    first, second = text.partition(f"({theirs})")[2].split(f"({ours})")
+    assert "graag vóór 22 april 2026:\n- Het kenmerk van Keylane ontbreekt." in first
+    assert "Deze koppeling wacht nu op ons. Jullie hoeven nu niets te doen." in second
+    assert ("Jullie kenmerk" in first, "Jullie kenmerk: KL-77" in second) == (False, True)
+    assert f"Werkgever ID in Loket.nl: {asked['registration']['loket_employer_id']}" in first
+
+
+def test_the_second_reminders_of_a_morning_are_second_ones_in_their_digest_too(engine: Engine, clock: SetClock) -> None:
+    preparing(engine), preparing(engine)
+    clock.moment = MORNING
+    fire(engine)
+    first, _ = digest_to(engine, APPLICANT)
+    clock.moment = datetime(2026, 5, 5, 9, tzinfo=AMSTERDAM).astimezone(UTC)
+    fire(engine)
+
+    with Sink() as sink:
+        delivery(engine, sink).run_once()
+
+    (letter,) = sink.messages(APPLICANT)
+    text = letter.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    assert (first, letter["Subject"]) == (
+        "2 koppelingen wachten op je",
+        "Tweede herinnering: 2 koppelingen wachten op je",
+    )
+    assert text.count("Dan vragen we onze uitvoering of de aanvraag moet stoppen.") == 2
+
+
 @pytest.mark.parametrize(
     ("languages", "digests"), [("nl en nl en", ["en", "nl"]), ("en nl en", ["en"]), ("en nl", []), ("en en", ["en"])]
 )
@@ -551,6 +618,8 @@ def test_a_reminder_that_was_altered_keeps_none_of_the_others(
     [
         {"open_items": None},
         {"open_items": [1]},
+        {"elsewhere": [1]},
+        {"waits_for": None},
         {"company": None},
         {"working_days": "5"},
         {"state_label": []},

@@ -142,7 +142,7 @@ def test_a_check_that_has_been_is_not_announced(check):
 def test_a_digest_counts_in_its_subject_and_names_each_case():
     rendered = render("reminder_digest", "nl")
 
-    assert rendered.subject == "2 koppelingen wachten op je"  # the third asks nothing
+    assert rendered.subject == "2 koppelingen wachten op je, 1 voor de tweede keer"  # the third asks nothing
     for reference in ("K-7Q2M-4XZ9", "K-3F8N-P1TC", "K-9VH4-0JWE"):
         assert reference in rendered.text
 
@@ -169,6 +169,60 @@ def test_a_digest_asks_nothing_about_a_case_with_nothing_open(language):
     assert re.search("Wil je|Could you", asking.text)
     assert not re.search(r"\d koppeling|\d coupling|wacht|waiting|Wil je|Could you|\?", telling.subject + telling.text)
     assert not re.search(r"Ligt \d+ werkdagen bij je\.$|working days\.$", asking.text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+@pytest.mark.parametrize(
+    ("letters", "said"),
+    [
+        (("reminder_applicant", "reminder_applicant"), ""),
+        (("reminder_applicant", "reminder_applicant_second"), ", 1 (voor de tweede keer|for the second time)$"),
+        (("reminder_applicant_second", "reminder_applicant_second"), "^(Tweede herinnering|Second reminder): 2 "),
+    ],
+)
+def test_the_second_reminder_of_a_case_is_one_in_a_digest_too(language, letters, said):
+    known = sample_context("reminder_digest", language)["cases"]
+    cases = [{**case, "letter": letter} for case, letter in zip(known, letters, strict=False)]
+
+    rendered = render("reminder_digest", language, cases=cases)
+
+    assert (
+        re.search(said, rendered.subject) if said else not re.search("tweede|second", rendered.subject + rendered.text)
+    )
+    assert len(re.findall("Onze uitvoering weet dat|Our operations team knows", rendered.text)) == (
+        letters.count("reminder_applicant_second")
+    )
+    assert ("030 000 0000, " in rendered.text) == bool(said)
+    assert len(re.findall("28 [Dd]ecember 2026", rendered.text)) == letters.count("reminder_applicant_second")
+
+
+def written_before(context: dict) -> dict:
+    """A context as it was frozen before letters knew whom a case waits for, other than of operations."""
+    return {name: value for name, value in context.items() if name not in {"waits_for", "elsewhere"}}
+
+
+@pytest.mark.parametrize(
+    "letter", ["reminder_asr", "reminder_keylane", "escalation", "withdraw_question", "ready_to_register"]
+)
+def test_a_reminder_that_was_written_before_an_upgrade_still_says_what_it_said(letter):
+    context = written_before(sample_context(letter, "nl")) | {"holder_label": "Keylane"}
+
+    text = Renderer(DESK).render(letter, "nl", context).text
+
+    assert "niets te doen" not in text
+    assert ("werkdagen op Keylane." in text) == (letter in {"escalation", "withdraw_question"})
+
+
+@pytest.mark.parametrize("role", DIGEST["nl"])
+def test_a_digest_that_was_written_before_an_upgrade_still_says_what_it_said(role):
+    context = sample_context("reminder_digest", "nl", role)
+    kept = ("reference", "company", "state_label", "open_items", "working_days", "letter")
+    cases = [{name: case[name] for name in kept} for case in context["cases"]]
+
+    text = Renderer(DESK).render("reminder_digest", "nl", {**context, "cases": cases}).text
+
+    assert "eigen besluit" not in text
+    assert text.count("niets te doen") == (role == "applicant")
 
 
 def test_a_hostile_name_shows_as_itself_in_both_parts():
@@ -205,10 +259,15 @@ def test_a_sentence_that_ends_with_a_name_has_one_full_stop(language, name, show
 
 @every_letter
 def test_no_letter_ends_a_sentence_twice(letter, language, role):
-    dotted = dict.fromkeys(("company", "company_short", "holder_label", "state_label", "keylane_reference"), "a.s.r.")
+    dotted = dict.fromkeys(("company", "company_short", "waits_for", "state_label", "keylane_reference"), "a.s.r.")
     context = sample_context(letter, language, role)
     known = {name: value for name, value in dotted.items() if name in context}
-    cases = {"cases": [{**case, "company": "a.s.r.", "state_label": "a.s.r."} for case in context.get("cases", ())]}
+    cases = {
+        "cases": [
+            {**case, "company": "a.s.r.", "state_label": "a.s.r.", "waits_for": "a.s.r."}
+            for case in context.get("cases", ())
+        ]
+    }
     for sequence in ({"sequence": 1}, {"sequence": 0}):
         rendered = render(letter, language, role, **known, **sequence, **(cases if "cases" in context else {}))
 

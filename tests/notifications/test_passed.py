@@ -39,6 +39,15 @@ def test_the_days_that_have_passed_are_left_out_and_nothing_else(day: str, kept:
     assert left == (context if kept else {**context, **dict.fromkeys(ASKED_BY, "")})
 
 
+def test_the_days_of_each_case_of_a_digest_that_have_passed_are_left_out() -> None:
+    asked = ("4 december 2026", "5 december 2026")
+    cases = [{"answer_by": day, "withdraw_question_on": day} for day in asked]
+
+    left = without_passed({"cases": [*cases, "altered"]}, date(2026, 12, 4))
+
+    assert left == {"cases": [dict.fromkeys(cases[0], ""), cases[1], "altered"]}
+
+
 @pytest.mark.parametrize(("first", "been"), [("2026-12-03", True), ("2026-12-04", False), ("", False)])
 @pytest.mark.parametrize("frozen", [{}, {"exchanged": False}])
 def test_whether_the_first_exchange_has_been_is_found_out_as_of_the_day_itself(

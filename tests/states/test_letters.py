@@ -328,6 +328,85 @@ def test_operations_are_told_whom_a_case_waits_for_and_when_that_is_themselves(
     assert ("niets meer open" in body) == (not waits_for and not open_ones)
 
 
+OF_APPLICANT, OF_KEYLANE = "De Loket.nl-gebruiker heeft", "De datum van het eerste contact"
+OF_ASR, OF_OPERATIONS = "Er is nog geen polis", "Een oudere aanvraag"
+
+
+@pytest.mark.parametrize(
+    ("letter", "state", "open_ones", "waits_for", "asked"),
+    [
+        ("reminder_applicant", "rights_pending", (APPLICANT, OPERATIONS), "", {OF_APPLICANT}),
+        ("reminder_applicant", "rights_pending", (OPERATIONS,), "ons", set()),
+        ("reminder_applicant", "rights_pending", (), "ons", set()),
+        ("reminder_keylane", "keylane_configuring", (KEYLANE, APPLICANT, OPERATIONS), "", {OF_KEYLANE}),
+        ("reminder_keylane", "enriched", (APPLICANT,), "de aanvrager", set()),
+        ("reminder_keylane", "enriched", (ASR,), "ons", set()),
+        ("reminder_keylane", "enriched", (OPERATIONS,), "ons", set()),
+        ("reminder_keylane", "enriched", (), "ons", set()),
+        ("reminder_asr", "registered", (ASR, APPLICANT), "", {OF_ASR}),
+        ("reminder_asr", "registered", (), "", set()),  # to move it on
+        ("reminder_asr", "registered", (APPLICANT,), "de aanvrager", set()),
+        ("reminder_asr", "registered", (OPERATIONS,), "de uitvoering", set()),
+    ],
+)
+def test_a_reminder_says_whom_its_case_waits_for_and_asks_only_for_what_is_its_readers(
+    occasion, letter, state, open_ones, waits_for, asked
+):
+    to = next(to for to in EMPLOYER_COUPLING.letters() if to.letter == letter)
+    told = occasion(to, "nl")._replace(state=state, problems=open_ones)
+
+    context = DOMAIN.letter_context(told)
+    subject, body = render(context)
+
+    texts = (OF_APPLICANT, OF_ASR, OF_KEYLANE, OF_OPERATIONS)
+    assert context["waits_for"] == waits_for
+    assert {text for text in texts if f"- {text}" in body} == asked
+    assert ("erinnering" in subject, "niets te doen" in body) == ((True, False) if not waits_for else (False, True))
+    assert ("vóór 30 november 2026" in body) == (not waits_for)
+    if waits_for and to.role != "applicant":
+        assert f"wacht op {waits_for}" in subject
+        assert f"wacht nu op {waits_for}." in body
+
+
+def test_asr_and_operations_read_by_name_what_others_must_do_and_not_as_asked_of_them(occasion):
+    open_ones = (APPLICANT, OPERATIONS, ASR)
+    letters = {"reminder_asr": "asr", "escalation": "operations", "enrichment_requested": "asr"}
+    told = [
+        render(DOMAIN.letter_context(occasion(LetterTo(*to), "nl")._replace(state="registered", problems=open_ones)))[1]
+        for to in letters.items()
+    ]
+
+    for (letter, role), body in zip(letters.items(), told, strict=True):
+        assert "- Bij de aanvrager: De Loket.nl-gebruiker heeft deze rechten nog niet: x." in body, letter
+        assert "Zet ze aan" not in body
+        assert ("Leg minstens één polis vast" in body, "- Bij a.s.r.: Er is nog" in body) == (
+            role == "asr",
+            role != "asr",
+        )
+        assert ("accepteer dan" in body) == (role == "operations")
+
+
+def test_the_polis_data_that_are_complete_are_not_asked_for(occasion):
+    complete = occasion(LetterTo("reminder_asr", "asr"), "nl")._replace(problems=())
+
+    subject, body = render(DOMAIN.letter_context(complete))
+
+    assert "aanvullen" not in subject + body
+    assert "De polisgegevens zijn compleet." in body
+    assert "Zet de zaak door: schakel advance K-7Q2M-4XZ9 enrich" in body
+
+
+def test_a_day_is_asked_for_only_where_an_answer_spares_the_reader_a_reminder(occasion):
+    to = LetterTo("rights_missing", "applicant")
+
+    pending, at_keylane = (
+        render(DOMAIN.letter_context(occasion(to, "nl")._replace(state=state)))[1]
+        for state in ("rights_pending", "enriched")
+    )
+
+    assert ("het liefst vóór" in pending, "het liefst vóór" in at_keylane) == (True, False)
+
+
 @pytest.mark.parametrize(
     ("letter", "role", "language", "said"),
     [

@@ -434,7 +434,7 @@ def test_after_a_return_every_reminder_says_that_the_correction_is_awaited_and_w
     first, second, escalation = contexts(url)
     mine = f"Je correctie: wij stuurden je aanmelding terug op 20 april 2026. De reden: {REASON}"
     assert (first["open_items"], second["open_items"]) == ([mine], [mine])
-    assert escalation["open_items"] == [f"De correctie: de zaak is teruggestuurd op 20 april 2026. De reden: {REASON}"]
+    assert escalation["elsewhere"] == [f"De correctie: de zaak is teruggestuurd op 20 april 2026. De reden: {REASON}"]
     assert engine.replay(case).matches_stored
 
 

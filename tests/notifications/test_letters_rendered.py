@@ -196,6 +196,17 @@ def test_the_second_reminder_of_a_case_is_one_in_a_digest_too(language, letters,
     assert len(re.findall("28 [Dd]ecember 2026", rendered.text)) == letters.count("reminder_applicant_second")
 
 
+@pytest.mark.parametrize("language", ["nl", "en"])
+@pytest.mark.parametrize("letter", ["reminder_applicant", "reminder_applicant_second", "reminder_digest"])
+def test_a_reminder_asks_for_details_by_the_form_and_never_for_a_bsn_by_mail(letter, language):
+    """A wage tax number may be the BSN of a sole trader."""
+    asking, without_form = render(letter, language), render(letter, language, desk=UNSET)
+
+    assert ("https://form.example/aanmelden" in asking.text, "form.example" in without_form.text) == (True, False)
+    for text in (asking.text, without_form.text):
+        assert re.search(r"stuur ons nooit wachtwoorden of BSN's|never send us passwords or citizen service", text)
+
+
 def written_before(context: dict) -> dict:
     """A context as it was frozen before letters knew whom a case waits for, other than of operations."""
     return {name: value for name, value in context.items() if name not in {"waits_for", "elsewhere"}}

@@ -41,7 +41,7 @@ _PERIODS = tuple(Frequency)
 _HOLDERS = {state.name: state.holder or "" for state in STATES}
 _GREETINGS = MappingProxyType({"nl": ("Beste", "Hallo"), "en": ("Dear", "Hello")})
 _COLLEAGUES = MappingProxyType({Role.KEYLANE.value: "Beste collega's van Keylane"})
-_UNNAMED = MappingProxyType({"nl": "je bedrijf", "en": "your company"})
+_EMPLOYERS = MappingProxyType({"nl": ("werkgever", "deze werkgever"), "en": ("employer", "this employer")})
 
 
 def recipient(role: str, facts: Facts) -> str | None:
@@ -132,10 +132,9 @@ def _company(occasion: Occasion) -> str:
     name = shown_company(occasion.facts)
     if name and not names_sole_trader(occasion.facts):
         return name
-    if occasion.role == Role.APPLICANT:
-        return _UNNAMED[known_language(occasion.language)]
+    employer, unnamed = _EMPLOYERS[known_language(occasion.language)]
     number = employer_id(held_text(occasion.facts, Field.LOKET_EMPLOYER_ID)).normal
-    return f"werkgever {number}" if number else "een werkgever"
+    return f"{employer} {number}" if number else unnamed
 
 
 def _open(occasion: Occasion) -> dict[str, Json]:

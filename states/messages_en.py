@@ -18,7 +18,7 @@ _WHERE_RIGHTS = (
 ENGLISH: Mapping[str, str] = MappingProxyType(
     {
         "NAME_MISSING": "The company name is missing. Give the name of the employer that you want to couple.",
-        "NAME_GT_70": "The company name is {length} characters long; Loket.nl knows at most 70. "
+        "NAME_GT_70": "The company name is {length} characters long; Loket.nl takes at most 70. "
         "Give a shorter name, or say that this name is right.",
         "NAME_DUPLICATE": "An older request ({references}) has the same company name but another Werkgever ID. "
         "Check whether these are two employers or a mistake; then accept this, or withdraw one of them.",
@@ -37,8 +37,8 @@ ENGLISH: Mapping[str, str] = MappingProxyType(
         "Check it in your contract with a.s.r. and correct it, or say that it is right.",
         "LH_MISSING": "The wage tax number (loonheffingennummer) is missing. It has 9 digits, the letter L and "
         "2 digits. " + _WHERE_LH,
-        "LH_IS_BTW": "This is a VAT number (with a B). Give the wage tax number (loonheffingennummer): 9 digits, "
-        "the letter L and 2 digits. " + _WHERE_LH,
+        "LH_IS_BTW": "A VAT number (with a B) was given as the wage tax number. "
+        "Give the wage tax number (loonheffingennummer): 9 digits, the letter L and 2 digits. " + _WHERE_LH,
         "LH_LEADING_ZERO_LOST": "The wage tax number is one digit short; probably the zero in front was lost, as "
         "happens in a spreadsheet. Give all 9 digits before the L, with the zero.",
         "LH_DIGIT_FOR_L": "The wage tax number has the digit 1 where the letter L belongs. "

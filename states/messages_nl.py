@@ -37,8 +37,8 @@ DUTCH: Mapping[str, str] = MappingProxyType(
         "Kijk het na in je contract met a.s.r. en verbeter het, of laat weten dat het klopt.",
         "LH_MISSING": "Het loonheffingennummer ontbreekt. Het bestaat uit 9 cijfers, de letter L en 2 cijfers. "
         + _WHERE_LH,
-        "LH_IS_BTW": "Dit is een btw-nummer (met een B). Geef het loonheffingennummer door: 9 cijfers, de letter L "
-        "en 2 cijfers. " + _WHERE_LH,
+        "LH_IS_BTW": "Als loonheffingennummer is een btw-nummer (met een B) doorgegeven. "
+        "Geef het loonheffingennummer door: 9 cijfers, de letter L en 2 cijfers. " + _WHERE_LH,
         "LH_LEADING_ZERO_LOST": "Het loonheffingennummer heeft een cijfer te weinig; vermoedelijk is de nul vooraan "
         "weggevallen, zoals in een spreadsheet gebeurt. Geef alle 9 cijfers vóór de L door, met de nul.",
         "LH_DIGIT_FOR_L": "In het loonheffingennummer staat het cijfer 1 waar de letter L hoort. "
@@ -72,8 +72,8 @@ DUTCH: Mapping[str, str] = MappingProxyType(
         "T13_MISSING": "Nog niet bekend is of er een 13e maand wordt uitgekeerd. Antwoord met ja of nee.",
         "T13_4W_CONFIRM": "De verloning is per 4 weken én er is een 13e maand. Dertien perioden zijn nog geen "
         "13e maand: kijk na of er echt een extra maand wordt uitgekeerd en laat het weten.",
-        "USER_TYPE": "De Loket.nl-gebruiker moet een nieuwe standaard gebruiker zijn, geen webservicegebruiker. "
-        "Maak een standaard gebruiker aan en laat het weten.",
+        "USER_TYPE": "De Loket.nl-gebruiker moet een nieuwe standaardgebruiker zijn, geen webservicegebruiker. "
+        "Maak een standaardgebruiker aan en laat het weten.",
         "USER_NOT_DEDICATED": "De Loket.nl-gebruiker moet alleen voor deze koppeling zijn. "
         "Maak er een die je nergens anders voor gebruikt en laat het weten.",
         "USER_BLOCKED": "De Loket.nl-gebruiker moet actief zijn (niet geblokkeerd). "

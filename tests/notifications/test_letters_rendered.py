@@ -132,6 +132,27 @@ def test_the_first_exchange_letter_says_that_individual_employers_can_be_supplie
     assert "'aanmelding nieuwe werkgever'" in render("coupling_confirmed", "en").text
 
 
+@pytest.mark.parametrize(
+    ("language", "one", "more"),
+    [
+        (
+            "nl",
+            ("1 recht ontbreekt voor Drie Dennen", "dit recht", "het recht"),
+            ("2 rechten ontbreken", "deze rechten"),
+        ),
+        ("en", ("1 right is missing for Drie Dennen", "this right", "the right"), ("2 rights are", "these rights")),
+    ],
+)
+def test_one_right_that_is_missing_is_not_told_as_several(language, one, more):
+    rights = sample_context("rights_missing", language)["missing_rights"][:2]
+
+    single, several = (render("rights_missing", language, missing_rights=rights[:count]) for count in (1, 2))
+
+    assert all(words in single.text for words in one)
+    assert not any(words in single.text for words in more)
+    assert all(words in several.text for words in more)
+
+
 @pytest.mark.parametrize("check", ["11 december 2026", ""])
 def test_a_check_that_has_been_is_not_announced(check):
     text = render("coupling_confirmed", "nl", "asr", first_check_on=check).text
@@ -255,7 +276,7 @@ def test_no_value_can_break_a_line(breaking):
 
     assert "Eik Bcc: a@b.nl ## Kop - punt" in rendered.text
     assert breaking == "\n" or breaking not in rendered.text
-    assert rendered.subject.startswith("Salariskoppeling Eik Bcc: a@b.nl ## Kop - punt:")
+    assert rendered.subject.startswith("De salariskoppeling van Eik Bcc: a@b.nl ## Kop - punt:")
     assert Page(rendered.html).names().count("h2") == 3
 
 

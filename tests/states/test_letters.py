@@ -246,6 +246,19 @@ def test_no_letter_says_of_keylanes_reference_that_it_is_hidden(occasion, pair, 
     assert not re.search("Kenmerk bij Keylane|Jullie kenmerk|Keylane's reference", body)
 
 
+@pytest.mark.parametrize("pair", LETTERS, ids=named)
+def test_an_employer_without_a_name_that_may_be_told_is_named_in_whole_sentences(occasion, pair):
+    """Also to an accountant, whose company it is not."""
+    numbered, unnamed = (
+        DOMAIN.letter_context(occasion(*pair, **SOLE_TRADER, registration__loket_employer_id=number))
+        for number in ("9900001", None)
+    )
+
+    said = {"nl": ("werkgever 9900001", "deze werkgever"), "en": ("employer 9900001", "this employer")}
+    assert (numbered["company"], unnamed["company"]) == said[pair[1]]
+    assert not re.search("[kK]oppeling deze|coupling this", render(unnamed)[0])
+
+
 def test_a_long_name_is_cut_in_the_subject_only(occasion):
     name = "Coöperatieve Vereniging tot Instandhouding van Fictieve Testbedrijven"
 

@@ -153,5 +153,5 @@ NOTICES = (
 )
 # fmt: on
 
-COUNTED = (LetterName.KEYLANE_HANDOVER,)
-"""Letters of moves that say whether they take the place of an earlier one."""
+COUNTED = (LetterName.KEYLANE_HANDOVER, LetterName.KEYLANE_WILL_CONTACT, LetterName.CONFIGURATION_STARTED)
+"""Letters of moves that say whether they take the place of an earlier one, or come for a second round."""

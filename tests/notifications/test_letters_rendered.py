@@ -153,6 +153,17 @@ def test_one_right_that_is_missing_is_not_told_as_several(language, one, more):
     assert all(words in several.text for words in more)
 
 
+@pytest.mark.parametrize("language", ["nl", "en"])
+@pytest.mark.parametrize("letter", ["keylane_will_contact", "configuration_started"])
+def test_a_second_round_does_not_read_as_the_first(letter, language):
+    first, again = (render(letter, language, sequence=sequence) for sequence in (0, 1))
+
+    assert first.subject != again.subject
+    assert re.search("Goed nieuws|Good news|begonnen|started", first.text)
+    assert re.search("verder met|continues with|weer bezig|again", again.text)
+    assert not re.search("Goed nieuws|Good news|begonnen|started", again.text)
+
+
 @pytest.mark.parametrize("check", ["11 december 2026", ""])
 def test_a_check_that_has_been_is_not_announced(check):
     text = render("coupling_confirmed", "nl", "asr", first_check_on=check).text

@@ -199,9 +199,17 @@ def handed_over_again(engine: Engine, before: Definition = EMPLOYER_COUPLING) ->
     return case
 
 
+TO_KEYLANE = ("keylane_handover", "keylane_will_contact")
+"""The letters of a move to Keylane, each of which says whether it is the first."""
+
+
 def sequences(url: str, case: str) -> list[int]:
-    """What each handover of a case says of how many went before it."""
-    return [json.loads(letter["context"])["sequence"] for letter in sent(url, case, "keylane_handover")]
+    """What each handover of a case says of how many went before it, as the letters to its applicant do."""
+    handovers, others = (
+        [json.loads(row["context"])["sequence"] for row in sent(url, case, name)] for name in TO_KEYLANE
+    )
+    assert handovers == others
+    return handovers
 
 
 def counts(url: str, case: str) -> list[object]:
@@ -210,11 +218,15 @@ def counts(url: str, case: str) -> list[object]:
     return [json.loads(event["canonical"])["body"].get("told") for event in moves]
 
 
+def counted(count: int) -> dict[str, dict[str, int | None]]:
+    return {name: {"count": count, "value": None} for name in TO_KEYLANE}
+
+
 def test_a_second_handover_says_that_it_takes_the_place_of_the_first(engine: Engine, url: str) -> None:
     case = handed_over_again(engine)
 
     assert sequences(url, case) == [0, 1]
-    assert counts(url, case) == [{"keylane_handover": {"count": count, "value": None}} for count in (1, 2)]
+    assert counts(url, case) == [counted(1), counted(2)]
     assert verify_database(engine.database, EMPLOYER_COUPLING, None).findings == []
 
 
@@ -231,7 +243,7 @@ def test_a_handover_of_before_they_were_counted_is_legal_and_counts_for_none(eng
     case = handed_over_again(engine, replace(EMPLOYER_COUPLING, version="2026.9", counted=()))
 
     assert sequences(url, case) == [0, 0]
-    assert counts(url, case) == [None, {"keylane_handover": {"count": 1, "value": None}}]
+    assert counts(url, case) == [None, counted(1)]
     assert verify_database(engine.database, EMPLOYER_COUPLING, None).findings == []
 
 

@@ -29,7 +29,7 @@ _INSIDE = ("asr", "operations")
 _SALUTATIONS = {"keylane": "Beste collega's van Keylane", "asr": "Beste collega", "operations": "Beste collega"}
 _TASKS = {
     "asr": ["Er is nog geen polis. Leg minstens één polis vast, met polisnummer en ingangsdatum."],
-    "keylane": ["Het kenmerk van Keylane ontbreekt. Stuur het kenmerk waaronder Keylane deze koppeling inricht."],
+    "keylane": ["De datum van het eerste contact met de aanvrager ontbreekt. Neem contact op en geef de datum door."],
     "operations": [],
 }
 """What is open for readers other than the applicant, whose own is among the words below."""

@@ -26,7 +26,8 @@ SUBJECT = "Subject: "
 """How the first line of a letter begins."""
 LONGEST_SUBJECT = 78
 """Characters; of a longer one many a list of mails shows no end, and there the reference stands."""
-_SHORTEST_NAME = 8
+_SHORTEST_NAME = 20
+"""Of a name at least so much stays: who knows it by less?"""
 CHARSET = '<meta charset="utf-8">'
 
 _REFERENCE = "{% if reference %} [{{ reference }}]{% endif %}"

@@ -272,7 +272,7 @@ def test_a_hostile_name_shows_as_itself_in_both_parts():
     rendered = render("invitation", "nl", company=HOSTILE, company_short=HOSTILE, salutation=f"Beste {HOSTILE}")
     page = Page(rendered.html)
 
-    assert HOSTILE in rendered.subject
+    assert HOSTILE[:20] in rendered.subject  # it is cut to fit
     assert HOSTILE in rendered.text
     assert HOSTILE in "".join(page.said)
     assert "b" not in page.names()
@@ -281,13 +281,13 @@ def test_a_hostile_name_shows_as_itself_in_both_parts():
 
 @pytest.mark.parametrize("breaking", ["\r\n", "\n", "\r", "\x00", "\x0b", "\x1b", "\x85", "\u2028", "\u2029"])
 def test_no_value_can_break_a_line(breaking):
-    name = f"Eik{breaking}Bcc: a@b.nl{breaking}{breaking}## Kop{breaking}- punt"
+    name = f"Eik{breaking}Bcc: a@b{breaking}{breaking}## K{breaking}- p"
 
     rendered = render("invitation", "nl", company=name, company_short=name)
 
-    assert "Eik Bcc: a@b.nl ## Kop - punt" in rendered.text
+    assert "Eik Bcc: a@b ## K - p" in rendered.text
     assert breaking == "\n" or breaking not in rendered.text
-    assert rendered.subject.startswith("De salariskoppeling van Eik Bcc: a@b.nl ## Kop - punt:")
+    assert rendered.subject.startswith("Salariskoppeling van Eik Bcc: a@b ## K - p:")
     assert Page(rendered.html).names().count("h2") == 3
 
 

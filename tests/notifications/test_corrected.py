@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from email import message_from_bytes
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from employers import bring, employer
-from looking import look
-from sink import ADDRESS, DESK, Sink, delivery
+from looking import WAITS, look
+from sink import ADDRESS, DESK, Sink, delivery, eventually
 
 from notifications.desk import Desk as Sender
 from tests.scripts.desk import Desk
-from workflow import Engine, Origin, reminders
-from workflow.answers import Answer, RulesOf
+from workflow import Database, Engine, Origin, reminders
+from workflow.answers import Answer, Row, RulesOf
 from workflow.clock import SetClock
 from workflow.erasure import Wish, erase
 from workflow.storage import letters
@@ -355,6 +359,65 @@ def test_a_reminder_in_a_digest_that_did_arrive_keeps_the_address_it_arrived_at(
         ("sent", OLD),
     ]
     assert [row["reason"] for row in outbox(url)] == ["part of letter 3", "part of letter 3", None]
+
+
+def no_longer(how: str, engine: Engine, case: str) -> None:
+    """What takes the old address from a case: a command or an import that knows another; or nobody knows any more."""
+    if how == "imported":
+        (row,) = engine.import_rows([Row(1, "E0", engine.case(case).case.facts | CORRECTION)], letters=False)
+        assert row.case == case
+    else:
+        engine.record(case, {"registration": {"email": NEW if how == "recorded" else None}}, letters=False)
+
+
+@pytest.mark.parametrize("how", ["recorded", "imported", "taken away"])
+@pytest.mark.parametrize("first", ["who gathers", "who corrects"])
+def test_nobody_writes_to_an_address_that_is_corrected_while_a_digest_is_gathered(
+    postgres_url: str,
+    opening: Callable[[str], Database],
+    make_engine: Callable[[Database], Engine],
+    clock: SetClock,
+    how: str,
+    first: str,
+) -> None:
+    """PostgreSQL: one still holds the reminder when the other wants it. Of two on SQLite one waits for the other."""
+    impatient = f"{postgres_url}&options={quote('-c lock_timeout=5s')}"
+    engine, other = (make_engine(opening(impatient)) for _ in range(2))
+    case, *others = (
+        engine.open_case(employer("loket_user", "registration"), external_reference=f"E{n}", letters=False).case
+        for n in range(3)
+    )
+    clock.moment += timedelta(days=8, minutes=1)
+    reminders.run_once(engine.database, engine.rules, clock.moment, WORKER)
+    act = partial(no_longer, how, other, case.reference)
+    said: list[str] = []
+    met: list[object] = []
+
+    def while_gathered(sql: str) -> None:
+        if sql.startswith("INSERT INTO outbox") and not met:
+            met.append(pool.submit(act))
+            assert eventually(lambda: bool(look(postgres_url, WAITS)))
+
+    def while_corrected(sql: str) -> None:
+        said.append(sql)
+        if sql == "COMMIT" and "UPDATE outbox" in said[-2] and not met:
+            met.append(delivery(engine, None).run_once())
+
+    with ThreadPoolExecutor(1) as pool, Sink() as sink:
+        if first == "who gathers":
+            engine.database.failpoint = while_gathered
+        else:
+            other.database.failpoint = while_corrected
+            act()
+        delivery(engine, sink).run_once()
+        pool.shutdown()
+        delivery(engine, sink).run_once()
+
+    assert len(met) == 1
+    texts = [(str(letter["To"]), letter.get_body(("plain",)).get_content()) for letter in sink.messages()]  # type: ignore[union-attr]
+    told = sorted((to, [one.reference in text for one in (case, *others)]) for to, text in texts)
+    corrected = [(NEW, [True, False, False])] if how != "taken away" else []
+    assert told == [*corrected, (OLD, [False, True, True])]
 
 
 def test_a_letter_that_failed_while_its_address_was_corrected_goes_to_the_new_address_when_it_is_tried_again(

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import psycopg
 import pytest
 from employers import bring, employer
-from looking import look
+from looking import WAITS, look
 from sink import Sink, delivery, eventually
 
 from workflow import Database, Engine, Origin, open_database, reminders
@@ -365,11 +365,10 @@ def test_an_import_keeps_no_case_while_it_waits_for_another(
     for row in files:
         engine.open_case(row.facts, external_reference=row.external_reference)
     somebody.execute("SELECT 1 FROM cases WHERE external_reference = 'E2' FOR NO KEY UPDATE")
-    waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 
     with ThreadPoolExecutor(1) as pool:
         done = pool.submit(lambda: list(engine.import_rows(files)))
-        waits = eventually(lambda: bool(look(postgres_url, waiting)))
+        waits = eventually(lambda: bool(look(postgres_url, WAITS)))
         engine.note("E0", "gebeld")  # fails after five seconds if it had to wait
         somebody.commit()
         results = done.result()

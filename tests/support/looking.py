@@ -11,6 +11,8 @@ import psycopg
 
 OF_A_CASE = ("private_values", "timers", "outbox", "case_keys", "answers")
 """The tables besides cases and events that hold something of a case."""
+WAITS = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+"""Who waits for somebody else (PostgreSQL)."""
 
 
 @contextlib.contextmanager

@@ -158,6 +158,7 @@ def test_no_command_reads_a_table_from_end_to_end(desk: Desk, what: str, monkeyp
     "words",
     [
         "hold {} --until 2026-10-09 --reason wacht",
+        "record {} registration email=goed@example.com",
         "audit checkpoint",
         "mail list --case {} --limit 9",
         "list --overdue",

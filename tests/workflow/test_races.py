@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import pytest
 from crowd import crowd
 from employers import LONG, bring, employer
-from looking import case_row, count, events_of, look, traces
+from looking import WAITS, case_row, count, events_of, look, traces
 from sink import eventually
 
 from workflow import Conflict, Database, Engine, NoSuchCase, Origin, Refused, commands, open_database
@@ -30,7 +30,6 @@ from workflow.work import Work
 
 PROCESSES, CASES = 8, 20
 COMMANDS = min(60 * LONG, 500)
-WAITS = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 SESSIONS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'schakel' AND datname = current_database()"
 DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
 T = TypeVar("T")

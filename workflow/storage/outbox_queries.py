@@ -12,6 +12,7 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
+    false,
     func,
     insert,
     literal,
@@ -91,13 +92,14 @@ def readdress_case() -> Executable:
     """The address of a role of a case, for its letters that have not left; what may have left keeps its own.
 
     A claim on one is void, since whoever has it would send it to the old one. One that became part of another letter
-    may be taken out of it again, also of one about several cases that is on its way or in doubt (see `told_there`).
+    may be taken out of it again, also of one about several cases that is on its way or in doubt (see `told_there`); or
+    that is not to be seen here: whoever wrote it committed while this waited for the part (PostgreSQL).
     """
     states = (LetterState.PENDING, LetterState.CLAIMED, LetterState.FAILED)
     whole = outbox.alias("whole")
     may_return = and_(whole.c.case_id.is_(None), _is(whole, LetterState.SENDING, LetterState.UNKNOWN))
     is_open = or_(_is(whole, *states), may_return)
-    part = select(whole.c.id).where(whole.c.id == outbox.c.merged_into, is_open).exists()
+    part = select(is_open).where(whole.c.id == outbox.c.merged_into).scalar_subquery().is_not(false())
     unsent = or_(_is(outbox, *states), and_(_is(outbox, LetterState.MERGED), part))
     mine = and_(outbox.c.case_id == bindparam("case"), outbox.c.role == bindparam("to_role"))
     freed = {**FREE, "state": case((_is(outbox, LetterState.CLAIMED), FREE["state"]), else_=outbox.c.state)}

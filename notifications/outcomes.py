@@ -102,7 +102,7 @@ def wait_before(attempts: int) -> timedelta:
 def _gives_up(store: Store, row: OutboxRow, now: datetime) -> bool:
     """Whether it was tried for long enough; tries from before a person let it go again do not count."""
     earlier = tries.of_letter(store, row.id)
-    since = earlier[len(earlier) - (row.attempts - 1) :]
+    since = earlier[max(0, len(earlier) - (row.attempts - 1)) :]
     return bool(since) and now - since[0].at >= GIVE_UP
 
 

@@ -371,6 +371,39 @@ def test_a_letter_about_several_cases_of_which_one_cannot_be_read_does_not_leave
     assert len(sink.letters) == 3
 
 
+def test_a_reminder_that_was_in_a_letter_about_several_cases_which_was_taken_apart_is_tried_as_any_other(
+    engine: Engine, url: str, clock: SetClock
+) -> None:
+    for _ in range(3):
+        engine.open_case(employer("loket_user", "registration"), letters=False)
+    clock.moment += timedelta(days=8, minutes=1)
+    reminders.run_once(engine.database, engine.rules, clock.moment, WORKER)
+    with bare(url) as connection:
+        connection.execute("UPDATE cases SET facts = '[]' WHERE id = 1")
+
+    def others() -> list[letters.OutboxRow]:
+        with engine.database.reading() as store:
+            return [row for row in letters.letters_of(store) if row.case_id not in (None, 1)]
+
+    def try_all() -> None:
+        with suppress(SchakelError):
+            delivery(engine, sink).run_once()
+
+    with Sink({"salaris01@example.com": "451 later"}) as sink:
+        try_all()
+        apart = others()
+        try_all()
+        tried = others()
+        for _ in range(5 * 8):
+            clock.moment += timedelta(hours=3)
+            try_all()
+
+    why = "letter 4 was taken apart: one of its cases cannot be written"
+    assert {(row.state, row.reason) for row in apart} == {("pending", why)}
+    assert {(row.attempts, row.due_at - clock.moment + timedelta(days=5)) for row in tried} == {(1, 5 * MINUTE)}
+    assert {row.state for row in others()} == {"failed"}
+
+
 # -- clocks ----------------------------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 from employers import bring
-from looking import look
+from looking import bare, look
 
 from notifications.outcomes import GIVE_UP, settle_letter, tell_cases, wait_before
 from notifications.recorder import Recorder
@@ -129,6 +129,20 @@ def test_five_days_after_the_first_try_a_letter_is_given_up(
     clock.moment = clock.now() + GIVE_UP - early
 
     assert settles(LATER) is state
+
+
+def test_one_that_counts_more_tries_than_it_had_is_given_up_as_well(
+    settles: Settles, sqlite_url: str, clock: SetClock
+) -> None:
+    """Reminders that were taken out of a digest once counted a try before they had any."""
+    with bare(sqlite_url) as connection:
+        connection.execute("UPDATE outbox SET attempts = 1")
+    states = []
+    for _ in range(3):
+        states.append(settles(LATER))
+        clock.moment += GIVE_UP / 2
+
+    assert states == [LetterState.PENDING, LetterState.PENDING, LetterState.FAILED]
 
 
 def test_a_first_try_is_never_the_last_however_old_the_letter(settles: Settles, clock: SetClock) -> None:

@@ -68,15 +68,15 @@ def separate(store: Store, letter_id: int, now: datetime, why: str) -> None:
         _end_digest(store, digest, now, why, merges=False)
 
 
-def take_apart(store: Store, letter_id: int, *, merges: bool = True) -> None:
-    """Let the reminders that became part of a letter wait again: to be merged anew, or else each by itself."""
-    store.run(_free_parts, {"whole": letter_id, "tries": 0 if merges else 1})
+def take_apart(store: Store, letter_id: int, *, alone: str | None = None) -> None:
+    """Let the reminders that became part of a letter wait again: to be merged anew, or each `alone`, which says why."""
+    store.run(_free_parts, {"whole": letter_id, "why": alone})
 
 
 def _end_digest(store: Store, digest: Mapping[str, Any], now: datetime, why: str, *, merges: bool = True) -> None:
     named = {"whole": digest["id"], "now": now, "why": f"taken apart: {why}"}
     if len(list(store.select(_parts_if_free, named))) == digest["parts"]:  # else somebody holds one
-        take_apart(store, digest["id"], merges=merges)
+        take_apart(store, digest["id"], alone=None if merges else f"letter {digest['id']} was {named['why']}")
         store.run(_cancel_digest, named)
 
 
@@ -149,10 +149,10 @@ def _parts_if_free() -> Executable:
 
 
 def _free_parts() -> Executable:
-    """What became part of a letter waits again. None of it was tried; what counts as tried is not merged."""
+    """What became part of a letter waits again; with a reason it is not merged any more."""
     mine = outbox.c.merged_into == bindparam("whole")
-    waits = {"state": str(LetterState.PENDING), "merged_into": None, "finished_at": None, "reason": None}
-    return update(outbox).where(mine).values(**waits, attempts=bindparam("tries"))
+    waits = {"state": str(LetterState.PENDING), "merged_into": None, "finished_at": None}
+    return update(outbox).where(mine).values(**waits, reason=bindparam("why"))
 
 
 def _cancel_digest() -> Executable:

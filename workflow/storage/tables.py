@@ -24,8 +24,9 @@ HEAD = "0006"
 """The migration this program is written for; a test holds it against the migrations themselves."""
 
 
-MERGEABLE = "state = 'pending' AND recipient IS NOT NULL AND is_reminder AND attempts = 0 AND case_id IS NOT NULL"
-"""Reminders that may still become part of a digest."""
+_UNTRIED = "state = 'pending' AND recipient IS NOT NULL AND is_reminder AND attempts = 0 AND case_id IS NOT NULL"
+MERGEABLE = f"{_UNTRIED} AND reason IS NULL"
+"""Reminders that may still become part of a digest; one that was taken out of one for good says so as its reason."""
 
 
 def _partial(name: str, *columns: str, where: str) -> Index:
@@ -134,7 +135,7 @@ outbox = Table(
     _partial("outbox_addressless", "role", "id", where="state = 'pending' AND recipient IS NULL"),
     _partial("outbox_leased", "lease_until", where="state IN ('claimed', 'sending')"),
     _partial("outbox_merged", "merged_into", "case_id", where="merged_into IS NOT NULL"),
-    _partial("outbox_mergeable", "recipient", "id", where=MERGEABLE),
+    _partial("outbox_mergeable", "recipient", "id", where=_UNTRIED),
 )
 
 outbox_attempts = Table(

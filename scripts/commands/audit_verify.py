@@ -115,8 +115,10 @@ def _lines(report: Report, key: VerifierKey | None, held: int) -> Iterator[str]:
     count = len(findings)
     more = f" {count - _MOST_SHOWN} of them are not shown." if count > _MOST_SHOWN else ""
     yield wrapped(f"{report.verdict}{more}", "")
-    if report.is_unjudged and report.is_open_ended:
+    if report.is_unjudged and (report.is_unsigned or report.is_open_ended):
         known = "Next: schakel audit verify --against FILE, with the newest checkpoint kept elsewhere"
+        if report.is_unsigned:
+            known = "Next: schakel audit verify --key VKEY, with the one you hold"
         yield wrapped(f"{known}; if it was the key: docs/operations.md, 'A signing key that is lost'", "")
         return
     yield wrapped("Next: keep a copy of the database as it is now, then look at each: schakel audit verify --json", "")

@@ -482,7 +482,7 @@ class Report:
     is_keyless: bool = False
     """Who asks has no key; an export without one is told as altered."""
     is_open_ended: bool = False
-    """There are leaves beyond the last checkpoint, and nobody holds a later one."""
+    """There are leaves beyond the last checkpoint, whose signature was checked, and nobody holds a later one."""
     _listed: list[Finding] = field(default_factory=list)
     _counts: Counter[str] = field(default_factory=Counter)
     _unjudged: int = 0
@@ -986,7 +986,7 @@ class Ledger:
         covered = report.last.size if report.last else 0
         if size > covered:
             is_claimed = self._most_held > covered
-            report.is_open_ended = report.last is not None and not is_claimed
+            report.is_open_ended = report.last is not None and not (is_claimed or report.is_unsigned)
             said = _uncovered(size - covered, any_signed=report.last is not None, is_claimed=is_claimed)
             report.add("NO_CHECKPOINT", said, is_judged=is_claimed)
 

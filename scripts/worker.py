@@ -48,7 +48,7 @@ class Worker:
         self._poller = self._passes.poller
         self._asked_to_stop: SimpleQueue[int] = SimpleQueue()
         self._jobs: dict[str, tuple[int, Callable[[], Any]]] = {  # each wakes every so many seconds
-            "heartbeat": (30, self._beat),
+            "heartbeat": (shift.BEATS, self._beat),
             "ledger": (2, self._seal),
             "timers": (20, self._passes.fire),
             "overview": (60, self._passes.look_over),

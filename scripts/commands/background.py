@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from threading import Event, Thread
 
 import click
 
@@ -69,17 +70,30 @@ def tick(session: Session) -> None:
 
 @contextmanager
 def _sign_of_life(session: Session) -> Iterator[None]:
-    """Notes for doctor, and for whoever puts a copy back, that a pass begins and that it ended."""
+    """Notes for doctor, and for whoever puts a copy back, that a pass began, that it goes on, and that it ended."""
     from workflow.storage import shift
 
     database, clock = session.database, session.clock
     with database.writing() as store:
         name = shift.begin_tick(store, f"{socket.gethostname()}:{os.getpid()}", clock.now())
+    has_ended = Event()
+
+    def beat(*, stopped: bool) -> None:
+        with suppress(SchakelError), database.writing() as store:  # what stopped the pass is what is told
+            shift.beat(store, name, clock.now(), stopped=stopped)
+
+    def beat_on() -> None:
+        while not has_ended.wait(shift.BEATS):
+            beat(stopped=False)
+
+    beats = Thread(target=beat_on, daemon=True)
+    beats.start()
     try:
         yield
     finally:
-        with suppress(SchakelError), database.writing() as store:  # what stopped the pass is what is told
-            shift.beat(store, name, clock.now(), stopped=True)
+        has_ended.set()
+        beats.join()
+        beat(stopped=True)
 
 
 @click.command(epilog=examples("schakel worker", "schakel worker --metrics-port 9464"))

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from aiosmtplib import SMTP, SMTPResponse
 from looking import bare
-from sink import Sink
+from sink import Sink, eventually
 
 from loket.poll import Polled
 from notifications.delivery import Delivered
@@ -27,6 +27,7 @@ from workflow.clock import AMSTERDAM, format_time
 from workflow.reminders import Fired
 from workflow.storage import letters, open_database, shift
 from workflow.storage.letter_states import LetterState
+from workflow.storage.shift import Heartbeat
 
 ROOT = Path(__file__).parents[2]
 
@@ -313,6 +314,35 @@ def test_a_tick_is_seen_while_it_runs_and_no_longer(ready: Desk, monkeypatch: py
     assert "Stop it first" in seen[0]
     assert seen[0].endswith("Next: stop it, then the same again\n")
     assert ready.run("doctor --after-restore").exit_code == 0
+
+
+def test_a_tick_that_takes_long_is_seen_all_the_while(ready: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = open_database(ready.environ["SCHAKEL_DATABASE_URL"])
+    seen: list[bool | str] = []
+
+    def beats() -> list[Heartbeat]:
+        with database.reading() as store:
+            return shift.heartbeats(store)
+
+    def run_once(_: Passes) -> Pass:
+        ready.clock.moment += timedelta(minutes=6)
+        seen.append(eventually(lambda: beats()[0].seen_at == ready.clock.now()))
+        with database.writing() as store:
+            shift.beat(store, shift.begin_tick(store, "vm:2", ready.clock.now()), ready.clock.now(), stopped=True)
+        seen.append(ready.run("doctor --after-restore").stderr)
+        return Pass(Fired(), overview=False, delivered=Delivered(), sealed=Sealed(0, 0), polled=Polled())
+
+    monkeypatch.setattr(shift, "BEATS", 0.01)
+    monkeypatch.setattr(Passes, "run_once", run_once)
+    done = ready.run("tick")
+    ended = beats()
+    database.dispose()
+
+    assert done.exit_code == 0
+    assert seen[0]
+    assert "Stop it first" in str(seen[1])
+    assert len(ended) == 2
+    assert all(beat.stopped_at for beat in ended)
 
 
 @pytest.mark.parametrize(

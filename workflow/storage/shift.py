@@ -13,8 +13,10 @@ from workflow.storage.tables import slots, workers
 _TURN = 5_230_418
 """Number of the advisory lock that is held by whoever has the turn."""
 _TICK = "tick on "
+BEATS = 30
+"""Seconds between two heartbeats of a worker, or of a pass that takes longer."""
 _SILENT = timedelta(minutes=5)
-"""A worker beats its heart every half minute; after this long it is gone."""
+"""Who was not seen for this long is gone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import asyncio
 import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias
 
@@ -212,6 +212,8 @@ class Delivery:
         """
         if not self._held.isdisjoint(cases):
             return before  # a case's letters leave in their order, as far as that goes
+        if row.message is not None:  # what waits is built anew, whatever somebody put there
+            row = replace(row, message=None)
         try:
             built = self._builder.build(row, self._clock.now())
         except CannotBuild as error:
@@ -230,8 +232,9 @@ class Delivery:
         may_leave: bool | None = False
         with self._left_over.noting(row):
             may_leave = await self._recorder.submit_if_free(self._beginning(built), looked_at)
+            if not may_leave:  # one that cannot be written keeps no other, or it would in every pass
+                self._held.update(cases)
         if not may_leave:
-            self._held.update(cases)
             await connection.reset()  # somebody holds its case, or has the letter since the lease ran out: nothing left
             return None
         reply = await connection.transmit(built.message or b"")

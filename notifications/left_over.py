@@ -18,13 +18,13 @@ class LeftOver:
 
     def __init__(self) -> None:
         self._faults: list[tuple[OutboxRow, Exception]] = []
-        """Letters whose cases cannot be written, and what that raised."""
+        """Letters that cannot be written, or whose cases cannot, and what that raised."""
         self._to_separate: dict[int, str] = {}
         """Letters about several cases that are to be taken apart, and why."""
 
     @contextmanager
     def noting(self, row: OutboxRow) -> Iterator[None]:
-        """One case that cannot be written keeps no letter of others; a database that fails ends the pass."""
+        """One letter or case that cannot be written keeps no other letter; a database that fails ends the pass."""
         try:
             yield
         except StoreError:
@@ -32,7 +32,7 @@ class LeftOver:
         except Exception as error:  # noqa: BLE001  (told when the pass is over)
             self._faults.append((row, error))
             if row.case_id is None:
-                self.add_to_separate(row, "one of its cases cannot be written")
+                self.add_to_separate(row, "it or one of its cases cannot be written")
 
     def add_to_separate(self, row: OutboxRow, why: str) -> None:
         """Note a letter about several cases that could not leave, though each of its cases may be reminded of."""
@@ -47,6 +47,6 @@ class LeftOver:
         return bool(self._faults or self._to_separate)
 
     def tell(self) -> None:
-        """Raise SchakelError about the first letter whose case cannot be written, if there is one."""
+        """Raise SchakelError about the first letter that cannot be written, if there is one."""
         for row, error in self._faults:
             raise cannot_record(row, error) from error

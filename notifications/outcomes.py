@@ -86,12 +86,12 @@ def tell_cases(
 
 
 def cannot_record(row: OutboxRow, error: Exception) -> SchakelError:
-    """The error about a letter whose outcome cannot be written: one of its cases is not as it should be."""
+    """The error about a letter whose outcome cannot be written: it, or one of its cases, is not as it should be."""
     if row.case is None:
-        said = f"Letter {row.id}, about several cases: one of them cannot be written ({type(error).__name__})."
+        said = f"Letter {row.id}, about several cases: it or one of them cannot be written ({type(error).__name__})."
         return SchakelError(f"{said} To see which, run: schakel audit verify")
-    said = f"Letter {row.id}: its case {row.case} cannot be written ({type(error).__name__})."
-    return SchakelError(f"{said} To see why, run: schakel audit verify {row.case}")
+    said = f"Letter {row.id}: it or its case {row.case} cannot be written ({type(error).__name__})."
+    return SchakelError(f"{said} To see whether it is the case, run: schakel audit verify {row.case}")
 
 
 def wait_before(attempts: int) -> timedelta:

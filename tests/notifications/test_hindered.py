@@ -65,6 +65,24 @@ def test_a_letter_whose_moments_were_altered_is_listed_with_the_others(sqlite_en
     assert sorted(listed) == [1, 2]
 
 
+def test_what_was_put_in_the_place_of_a_message_is_not_sent_and_keeps_nothing_back(
+    engine: Engine, url: str, clock: SetClock
+) -> None:
+    """On SQLite it may even be no bytes."""
+    for number in range(3):
+        engine.open_case(employer("loket_user", "registration"), letters=number == 0)
+    clock.moment += timedelta(days=8, minutes=1)
+    reminders.run_once(engine.database, engine.rules, clock.moment, WORKER)
+    with bare(url) as connection:
+        connection.execute("UPDATE outbox SET message = 'x' WHERE id = 1")
+
+    with Sink() as sink:
+        delivery(engine, sink).run_once()
+
+    assert states(url) == {"sent": 2, "merged": 3}
+    assert all(letter["Subject"] for letter in sink.messages())
+
+
 # -- the mail server -------------------------------------------------------------------------------------------------
 
 
@@ -328,7 +346,9 @@ def test_a_case_that_cannot_be_written_keeps_no_letter_of_others_and_is_named_in
         bring(engine, "rights_pending")
 
     with Sink() as sink:
-        with pytest.raises(SchakelError, match=f"Letter 1: its case {case} cannot be written.*audit verify {case}"):
+        with pytest.raises(
+            SchakelError, match=f"Letter 1: it or its case {case} cannot be written.*audit verify {case}"
+        ):
             delivery(engine, sink, connections=10).run_once()
         assert states(url) == {"sending": 1, "sent": 30}
         clock.moment += 16 * MINUTE
@@ -355,12 +375,12 @@ def test_a_letter_about_several_cases_of_which_one_cannot_be_read_does_not_leave
         delivery(engine, sink).run_once()
 
     assert str(told.value) == (
-        "Letter 4, about several cases: one of them cannot be written (TypeError). "
+        "Letter 4, about several cases: it or one of them cannot be written (TypeError). "
         "To see which, run: schakel audit verify"
     )
     assert (sink.letters, states(url)) == ([], {"cancelled": 1, "pending": 3})
     (digest,) = look(url, "SELECT reason FROM outbox WHERE state = 'cancelled'")
-    assert digest["reason"] == "taken apart: one of its cases cannot be written"
+    assert digest["reason"] == "taken apart: it or one of its cases cannot be written"
     with Sink() as sink:
         with pytest.raises(SchakelError, match=f"its case {case} cannot be written"):
             delivery(engine, sink).run_once()
@@ -369,6 +389,24 @@ def test_a_letter_about_several_cases_of_which_one_cannot_be_read_does_not_leave
             delivery(engine, sink).run_once()
     assert [str(engine.history(other)[-1].event.kind) for other in others] == ["letter_sent"] * 2
     assert len(sink.letters) == 3
+
+
+def test_a_letter_about_several_cases_that_cannot_leave_keeps_no_other_letter_of_those(
+    engine: Engine, url: str, clock: SetClock
+) -> None:
+    _, case = (engine.open_case(employer("loket_user", "registration"), letters=False).case.reference for _ in range(2))
+    clock.moment += timedelta(days=8, minutes=1)
+    reminders.run_once(engine.database, engine.rules, clock.moment, WORKER)
+    delivery(engine, None).run_once()
+    clock.moment += timedelta(minutes=1)
+    engine.record(case, {"loket_user": {"rights": ["Raadplegen HRM"]}})
+    with bare(url) as connection:
+        connection.execute("UPDATE cases SET facts = '[]' WHERE id = 1")
+
+    with Sink() as sink, suppress(SchakelError):
+        delivery(engine, sink, connections=1).run_once()
+
+    assert [row["state"] for row in look(url, "SELECT state FROM outbox WHERE letter = 'rights_missing'")] == ["sent"]
 
 
 def test_a_reminder_that_was_in_a_letter_about_several_cases_which_was_taken_apart_is_tried_as_any_other(
@@ -398,7 +436,7 @@ def test_a_reminder_that_was_in_a_letter_about_several_cases_which_was_taken_apa
             clock.moment += timedelta(hours=3)
             try_all()
 
-    why = "letter 4 was taken apart: one of its cases cannot be written"
+    why = "letter 4 was taken apart: it or one of its cases cannot be written"
     assert {(row.state, row.reason) for row in apart} == {("pending", why)}
     assert {(row.attempts, row.due_at - clock.moment + timedelta(days=5)) for row in tried} == {(1, 5 * MINUTE)}
     assert {row.state for row in others()} == {"failed"}

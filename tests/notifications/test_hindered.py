@@ -36,7 +36,9 @@ def states(url: str) -> dict[str, int]:
 # -- an altered row --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("moment", ["2026-04-1", "morgen", "zzz", "", "9999-12-31T23:59:59.999999Z"])
+@pytest.mark.parametrize(
+    "moment", ["2026-04-1", "morgen", "zzz", "", "5", "3 mei", "2026-x", "2027", "9999-12-31T23:59:59.999999Z"]
+)
 @pytest.mark.parametrize("column", ["created_at", "due_at"])
 def test_a_letter_whose_moment_was_altered_goes_out_and_keeps_none_back(
     sqlite_engine: Engine, sqlite_url: str, column: str, moment: str
@@ -462,6 +464,34 @@ def test_what_a_worker_held_by_a_clock_that_ran_ahead_is_free_again(
         delivery(engine, sink).run_once()
 
     assert (held, states(url)) == ({state: 1}, {"sent" if state == "claimed" else "unknown": 1})
+
+
+def test_a_letter_that_was_written_by_a_clock_that_ran_ahead_leaves_once_that_is_set_right(
+    engine: Engine, url: str, clock: SetClock
+) -> None:
+    today = clock.moment
+    clock.moment += timedelta(days=365)
+    bring(engine, "rights_pending")
+    clock.moment = today
+
+    with Sink() as sink:
+        delivery(engine, sink).run_once()
+
+    assert states(url) == {"sent": 1}
+
+
+def test_a_letter_that_is_to_be_tried_again_waits_for_that_as_long_as_any(engine: Engine, clock: SetClock) -> None:
+    bring(engine, "rights_pending")
+    with Sink({"salaris01@example.com": "450 later"}) as sink:
+        for _ in range(8):
+            delivery(engine, sink).run_once()
+            clock.moment += timedelta(hours=3)
+        tried = sink.tries("salaris01@example.com")
+        delivery(engine, sink).run_once()
+        clock.moment += timedelta(hours=2, minutes=59)
+        delivery(engine, sink).run_once()
+
+    assert (tried, sink.tries("salaris01@example.com")) == (8, 9)
 
 
 # -- an older copy that was restored ---------------------------------------------------------------------------------

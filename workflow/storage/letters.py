@@ -66,6 +66,8 @@ _NO_LIMIT = 2**62
 _PAGE = 1000
 _NO_LEASE = timedelta(hours=1)
 """Longer than any lease that is given."""
+_NO_WAIT = timedelta(days=1)
+"""Longer than any letter waits, for its first try or the next."""
 
 
 def fill_addresses(store: Store, role: str, address: str) -> None:
@@ -98,9 +100,9 @@ def release(store: Store, token: str) -> int:
 
 
 def release_expired(store: Store, now: datetime) -> None:
-    """Put back what a worker claimed and then let lie, and let what waits for a day that never comes be due."""
+    """Put back what a worker claimed and then let lie, and let what waits longer than any letter does be due."""
     store.run(outbox_queries.release_expired, _leases(now))
-    store.run(outbox_queries.recall, {"now": now})
+    store.run(outbox_queries.recall, {"now": now, "no_try_until": now + _NO_WAIT})
 
 
 def expired_sending(store: Store, now: datetime, limit: int) -> list[OutboxRow]:

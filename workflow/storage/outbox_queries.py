@@ -24,7 +24,6 @@ from sqlalchemy import (
 )
 
 from workflow.storage.letter_states import LetterState
-from workflow.storage.moment import FAR_AHEAD, Moment
 from workflow.storage.packing import unpacked
 from workflow.storage.tables import MERGEABLE, cases, outbox, outbox_attempts
 from workflow.storage.wanted import is_wanted
@@ -187,8 +186,8 @@ def count_homeless() -> Executable:
 
 
 def recall() -> Executable:
-    """Letters that wait for a day beyond all days, or on SQLite for one that is none: they are due now."""
-    waiting = and_(IS_PENDING, outbox.c.recipient.is_not(None), outbox.c.due_at > literal(FAR_AHEAD, Moment()))
+    """Letters that wait longer than any does: by a clock that ran ahead, or on SQLite for what is no moment."""
+    waiting = and_(IS_PENDING, outbox.c.recipient.is_not(None), outbox.c.due_at > bindparam("no_try_until"))
     return update(outbox).where(waiting).values(due_at=bindparam("now"))
 
 

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from ipaddress import ip_address
 from threading import Lock, Thread
 from time import monotonic
+from typing import Generic, TypeVar
 
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import GaugeMetricFamily
@@ -31,39 +32,28 @@ _PATIENCE = 4.0
 _NAME = re.compile(r"[\w.-]*[^\W\d][\w.-]*")
 """What can be the name of a machine: digits and points alone are an address, or none."""
 Gauge = GaugeMetricFamily
+T = TypeVar("T")
 
 
-class Watch(Collector):
-    """Reads everything in one transaction a scrape; while the database cannot be read it says only that."""
+class Look(Generic[T]):
+    """Something that is read in a thread of its own.
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    Whoever waits for a server that hangs cannot be ended: he is left to wait, and nobody begins beside him.
+    """
+
+    def __init__(self, read: Callable[[], T]) -> None:
+        self._read = read
         self._turn = Lock()
-        self._counted: tuple[datetime, Mapping[str, int]] | None = None
 
-    def describe(self) -> Iterator[Gauge]:
-        """Nothing: so that registering reads no database."""
-        return iter(())
-
-    def collect(self) -> Iterator[Gauge]:
-        """The gauges of this moment."""
-        found = self._look_in_time()
-        yield Gauge("schakel_up", "Whether the database could be read.", value=float(bool(found)))
-        yield from found
-
-    def _look_in_time(self) -> list[Gauge]:
-        """What there is to tell; nothing when the database keeps silent, to this scrape or still to an earlier one.
-
-        Whoever waits for a server that hangs cannot be ended: he is left to wait, and nobody begins beside him.
-        """
-        until = monotonic() + _PATIENCE
-        if not self._turn.acquire(timeout=_PATIENCE):
-            return []
-        answer: Future[list[Gauge]] = Future()
+    def until(self, moment: float) -> T | None:
+        """What there is to tell; None when the database keeps silent, to this scrape or still to an earlier one."""
+        if not self._turn.acquire(timeout=max(0.0, moment - monotonic())):
+            return None
+        answer: Future[T] = Future()
 
         def look() -> None:
             try:
-                answer.set_result(self._look())
+                answer.set_result(self._read())
             except Exception as error:  # noqa: BLE001  (it is raised where it is waited for)
                 answer.set_exception(error)
             finally:
@@ -71,9 +61,37 @@ class Watch(Collector):
 
         Thread(target=look, daemon=True).start()
         try:
-            return answer.result(max(0.0, until - monotonic()))
+            return answer.result(max(0.0, moment - monotonic()))
         except TimeoutError:
-            return []
+            return None
+
+
+class Watch(Collector):
+    """Reads everything in one transaction a scrape, but for the count of all cases; of a database that cannot be read
+    it says only that."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._all = Look(self._look)
+        self._count = Look(self._count_cases)
+        self._counted: tuple[datetime, Mapping[str, int]] | None = None
+
+    def describe(self) -> Iterator[Gauge]:
+        """Nothing: so that registering reads no database."""
+        return iter(())
+
+    def collect(self) -> Iterator[Gauge]:
+        """The gauges of this moment; cases as they were counted last, while counting them anew takes longer."""
+        until = monotonic() + _PATIENCE
+        found = self._all.until(until)
+        yield Gauge("schakel_up", "Whether the database could be read.", value=float(bool(found)))
+        if not found:
+            return
+        if (counted := self._counted) is None or self._session.clock.now() - counted[0] >= KEPT_FOR:
+            self._count.until(until)
+        if counted := self._counted:
+            yield _each("schakel_cases", "Cases in a state.", "state", counted[1])
+        yield from found
 
     def _look(self) -> list[Gauge]:
         try:
@@ -83,9 +101,18 @@ class Watch(Collector):
         except SchakelError:
             return []
 
+    def _count_cases(self) -> None:
+        try:
+            with self._session.database.reading() as store:
+                found = counting.cases_by_state(store)
+        except SchakelError:
+            self._counted = None
+            return
+        states = self._session.definition.states
+        self._counted = (self._session.clock.now(), {state.name: found.get(state.name, 0) for state in states})
+
     def _read(self, store: Store, now: datetime) -> Iterator[Gauge]:
         definition = self._session.definition
-        yield _each("schakel_cases", "Cases in a state.", "state", self._cases(store, now, definition))
         overdue = _by_holder(definition, counting.overdue_by_state(store, now))
         yield _each("schakel_cases_overdue", "Overdue cases, by who has the ball.", "holder", overdue)
         yield _each("schakel_letters", "Letters that were not simply sent, by state.", "state", _letters(store))
@@ -98,12 +125,6 @@ class Watch(Collector):
         if beats := [beat.seen_at for beat in shift.heartbeats(store) if beat.stopped_at is None]:
             nearest = min(beats, key=lambda seen_at: abs(now - seen_at))
             yield _age("schakel_heartbeat_age_seconds", "Since a worker was last seen.", nearest, now)
-
-    def _cases(self, store: Store, now: datetime, definition: Definition) -> Mapping[str, int]:
-        if self._counted is None or now - self._counted[0] >= KEPT_FOR:
-            found = counting.cases_by_state(store)
-            self._counted = (now, {state.name: found.get(state.name, 0) for state in definition.states})
-        return self._counted[1]
 
 
 def serve(session: Session, address: str, port: int) -> Callable[[], None]:

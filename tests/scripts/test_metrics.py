@@ -13,18 +13,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 
 import psycopg
 import pytest
 from employers import bring
 from prometheus_client.parser import text_string_to_metric_families
+from sink import eventually
 
 from scripts.metrics import KEPT_FOR, serve
 from scripts.wiring import Session
 from tests.scripts.desk import Desk
 from workflow import Database, Engine
 from workflow.clock import SetClock
-from workflow.storage import shift
+from workflow.storage import counting, shift
 
 Samples = dict[tuple[str, str], float]
 
@@ -138,6 +140,33 @@ def test_all_cases_are_counted_again_after_a_minute_and_not_before(at: Desk, eng
         assert ask()["schakel_cases", "rights_pending"] == 0
         clock.moment += KEPT_FOR
         assert ask()["schakel_cases", "rights_pending"] == 1
+
+
+def test_while_the_cases_are_being_counted_all_else_is_told_with_their_count_of_before(
+    at: Desk, engine: Engine, clock: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else each alert would begin anew each minute, once that takes longer than a scrape waits."""
+    may_count, count = Event(), counting.cases_by_state
+    monkeypatch.setattr(counting, "cases_by_state", lambda store: may_count.wait(60) and count(store))
+    monkeypatch.setattr("scripts.metrics._PATIENCE", 1.0)
+    counted = ("schakel_cases", "rights_pending")
+
+    with scraped(at) as ask:
+        first = ask()
+        may_count.set()
+        assert eventually(lambda: counted in ask())
+        may_count.clear()
+        bring(engine, "rights_pending")
+        clock.moment += KEPT_FOR
+        meanwhile = [ask(), ask()]
+        may_count.set()
+        assert eventually(lambda: ask()[counted] == 1)
+
+    assert counted not in first
+    assert [found[counted] for found in meanwhile] == [0, 0]
+    for found in (first, *meanwhile):
+        assert found["schakel_up", ""] == 1
+        assert ("schakel_unsequenced_events", "") in found
 
 
 def test_a_database_that_is_away_is_told_and_the_next_scrape_sees_it_back(at: Desk, tmp_path: Path, url: str) -> None:

@@ -480,12 +480,12 @@ def test_a_digest_that_waits_is_written_anew_without_the_case_that(
     (old, *_) = outbox(url, "letter = 'reminder_digest'")
     assert (old["state"], old["reason"]) == (
         "cancelled",
-        "taken apart: one of its cases moved on, went on hold or has another address",
+        "taken apart: one of its cases moved on, went on hold, or has another day or address",
     )
     assert {(row["state"], row["merged_into"]) for row in outbox(url, f"merged_into = {old['id']}")} == set()
     ended = outbox(url, "state = 'cancelled' AND case_id IS NOT NULL")
-    how_ended = {"moves on": ["moved on"], "goes on hold": ["gone on hold"], "has another address": []}
-    expected = [f"its case had {what} before it was sent" for what in how_ended[how]]
+    how_ended = {"moves on": ["moved on"], "goes on hold": ["went on hold"], "has another address": []}
+    expected = [f"its case {what} before it was sent" for what in how_ended[how]]
     assert [row["reason"] for row in ended] == expected
     assert {kinds(engine, one)[-1] for one in staying} == {"letter_sent"}
 

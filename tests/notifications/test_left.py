@@ -35,7 +35,7 @@ def hold(engine: Engine, case: str) -> object:
     return engine.hold(case, date(2026, 6, 1), "wacht op derde")
 
 
-LEFT, HELD = "its case had moved on before it was sent", "its case had gone on hold before it was sent"
+LEFT, HELD = "its case moved on before it was sent", "its case went on hold before it was sent"
 LEAVES = [pytest.param(enrich, LEFT), pytest.param(send_back, LEFT), pytest.param(hold, HELD)]
 
 
@@ -189,6 +189,7 @@ def test_the_check_after_a_first_exchange_is_not_sent_when_that_was_postponed(
         delivery(engine, sink).run_once()
 
     assert (reminder(url)["letter"], reminder(url)["state"]) == ("first_exchange_check", "cancelled")
+    assert reminder(url)["reason"] == "the day that it counts from was changed before it was sent"
     assert not any("Controleer" in message["Subject"] for message in sink.messages())
 
 

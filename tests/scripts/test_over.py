@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
-from employers import employer
+from employers import bring, employer
 from looking import look
 
 from notifications.digest import merge_reminders
@@ -82,6 +82,20 @@ def test_one_that_waits_is_shown_as_not_needed(engine: Engine, clock: SetClock, 
     assert needed["due_at"] is not None
 
 
+def test_of_a_first_exchange_that_was_postponed_it_is_not_said_that_the_case_moved_on(
+    engine: Engine, clock: SetClock, desk: Desk
+) -> None:
+    case = bring(engine, "confirmed")
+    clock.moment = datetime(2026, 12, 14, 9, 30, tzinfo=AMSTERDAM)
+    reminders.run_once(engine.database, engine.rules, clock.moment, Origin("worker", "test", "worker"))
+    number = desk.ask(f"mail list --case {case}")[-1]["id"]
+    engine.record(case, {"realisation": {"first_exchange_date": "2027-02-01"}}, letters=False)
+
+    why = "the day that it counts from was changed"
+    assert desk.ask(f"mail show {number}")["not_needed"] == why
+    assert desk.ask(f"mail retry {number}")["reason"] == f"{why} before it was sent"
+
+
 @pytest.mark.parametrize("state", ["failed", "pending"])
 @pytest.mark.parametrize("how", WHY)
 def test_one_that_is_to_be_put_back_is_ended_and_said_to_be(
@@ -150,6 +164,6 @@ def test_a_digest_is_needed_as_long_as_one_of_its_cases_is(
     assert (whole, why) == (
         ("pending", None)
         if over == 1
-        else ("cancelled", "each of its cases moved on or went on hold before it was sent")
+        else ("cancelled", "each of its cases moved on, went on hold or has another day before it was sent")
     )
     assert len(desk.ask("forecast --days 1")) == 2 - over

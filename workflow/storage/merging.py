@@ -11,7 +11,6 @@ from sqlalchemy import (
     Executable,
     and_,
     bindparam,
-    case,
     func,
     literal,
     literal_column,
@@ -20,13 +19,12 @@ from sqlalchemy import (
     update,
 )
 
-from workflow.schedule import TimerKind
 from workflow.storage.letter_states import LetterState
 from workflow.storage.letters import OutboxRow
 from workflow.storage.outbox_queries import ENDED, IS_PENDING, IS_UNSENT, if_free, letters_where
 from workflow.storage.store import Store
-from workflow.storage.tables import MERGEABLE, outbox, timers
-from workflow.storage.wanted import holds_outdated, is_over, roles
+from workflow.storage.tables import MERGEABLE, outbox
+from workflow.storage.wanted import holds_outdated, is_over, roles, why_over
 
 
 def mergeable(store: Store, until: datetime) -> list[list[OutboxRow]]:
@@ -58,7 +56,7 @@ def end_reminders(store: Store, now: datetime, in_facts: Iterable[str]) -> None:
     (`in_facts`): the reminders of its other cases wait again, to be merged anew.
     """
     for digest in list(store.select(_outdated_digests, roles(in_facts))):
-        _end_digest(store, digest, now, "one of its cases moved on, went on hold or has another address")
+        _end_digest(store, digest, now, "one of its cases moved on, went on hold, or has another day or address")
     store.run(_end_reminders, {"now": now})
 
 
@@ -163,7 +161,5 @@ def _cancel_digest() -> Executable:
 
 def _end_reminders() -> Executable:
     """Reminders that wait and are over; passing by what somebody holds."""
-    held = select(timers.c.case_id).where(timers.c.case_id == outbox.c.case_id, timers.c.kind == str(TimerKind.HOLD))
-    cause = case((held.exists(), literal("gone on hold")), else_=literal("moved on"))
-    why = literal("its case had ").concat(cause).concat(literal(" before it was sent"))
+    why = why_over(outbox).concat(literal(" before it was sent"))
     return update(outbox).where(if_free(and_(IS_PENDING, IS_UNSENT, is_over(outbox)))).values(**ENDED, reason=why)

@@ -6,11 +6,10 @@ from typing import Any
 
 from sqlalchemy import Select, and_, select
 
-from workflow.schedule import TimerKind
 from workflow.storage.outbox_queries import IS_PENDING, IS_UNSENT
 from workflow.storage.store import Store
-from workflow.storage.tables import outbox, timers
-from workflow.storage.wanted import is_over
+from workflow.storage.tables import outbox
+from workflow.storage.wanted import is_over, why_over
 
 
 def outdated_letters(store: Store) -> frozenset[int]:
@@ -22,8 +21,8 @@ def why_outdated(store: Store, number: int) -> str | None:
     """Why nobody needs this letter any more; None: it goes out, or went."""
     for row in store.read(_outdated(outbox.c.id == number)):
         if row["case_id"] is None:
-            return "each of its cases moved on or went on hold"
-        return "its case went on hold" if row["is_held"] else "its case moved on"
+            return "each of its cases moved on, went on hold or has another day"
+        return str(row["why"])
     return None
 
 
@@ -32,6 +31,5 @@ def _outdated(*where: Any) -> Select[Any]:
     mine = parts.c.merged_into == outbox.c.id
     is_whole = select(parts.c.id).where(mine).exists()
     is_wanted = select(parts.c.id).where(mine, ~is_over(parts)).exists()
-    held = select(timers.c.case_id).where(timers.c.case_id == outbox.c.case_id, timers.c.kind == str(TimerKind.HOLD))
     over = and_(outbox.c.case_id.is_not(None), is_over(outbox)) | and_(outbox.c.case_id.is_(None), is_whole, ~is_wanted)
-    return select(outbox.c.id, outbox.c.case_id, held.exists().label("is_held")).where(*where, over)
+    return select(outbox.c.id, outbox.c.case_id, why_over(outbox).label("why")).where(*where, over)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, case, literal, or_, select
 
 from workflow.encoding import compact_json
 from workflow.events import Kind
 from workflow.schedule import TimerKind
 from workflow.storage.packing import unpacked
 from workflow.storage.tables import events, outbox, timers
+
+_HOLD = timers.c.kind == str(TimerKind.HOLD)
 
 
 def roles(in_facts: Iterable[str]) -> dict[str, str]:
@@ -39,9 +41,21 @@ def is_over(reminder: Any) -> Any:
     The first timer of a state stands there as long as no rung was climbed in it, or since all are to be climbed anew.
     That the state was left is seen by the numbers of events: their moments may be the same, as clocks differ.
     """
-    hold = timers.c.kind == str(TimerKind.HOLD)
     first = and_(timers.c.kind == str(TimerKind.RUNG), timers.c.rung == 0)
-    stands = select(timers.c.case_id).where(timers.c.case_id == reminder.c.case_id, or_(hold, first))
+    return and_(reminder.c.is_reminder, or_(_stands(reminder, or_(_HOLD, first)), _was_left(reminder)))
+
+
+def why_over(reminder: Any) -> Any:
+    """Why nobody needs a reminder any more that is over."""
+    held = (_stands(reminder, _HOLD), literal("its case went on hold"))
+    left = (_was_left(reminder), literal("its case moved on"))
+    return case(held, left, else_=literal("the day that it counts from was changed"))
+
+
+def _stands(reminder: Any, which: Any) -> Any:
+    return select(timers.c.case_id).where(timers.c.case_id == reminder.c.case_id, which).exists()
+
+
+def _was_left(reminder: Any) -> Any:
     since = and_(events.c.case_id == reminder.c.case_id, events.c.seq > reminder.c.seq)
-    left = select(events.c.id).where(since, events.c.kind == str(Kind.MOVED))
-    return and_(reminder.c.is_reminder, or_(stands.exists(), left.exists()))
+    return select(events.c.id).where(since, events.c.kind == str(Kind.MOVED)).exists()

@@ -15,6 +15,7 @@ from workflow.clock import AMSTERDAM
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 """The one way to write a day; Python also takes 2027-W02-1 and 20270111."""
+_DAY_AND_TIME = re.compile(rf"{_DAY.pattern}([T ].+)?")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,4000}")
 """Plain digits; Python also takes those of other scripts, and lines between them."""
 
@@ -83,6 +84,8 @@ def parse_moment(text: str) -> datetime:
     In the hour that occurs twice it is the second time, so that nothing is left out. In the hour that is skipped it
     raises NeverWas.
     """
+    if not _DAY_AND_TIME.fullmatch(text):
+        raise ValueError(text)
     try:
         at, length = datetime.combine(date.fromisoformat(text), time.max), timedelta.resolution
     except ValueError:

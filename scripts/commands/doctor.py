@@ -223,7 +223,7 @@ def _worker(session: Session) -> Iterator[Found]:
         yield "ok", f"{names}, last seen {local(alive[0].seen_at)}.", ""
     elif not beats:
         yield "warn", f"No worker was ever seen: {ways}.", first or "schakel worker, or cron with tick"
-    elif beats[0].is_tick and timedelta() <= now - beats[0].seen_at <= _LATE:
+    elif beats[0].is_tick and -_SKEW <= now - beats[0].seen_at <= _LATE:
         yield "ok", f"No worker runs, but {beats[0].name} last ran at {local(beats[0].seen_at)}.", ""
     elif beats[0].stopped_at is not None:
         ended = "last ran" if beats[0].is_tick else "was stopped"

@@ -547,6 +547,19 @@ def test_doctor_says_what_a_clock_that_ran_ahead_left_when_newer_events_were_wri
     assert right["result"] == "ok"
 
 
+@pytest.mark.parametrize(("ahead", "result"), [(60, "ok"), (61, "warn")])
+def test_doctor_lets_a_tick_of_a_machine_that_is_a_little_ahead_be_as_it_lets_its_clock(
+    ready: Desk, ahead: int, result: str
+) -> None:
+    ready.clock.moment += timedelta(seconds=ahead)
+    ready.ask("tick")
+    ready.clock.moment -= timedelta(seconds=ahead)
+
+    (clock,), (worker,) = findings(ready, "clock"), findings(ready, "worker")
+
+    assert (clock["result"], worker["result"]) == (result, result)
+
+
 def test_a_worker_that_the_clock_left_ahead_hides_no_tick_that_runs(ready: Desk, url: str) -> None:
     ready.environ["SCHAKEL_DATABASE_URL"] = url
     database = open_database(url)

@@ -361,6 +361,27 @@ def test_a_reminder_in_a_digest_that_did_arrive_keeps_the_address_it_arrived_at(
     assert [row["reason"] for row in outbox(url)] == ["part of letter 3", "part of letter 3", None]
 
 
+def test_a_reminder_in_a_digest_keeps_the_new_address_when_who_sent_it_had_lost_it(
+    engine: Engine, url: str, clock: SetClock
+) -> None:
+    """It took so long that nobody knows any more whether it arrived, and a person decides."""
+    case, _ = two_in_a_digest(engine, clock)
+    as_state(engine, "sending", 3)
+    with engine.database.reading() as store:
+        row = letters.letter_by_id(store, 3)
+    assert row is not None
+    engine.record(case, CORRECTION)
+    as_state(engine, "unknown", 3)
+
+    with engine.database.writing() as store:
+        is_ours = letters.settling(
+            store, row, LetterState.SENT, expected=(LetterState.SENDING,), now=engine.clock.now()
+        )()
+
+    assert not is_ours
+    assert [row["recipient"] for row in outbox(url)] == [NEW, OLD, OLD]
+
+
 def no_longer(how: str, engine: Engine, case: str) -> None:
     """What takes the old address from a case: a command or an import that knows another; or nobody knows any more."""
     if how == "imported":

@@ -33,6 +33,11 @@ def states(url: str) -> dict[str, int]:
     return dict(Counter(row["state"] for row in look(url, "SELECT state FROM outbox")))
 
 
+def numbers_of(sink: Sink) -> list[int]:
+    """Those of the letters that it got, in the order in which they came."""
+    return [int(str(letter["Message-ID"]).split(".")[1]) for letter in sink.messages()]
+
+
 # -- an altered row --------------------------------------------------------------------------------------------------
 
 
@@ -167,37 +172,55 @@ def test_a_server_that_has_enough_of_a_connection_gets_the_letter_over_another(e
 
 
 class _Restarts(Sink):
-    """Starts anew while it has the first letter: every connection breaks, and new ones are taken."""
+    """Starts anew while it has the first of eight letters: connections break, at once or when they are next used."""
+
+    breaks_later = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._open: list[Any] = []
+        self._old: list[Any] = []
         self._is_first = True
 
     async def handle_EHLO(self, server: Any, session: Any, _envelope: Any, name: str, answers: Any) -> Any:
         session.host_name = name
-        self._open.append(server)
+        if self._is_first:
+            self._old.append(server)
         return answers
 
-    async def handle_DATA(self, *words: Any) -> str:
+    def _answer(self, server: Any) -> str:
+        return "250 OK" if self._is_first or server not in self._old else "421 4.3.2 going down"
+
+    async def handle_RSET(self, server: Any, *_: Any) -> str:
+        return self._answer(server)
+
+    async def handle_MAIL(self, server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:
+        envelope.mail_from = address
+        return self._answer(server)
+
+    async def handle_DATA(self, server: Any, *words: Any) -> str:
         if not self._is_first:
-            return await super().handle_DATA(*words)
+            return await super().handle_DATA(server, *words)
+        while len(self._old) < 8:
+            await asyncio.sleep(0.01)
         self._is_first = False
-        for server in self._open:
-            server.transport.abort()
+        for one in [server] if self.breaks_later else self._old:
+            one.transport.abort()
         return "250 OK"
 
 
+@pytest.mark.parametrize("breaks_later", [False, True])
 def test_a_server_that_starts_anew_costs_no_letter_that_waits_for_another_of_its_case_a_try(
-    engine: Engine, url: str
+    engine: Engine, url: str, breaks_later: bool
 ) -> None:
     bring(engine, "confirmed")
 
     with _Restarts() as sink:
+        sink.breaks_later = breaks_later
         done = delivery(engine, sink, connections=10).run_once()
 
     assert (done.unknown, done.sent, done.retried) == (1, 7, 0)
     assert {row["attempts"] for row in look(url, "SELECT attempts FROM outbox")} == {1}
+    assert numbers_of(sink) == [*range(2, 9)]
 
 
 def test_a_letter_that_a_person_lets_go_again_is_tried_for_five_days_again(
@@ -238,7 +261,7 @@ def test_letters_of_one_case_leave_in_their_order_however_many_connections(engin
     with _Slow() as sink:
         delivery(engine, sink, connections=10).run_once()
 
-    numbers = [int(str(letter["Message-ID"]).split(".")[1]) for letter in sink.messages()]
+    numbers = numbers_of(sink)
     assert numbers == sorted(numbers)
     assert len(numbers) > 3
 

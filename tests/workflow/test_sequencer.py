@@ -242,6 +242,7 @@ def test_each_copy_of_its_heads_is_known_to_the_ledger_it_was_made_from_and_no_o
         "another root": replace(heads[-1], root=bytes(32)),
         "no such head": replace(heads[-1], size=heads[-1].size - 1),
         "more leaves": replace(heads[-1], size=heads[-1].size + 1),
+        "no leaves": replace(heads[-1], size=0),
     }
 
     with engine.database.reading() as store:
@@ -258,6 +259,7 @@ def test_each_copy_of_its_heads_is_known_to_the_ledger_it_was_made_from_and_no_o
         "another root": "is not one of this database's ledger",
         "no such head": "is not one of this database's ledger",
         "more leaves": f"names {heads[-1].size + 1} leaves, and the ledger of this database has {heads[-1].size}",
+        "no leaves": "",
     }
     assert [*kept, last_kept(path)] == [None, heads[0], heads[-1], heads[-1]]
 

@@ -43,6 +43,18 @@ def test_a_worker_that_comes_back_is_no_longer_stopped(database: Database, clock
         assert shift.heartbeats(store) == [Heartbeat("w1", now + MINUTE, now + MINUTE, None)]
 
 
+def test_a_tick_takes_the_row_of_the_one_that_ended_longest_ago(database: Database, clock: SetClock) -> None:
+    """So that the newest sign of life stays."""
+    now = clock.now()
+    with database.writing() as store:
+        names = [shift.begin_tick(store, program, now) for program in ("vm:1", "vm:2", "vm:3")]
+        for minutes, name in zip((2, 1, 3), names, strict=True):
+            shift.beat(store, name, now + minutes * MINUTE, stopped=True)
+        fourth = shift.begin_tick(store, "vm:4", now + 10 * MINUTE)
+
+        assert [beat.name for beat in shift.heartbeats(store)] == [fourth, names[2], names[0]]
+
+
 def test_a_slot_is_taken_once_a_day_and_each_day_and_name_has_its_own(database: Database, clock: SetClock) -> None:
     now, today = clock.now(), local_day(clock.now())
     tomorrow = today + timedelta(days=1)

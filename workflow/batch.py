@@ -144,8 +144,8 @@ class Batch:
         items = [item for item in parsed if isinstance(item, _Item)]
         self._look_around(store, items)
         works: list[Work] = []
-        decided = {item.row.number: self._process(store, item, near, works) for item in items}
-        return [item if isinstance(item, RowResult) else decided[item.row.number] for item in parsed], works
+        decided = iter([self._process(store, item, near, works) for item in items])
+        return [item if isinstance(item, RowResult) else next(decided) for item in parsed], works
 
     def _parse(self, row: Row) -> _Item | RowResult:
         try:

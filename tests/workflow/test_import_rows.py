@@ -65,6 +65,17 @@ def test_spaces_around_a_reference_are_no_part_of_it(engine: Engine) -> None:
     assert [case.external_reference for case in engine.cases()] == ["E1", "E2"]
 
 
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_rows_of_one_number_each_get_their_own_result(engine: Engine, dry_run: bool) -> None:
+    """Two files in a row do that, each with its own lines."""
+    file = [Row(2, "E1", ready()), Row(2, "E2", employer("registration")), Row(2, "E3", ready())]
+
+    results = list(engine.import_rows(file, dry_run=dry_run))
+
+    told = [(result.row, result.external_reference, result.result) for result in results]
+    assert told == [(2, "E1", "accept"), (2, "E2", "reject"), (2, "E3", "accept")]
+
+
 def test_without_letters_opening_says_so_and_invites_nobody(sqlite_engine: Engine, sqlite_url: str) -> None:
     (result,) = sqlite_engine.import_rows(rows(("E1", ready())), letters=False)
 

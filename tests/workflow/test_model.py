@@ -37,6 +37,10 @@ MOVES = {
     **{(s, "withdraw"): "withdrawn" for s in ("rights_pending", "registered", "enriched", "keylane_configuring")},
 }
 FINAL = ("confirmed", "withdrawn")
+AMENDABLE = {
+    "confirmed": {"realisation.first_exchange_date", "registration.email"},
+    "withdrawn": {"registration.email"},
+}
 TRIGGERS = sorted({trigger for _, trigger in MOVES})
 NEED_REASON = ("return_to_applicant", "return_to_asr", "withdraw")
 WARNINGS = ("RW_PREFIX", "KVK_FORMAT", "T13_4W_CONFIRM", "RIGHTS_EXTRA")
@@ -185,10 +189,9 @@ class Couplings(RuleBasedStateMachine):
     def record(self, case: str, flat: dict[str, Any]) -> None:
         model = self.models[case]
         differing = model.change(flat)
-        changeable = model.state not in FINAL or (
-            model.state == "confirmed" and set(differing or flat) <= {"realisation.first_exchange_date"}
-        )
-        unfit = model.state == "confirmed" and differing.get("realisation.first_exchange_date", "") is None
+        ended = model.state in FINAL
+        changeable = not ended or set(differing or flat) <= AMENDABLE[model.state]
+        unfit = ended and any(value in (None, "geen adres") for value in differing.values())
         self.touched = case
         try:
             recorded = self.engine.record(case, nested(flat))

@@ -100,7 +100,7 @@ _NO_TABLE = re.compile(r'(relation|column|schema) "?.+"? does not exist')
 
 def explain(error: BaseException, database: str) -> SchakelError:
     """The error of our own tree that says what this driver's error means."""
-    said = " ".join(str(error).split())
+    said = _said(error)
     if is_duplicate(error):
         return Overtaken(f"Somebody else wrote the same a moment ago; look again and decide anew. ({said[:120]})")
     if getattr(error, "sqlstate", None) in _CROSSED and _AWAY not in said:
@@ -114,6 +114,12 @@ def explain(error: BaseException, database: str) -> SchakelError:
     if isinstance(error, PermissionError):
         return StoreError(f"The database {database} {_SHUT}")
     return StoreError(f"The database {database} {_meaning(said, database)}")
+
+
+def _said(error: BaseException) -> str:
+    """What a driver says, on one line; of a server's error its message alone: the details repeat values of the row."""
+    message = getattr(getattr(error, "diag", None), "message_primary", None)
+    return " ".join((message or str(error)).split())
 
 
 def _meaning(said: str, database: str) -> str:

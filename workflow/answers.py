@@ -84,13 +84,17 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether one move is open to a case now, and every reason why not; `asks` are inputs such as 'reason'."""
+    """Whether one move is open to a case now, and every reason why not; `asks` are inputs such as 'reason'.
+
+    `missing` are sheets that the move requires, of which nothing is known and no problem tells.
+    """
 
     trigger: str
     target: str
     allowed: bool
     problems: tuple[Problem, ...]
     asks: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
 
 class Returned(NamedTuple):

@@ -1,10 +1,12 @@
-"""What a Python caller gives as a moment, a day or a number: a wrong kind is said so, before anything is read."""
+"""What a Python caller gives as a moment, a day, a number or an origin: a wrong kind is said, before it is used."""
 
 from __future__ import annotations
 
 from datetime import date, datetime
 
 from workflow.errors import UsageError
+from workflow.events import Origin
+from workflow.text import check_text
 
 _LARGEST = 2**63 - 1
 """What a database can hold."""
@@ -36,6 +38,17 @@ def check_words(name: str, given: object) -> None:
     """Raises UsageError: it is no text."""
     if given is not None and not isinstance(given, str):
         raise UsageError(f"{name} must be text, not {_kind(given)}.")
+
+
+def check_origin(given: Origin) -> Origin:
+    """What was given. Raises UsageError: what it says is no text, which an event could not say either."""
+    if not isinstance(given, Origin):
+        raise UsageError(f"origin must be an Origin, not {_kind(given)}.")
+    for name, said in (("actor", given.actor), ("os_user", given.os_user), ("via", given.via)):
+        if not isinstance(said, str):
+            raise UsageError(f"{name} must be text, not {_kind(said)}.")
+        check_text(name, said, one_line=True)
+    return given
 
 
 def _kind(given: object) -> str:

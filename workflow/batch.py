@@ -134,7 +134,7 @@ class Batch:
                 results, works = self._decide(store, rows, _Near())
                 store.write(works)
             return results
-        except (Conflict, HistoryBroken, _Entangled) as error:
+        except (Conflict, HistoryBroken, UsageError, _Entangled) as error:
             if len(rows) > 1:
                 return [result for row in rows for result in self._chunk([row])]
             return self._chunk(rows, again=False) if again else [_failed(rows[0], str(error))]
@@ -209,7 +209,7 @@ class Batch:
 
     def _open(self, item: _Item, work: Work) -> RowResult:
         move, judgement = self._judge(work, merge({}, item.facts))
-        moves = self.advance and not judgement.blocking
+        moves = self.advance and not judgement.refuses
         external = item.row.external_reference
         reference = external if self.dry_run else new_reference()  # a case that is only imagined has no other name
         commands.open_case(work, reference, item.facts, external, letters=self.letters, invite=not moves)
@@ -222,7 +222,7 @@ class Batch:
         definition, before = self.rules.definition, work.before
         waits = work.case.state == definition.initial
         # a row that says nothing new does not overrule whoever sent its case back
-        fresh = before is not None and never_left(definition, before) and not judgement.blocking
+        fresh = before is not None and never_left(definition, before) and not judgement.refuses
         if waits and (event or fresh):
             self._try(work, move)
         return self._result(item, work, judgement)._replace(changed=changed)

@@ -14,7 +14,7 @@ from workflow.errors import Refused, UsageError
 from workflow.events import Event, Kind
 from workflow.facts import Facts, Json, Problem, Severity
 from workflow.history import merge
-from workflow.judgement import Judgement, amendment_problems, closed_words, judge
+from workflow.judgement import Judgement, amendment_problems, check_acceptable, closed_words, judge
 from workflow.observation import check_sheets
 from workflow.schedule import is_on_hold
 from workflow.work import Rules, Work, times_told
@@ -97,16 +97,19 @@ def advance(
     changes = changes_of(work.case.facts, facts)
     merged = merge(work.case.facts, changes) if changes else work.case.facts
     judgement = _judge_with_reason(work, move, merged, changes, reason, accept, accept_warnings)
-    if judgement.blocking:
-        count = len(judgement.blocking)
+    if judgement.refuses:
+        missing = judgement.missing
+        count = len(judgement.blocking) + len(missing)
         said = f"{work.case.reference} cannot {move.trigger} yet: {count} reason{'s' * (count != 1)}."
-        refuse(work, said, judgement.blocking, trigger=move.trigger)
+        said += f" It requires something of: {', '.join(missing)}." if missing else ""
+        refuse(work, said, judgement.blocking, trigger=move.trigger, sheets=[*missing] or None)
     sent = move.letters if letters else ()
     body, personal = _split(work, changes)
     if reason is not None:
         personal["reason"] = reason
     fresh = tuple(problem for problem in judgement.accepted if problem not in judgement.standing)
     if fresh:
+        check_acceptable(work.rules.definition, fresh)
         body["accepted"] = [{"about": list(p.fields), "code": p.code} for p in fresh]
     before = work.case.told
     body |= _told(work, before, sent, letters=letters)
@@ -276,7 +279,7 @@ def _judge_with_reason(
 def _refuse_unfit_amendment(work: Work, facts: Facts, changed: Collection[str]) -> None:
     """What changes in a final state must be right by the rules of the moves, but for warnings."""
     found = amendment_problems(work.rules.definition, facts, work.context, changed)
-    errors = tuple(problem for problem in found if problem.severity is Severity.ERROR)
+    errors = tuple(problem for problem in found if problem.severity == Severity.ERROR)
     if errors:
         refuse(work, f"{work.case.reference} was not changed.", errors, command="record")
 

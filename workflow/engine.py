@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from workflow import commands, finding
 from workflow.answers import Case, Moved, Opened, Recorded, Replayed, Row, RowResult, RulesOf, Step, Summary, View, Why
-from workflow.arguments import check_day
+from workflow.arguments import check_day, check_origin
 from workflow.attempt import Attempt
 from workflow.batch import Batch
 from workflow.calendar import WorkingDays
@@ -47,7 +47,7 @@ class Engine:
         self.definition = definition
         self.clock = clock or SystemClock()
         self.rules = Rules(definition, calendar or WorkingDays())
-        self._origin = origin
+        self._origin = check_origin(origin) if origin else None
 
     # -- commands ----------------------------------------------------------------------------------------------------
 
@@ -187,7 +187,7 @@ class Engine:
             self.database,
             self.rules,
             self.clock,
-            origin or self._origin or Origin.of_user("import"),
+            check_origin(origin) if origin else self._origin or Origin.of_user("import"),
             advance=advance,
             accept_warnings=accept_warnings,
             dry_run=dry_run,
@@ -292,5 +292,5 @@ class Engine:
             return act(lock=True)
 
     def _work(self, others: tuple[Other, ...], case_id: int, before: Case | None, origin: Origin | None) -> Work:
-        acts = origin or self._origin or Origin.of_user("python")
+        acts = check_origin(origin) if origin else self._origin or Origin.of_user("python")
         return Work(self.rules, acts, self.clock.now(), case_id, before, others)

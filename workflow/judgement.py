@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from workflow.answers import Case, Verdict
 from workflow.definition import Definition, Move, State
+from workflow.errors import UsageError
 from workflow.facts import Context, Facts, Problem, Severity, Validator
 
 
@@ -22,6 +23,13 @@ class Judgement(NamedTuple):
     """Warnings that the case carries as accepted, or that the caller accepts now."""
     standing: tuple[Problem, ...]
     """Of those, the ones the case carried already."""
+    missing: tuple[str, ...] = ()
+    """Sheets that the move requires, of which nothing is known and no problem tells."""
+
+    @property
+    def refuses(self) -> bool:
+        """Whether the move cannot be made."""
+        return bool(self.blocking or self.missing)
 
     @property
     def open(self) -> tuple[Problem, ...]:
@@ -70,16 +78,21 @@ def judge(
 ) -> Judgement:
     """Run the validators of a move; `standing` are the codes the case has accepted, `accept` those accepted now."""
     problems = (examination or Examination()).problems(move, facts, context)
-    if not problems:
+    if not problems and all(map(facts.get, move.requires)):
         return _NOTHING_WRONG
-    warnings = [problem for problem in problems if problem.severity is Severity.WARNING]
+    warnings = [problem for problem in problems if problem.severity == Severity.WARNING]
     accepted = tuple(w for w in warnings if accept_all or w.code in standing or w.code in accept)
-    blocking = tuple(
-        problem
-        for problem in problems
-        if problem.severity is Severity.ERROR or (problem.severity is Severity.WARNING and problem not in accepted)
-    )
-    return Judgement(problems, blocking, accepted, tuple(w for w in warnings if w.code in standing))
+    blocking = tuple(p for p in problems if p.severity != Severity.INFO and p not in accepted)
+    told = {problem.field.partition(".")[0] for problem in blocking}
+    missing = tuple(sheet for sheet in move.requires if not facts.get(sheet) and sheet not in told)
+    return Judgement(problems, blocking, accepted, tuple(w for w in warnings if w.code in standing), missing)
+
+
+def check_acceptable(definition: Definition, warnings: Iterable[Problem]) -> None:
+    """Raises UsageError: one has a code that stands for no warning, so that no verifier would take it as accepted."""
+    for warning in warnings:
+        if definition.domain.codes.get(warning.code) != Severity.WARNING:
+            raise UsageError(f"{warning.code} cannot be accepted: '{definition.name}' has no warning of that code.")
 
 
 def verdicts(definition: Definition, case: Case, context: Context, trigger: str | None = None) -> Iterable[Verdict]:
@@ -88,7 +101,7 @@ def verdicts(definition: Definition, case: Case, context: Context, trigger: str 
         if trigger in (None, move.trigger):
             judgement = judge(move, case.facts, context, standing=case.accepted)
             asks = ("reason",) if move.needs_reason else ()
-            yield Verdict(move.trigger, move.target, not judgement.blocking, judgement.open, asks)
+            yield Verdict(move.trigger, move.target, not judgement.refuses, judgement.open, asks, judgement.missing)
 
 
 def open_problems(

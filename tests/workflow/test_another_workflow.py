@@ -1,0 +1,136 @@
+"""What a team meets that runs a workflow of its own: what its code may do, and what it is told when it may not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from leave import ASKED, LEAVE, Leave, finding, with_first
+
+from workflow import Database, Engine, Origin, Refused, StoreError, UsageError
+from workflow.answers import Row
+from workflow.clock import SetClock
+from workflow.definition import Definition
+from workflow.facts import Problem, Severity
+from workflow.ledger.audit import verify_database
+
+Running = Callable[[Definition], Engine]
+"""An engine that runs a workflow on the test's database."""
+
+
+@pytest.fixture
+def running(database: Database, clock: SetClock) -> Running:
+    return lambda definition: Engine(database, definition, clock=clock)
+
+
+def findings(engine: Engine) -> list[str]:
+    """What the verifier finds in the engine's database."""
+    return [found.code for found in verify_database(engine.database, engine.definition, None).findings]
+
+
+def with_domain(domain: Any) -> Definition:
+    return replace(LEAVE, domain=domain)
+
+
+class NoLanguage(Leave):
+    def language(self, role: str, facts: Any) -> Any:
+        return None
+
+
+def test_what_a_database_refuses_is_told_without_the_values_of_its_row(running: Running) -> None:
+    with pytest.raises(StoreError) as error:
+        running(with_domain(NoLanguage())).open_case(ASKED)
+
+    assert "language" in str(error.value)
+    assert "example.com" not in str(error.value)
+
+
+def open_leave(engine: Engine, **review: int) -> str:
+    facts = {**ASKED, "review": review} if review else ASKED
+    return engine.open_case(facts).case.reference
+
+
+def test_a_move_is_not_made_without_a_sheet_that_it_requires(running: Running) -> None:
+    engine = running(with_first(requires=("employee", "review")))
+    case = open_leave(engine)
+
+    (verdict, *_) = engine.why(case).moves
+    with pytest.raises(Refused) as refusal:
+        engine.advance(case)
+
+    assert (verdict.allowed, verdict.problems, verdict.missing) == (False, (), ("review",))
+    assert str(refusal.value) == f"{case} cannot submit yet: 1 reason. It requires something of: review."
+    assert engine.history(case)[-1].event.body == {"problems": [], "sheets": ["review"]}
+    engine.record(case, {"review": {"budget": 1}})
+    assert engine.advance(case).target == "submitted"
+    assert findings(engine) == []
+
+
+def test_a_sheet_that_a_problem_tells_of_is_missed_once(running: Running) -> None:
+    engine = running(with_first(requires=("employee", "review")))
+    case = engine.open_case({"request": {"kind": "holiday"}}).case.reference
+
+    with pytest.raises(Refused, match="2 reasons") as refusal:
+        engine.advance(case)
+
+    assert [problem.code for problem in refusal.value.problems] == ["NAME"]
+
+
+def test_an_import_invites_whom_it_cannot_move_for_want_of_a_sheet(running: Running) -> None:
+    engine = running(with_first(requires=("employee", "review")))
+
+    (result,) = engine.import_rows([Row(1, "E1", ASKED)], advance=True)
+
+    opened, refused = engine.history("E1")
+    assert (result.state, refused.event.kind, opened.event.body["letters"]) == ("draft", "refused", ["welcome"])
+
+
+@pytest.mark.parametrize("code", ["NAME", "UNHEARD_OF"])
+def test_what_is_no_warning_of_the_workflow_is_accepted_by_nobody(running: Running, code: str) -> None:
+    """The verifier would find a history with such a move false."""
+    engine = running(with_first(validators=(finding(Problem(code, Severity.WARNING, "request.kind", "manager")),)))
+    case = open_leave(engine)
+
+    with pytest.raises(UsageError) as error:
+        engine.advance(case, accept_warnings=True)
+    results = list(engine.import_rows([Row(1, "E1", ASKED)], advance=True, accept_warnings=True))
+
+    assert str(error.value) == f"{code} cannot be accepted: 'leave' has no warning of that code."
+    assert [(result.result, result.message) for result in results] == [("error", str(error.value))]
+    assert (engine.case(case).case.state, findings(engine)) == ("draft", [])
+
+
+@pytest.mark.parametrize("severity", ["error", "fatal"])
+def test_what_a_validator_writes_for_an_error_refuses(running: Running, severity: Any) -> None:
+    engine = running(with_first(validators=(finding(Problem("NAME", severity, "request.kind", "manager")),)))
+    case = open_leave(engine)
+
+    with pytest.raises(Refused):
+        engine.advance(case, accept_warnings=True)
+
+
+@pytest.mark.parametrize(
+    ("origin", "said"),
+    [
+        (Origin(5, "x", "python"), "actor must be text, not int."),  # type: ignore[arg-type]
+        (Origin("x", None, "python"), "os_user must be text, not NoneType."),  # type: ignore[arg-type]
+        (Origin("x", "x", "a\nb"), "via holds a control character (U+000A) at position 2."),
+        ("anna", "origin must be an Origin, not str."),
+    ],
+)
+def test_an_origin_that_no_event_could_tell_is_refused(running: Running, origin: Any, said: str) -> None:
+    engine = running(LEAVE)
+    case = open_leave(engine)
+
+    tries: tuple[Callable[[], object], ...] = (
+        lambda: engine.note(case, "x", origin=origin),
+        lambda: list(engine.import_rows([Row(1, "E1", ASKED)], origin=origin)),
+        lambda: Engine(engine.database, LEAVE, origin=origin),
+    )
+    for attempt in tries:
+        with pytest.raises(UsageError) as error:
+            attempt()
+        assert str(error.value) == said
+    assert findings(engine) == []

@@ -36,7 +36,7 @@ class Case(NamedTuple):
     held_until: date | None = None
     """Set while the case is on hold; the hold ends at 00:00 Amsterdam of this day."""
     accepted: Mapping[str, tuple[str, ...]] = _NONE
-    """Accepted warnings: code → the fields it was about."""
+    """Accepted warnings: code → all fields it was accepted for; when one of them changes, none of it stands."""
     told: Mapping[str, Json] = _NONE
     """Per letter what was last told, and how often it went out."""
     rung: int = 0

@@ -239,7 +239,7 @@ class Batch:
         definition = self.rules.definition
         move = definition.forward_from(definition.initial)
         assert move is not None, "a definition whose first state leads nowhere is not sound"
-        standing = work.before.accepted if work.before else ()
+        standing = work.case.accepted if work.before else {}
         judgement = judge(
             move,
             facts,

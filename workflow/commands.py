@@ -256,7 +256,7 @@ def _judge_with_reason(
 ) -> Judgement:
     domain, case = work.rules.definition.domain, work.case
     touched = set(_paths(changes)) if case.accepted else set()
-    standing = [code for code, about in case.accepted.items() if touched.isdisjoint(about)]
+    standing = {code: about for code, about in case.accepted.items() if touched.isdisjoint(about)}
     found = judge(
         move,
         facts,

@@ -121,7 +121,8 @@ def _move(definition: Definition, event: Event, standing: Mapping[str, tuple[str
     listed = event.body.get("accepted")
     for item in listed if isinstance(listed, list) else ():
         entry = as_mapping(item)
-        accepted[str(entry["code"])] = tuple(str(path) for path in as_list(entry["about"]))
+        code, about = str(entry["code"]), (str(path) for path in as_list(entry["about"]))
+        accepted[code] = tuple(dict.fromkeys((*accepted.get(code, ()), *about)))
     target = definition.by_name.get(event.target)
     ended = event.at if target and target.final else None
     return {

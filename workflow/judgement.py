@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple
 
 from workflow.answers import Case, Verdict
@@ -37,6 +38,7 @@ class Judgement(NamedTuple):
         return tuple(problem for problem in self.problems if problem not in self.accepted)
 
 
+_NONE: Mapping[str, Collection[str]] = MappingProxyType({})
 _NOTHING_WRONG = Judgement((), (), (), ())
 
 
@@ -71,21 +73,25 @@ def judge(
     facts: Facts,
     context: Context,
     *,
-    standing: Collection[str] = (),
+    standing: Mapping[str, Collection[str]] = _NONE,
     accept: Collection[str] = (),
     accept_all: bool = False,
     examination: Examination | None = None,
 ) -> Judgement:
-    """Run the validators of a move; `standing` are the codes the case has accepted, `accept` those accepted now."""
+    """Run the validators of a move; `standing` is what the case has accepted, `accept` the codes accepted now.
+
+    What stands covers a warning of the same code about no other fields than those it was accepted for.
+    """
     problems = (examination or Examination()).problems(move, facts, context)
     if not problems and all(map(facts.get, move.requires)):
         return _NOTHING_WRONG
     warnings = [problem for problem in problems if problem.severity == Severity.WARNING]
-    accepted = tuple(w for w in warnings if accept_all or w.code in standing or w.code in accept)
+    stands = tuple(w for w in warnings if w.code in standing and set(w.fields).issubset(standing[w.code]))
+    accepted = tuple(w for w in warnings if accept_all or w in stands or w.code in accept)
     blocking = tuple(p for p in problems if p.severity != Severity.INFO and p not in accepted)
     told = {problem.field.partition(".")[0] for problem in blocking}
     missing = tuple(sheet for sheet in move.requires if not facts.get(sheet) and sheet not in told)
-    return Judgement(problems, blocking, accepted, tuple(w for w in warnings if w.code in standing), missing)
+    return Judgement(problems, blocking, accepted, stands, missing)
 
 
 def check_acceptable(definition: Definition, warnings: Iterable[Problem]) -> None:

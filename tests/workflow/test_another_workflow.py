@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from leave import ASKED, LEAVE, Leave, finding, with_first
+from leave import ASKED, LEAVE, Leave, finding, sized, with_first
 
 from workflow import Database, Engine, Origin, Refused, StoreError, UsageError
 from workflow.answers import Row
 from workflow.clock import SetClock
-from workflow.definition import Definition
+from workflow.definition import Definition, Move
 from workflow.facts import Problem, Severity
 from workflow.ledger.audit import verify_database
 
@@ -134,3 +134,50 @@ def test_an_origin_that_no_event_could_tell_is_refused(running: Running, origin:
             attempt()
         assert str(error.value) == said
     assert findings(engine) == []
+
+
+def test_a_warning_about_two_fields_is_asked_again_when_either_changes(running: Running) -> None:
+    engine = running(LEAVE)
+    case = open_leave(engine, budget=50, level=50)
+    engine.advance(case)
+
+    moved = engine.advance(case, "escalate", reason="large", accept=["LARGE"])
+
+    assert moved.accepted == ("LARGE",)
+    assert engine.case(case).case.accepted == {"LARGE": ("review.budget", "review.level")}
+    assert engine.case(case).problems == ()
+    engine.record(case, {"review": {"budget": 99}})
+    assert [problem.field for problem in engine.case(case).problems] == ["review.budget", "review.level"]
+    with pytest.raises(Refused):
+        engine.advance(case, "grant")
+    assert findings(engine) == []
+    assert engine.replay(case).matches_stored
+
+
+def test_a_warning_accepted_for_one_field_does_not_stand_for_another(running: Running) -> None:
+    engine = running(LEAVE)
+    case = open_leave(engine, budget=50)
+    engine.advance(case)
+    engine.advance(case, "escalate", reason="large", accept=["LARGE"])
+
+    engine.record(case, {"review": {"level": 50}})
+
+    assert [problem.field for problem in engine.case(case).problems] == ["review.level"]
+    with pytest.raises(Refused) as refusal:
+        engine.advance(case, "grant")
+    assert [problem.field for problem in refusal.value.problems] == ["review.level"]
+
+
+def test_what_is_accepted_later_adds_to_what_stands(running: Running) -> None:
+    once_more = Move("again", ("second_opinion",), "second_opinion", (sized,), needs_reason=True)
+    engine = running(replace(LEAVE, moves=(*LEAVE.moves, once_more)))
+    case = open_leave(engine, budget=50)
+    engine.advance(case)
+    engine.advance(case, "escalate", reason="large", accept=["LARGE"])
+    engine.record(case, {"review": {"level": 50}})
+
+    engine.advance(case, "again", reason="larger", accept=["LARGE"])
+
+    assert engine.history(case)[-1].event.body["accepted"] == [{"about": ["review.level"], "code": "LARGE"}]
+    assert engine.case(case).case.accepted == {"LARGE": ("review.budget", "review.level")}
+    assert (engine.case(case).problems, findings(engine)) == ((), [])

@@ -62,6 +62,7 @@ class Move:
     forward: bool = False
     """The one move that `advance` without a trigger takes."""
     needs_reason: bool = False
+    """A move with a reason to a state that stands higher in the table of states sends the case back there."""
     requires: tuple[str, ...] = ()
     """Sheets of which something must have been recorded: what an auditor can check without the values."""
 
@@ -82,7 +83,10 @@ class Notice:
 
 @dataclass(frozen=True)
 class Definition:
-    """A whole workflow: a name, a version, the states, the table of moves, and the domain it is about."""
+    """A whole workflow: a name, a version, the states, the table of moves, and the domain it is about.
+
+    States stand in the order in which a case comes to them.
+    """
 
     name: str
     version: str

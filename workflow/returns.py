@@ -26,12 +26,22 @@ def never_left(definition: Definition, case: Case) -> bool:
 
 
 def _may_be_returned(definition: Definition, case: Case) -> bool:
-    aside = any(move.needs_reason and move.target == case.state for move in definition.moves)
-    return aside and case.ended_at is None and not never_left(definition, case)
+    back = any(
+        move.needs_reason and move.target == case.state and _leads_back(definition, source, move.target)
+        for move in definition.moves
+        for source in move.sources
+    )
+    return back and case.ended_at is None and not never_left(definition, case)
+
+
+def _leads_back(definition: Definition, source: str | None, target: str) -> bool:
+    """Whether the table of states has the target before the source; a move onward may ask for a reason too."""
+    names = [state.name for state in definition.states]
+    return source in names and target in names and names.index(target) < names.index(source)
 
 
 def _returned(definition: Definition, case: Case, last: LastMove | None) -> Returned | None:
-    if last is None:
+    if last is None or not _leads_back(definition, last.source, case.state):
         return None
     rows = [move for move in definition.moves if (move.trigger, move.target) == (last.trigger, case.state)]
     return Returned(last.at, last.trigger, last.reason) if any(move.needs_reason for move in rows) else None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from leave import ASKED, LEAVE, Leave, finding, sized, with_first
 
 from workflow import Database, Engine, Origin, Refused, StoreError, UsageError
-from workflow.answers import Row
+from workflow.answers import Returned, Row
 from workflow.clock import SetClock
 from workflow.definition import Definition, Move
 from workflow.facts import Problem, Severity
@@ -181,3 +182,31 @@ def test_what_is_accepted_later_adds_to_what_stands(running: Running) -> None:
     assert engine.history(case)[-1].event.body["accepted"] == [{"about": ["review.level"], "code": "LARGE"}]
     assert engine.case(case).case.accepted == {"LARGE": ("review.budget", "review.level")}
     assert (engine.case(case).problems, findings(engine)) == ((), [])
+
+
+def test_a_move_onward_that_asks_for_a_reason_sends_nothing_back(running: Running, clock: SetClock) -> None:
+    engine = running(LEAVE)
+    case = open_leave(engine)
+    clock.moment += timedelta(hours=1)
+    engine.advance(case)
+    engine.advance(case, "escalate", reason="large")
+
+    escalated = engine.case(case).returned, engine.why(case).returned
+    engine.advance(case, "send_back", reason="which days?")
+
+    assert escalated == (None, None)
+    assert engine.case(case).returned == Returned(clock.moment, "send_back", "which days?")
+
+
+def test_of_one_trigger_from_two_sides_only_what_leads_back_sends_back(running: Running, clock: SetClock) -> None:
+    to_submitted = Move("ask_again", ("draft", "second_opinion"), "submitted", needs_reason=True)
+    engine = running(replace(LEAVE, moves=(*LEAVE.moves, to_submitted)))
+    case = open_leave(engine)
+
+    engine.advance(case, "ask_again", reason="quickly")
+    onward = engine.case(case).returned
+    engine.advance(case, "escalate", reason="large")
+    engine.advance(case, "ask_again", reason="not that large")
+
+    assert onward is None
+    assert engine.case(case).returned == Returned(clock.moment, "ask_again", "not that large")

@@ -21,6 +21,7 @@ class LastMove(NamedTuple):
 
     at: datetime
     trigger: str
+    source: str | None
     reason: str | None
 
 
@@ -36,7 +37,7 @@ def last_moves(store: Store, case_ids: Sequence[int]) -> Iterator[LastMove | Non
 def _read(rows: Iterator[dict[str, Any]]) -> LastMove | None:
     with suppress(*FORGED):  # one that somebody altered keeps no other case from its reminder
         for row in rows:
-            return LastMove(row["at"], row["trigger"], _text(row["value"]))
+            return LastMove(row["at"], row["trigger"], row["from_state"], _text(row["value"]))
     return None
 
 
@@ -54,7 +55,7 @@ def _last_move() -> Executable:
         private_values.c.path == "reason",
     )
     return (
-        select(events.c.at, events.c.trigger, private_values.c.value)
+        select(events.c.at, events.c.trigger, events.c.from_state, private_values.c.value)
         .outerjoin(private_values, opening)
         .where(events.c.case_id == bindparam("case_id"), events.c.kind == str(Kind.MOVED))
         .order_by(events.c.seq.desc())

@@ -32,7 +32,10 @@ T = TypeVar("T")
 
 
 class Engine:
-    """Runs one definition on one database. Every command is one transaction; without `origin` the engine's own acts."""
+    """Runs one definition on one database, which holds cases of no other: the first write of another is refused.
+
+    Every command is one transaction; without `origin` the engine's own acts.
+    """
 
     def __init__(
         self,

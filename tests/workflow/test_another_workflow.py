@@ -210,3 +210,19 @@ def test_of_one_trigger_from_two_sides_only_what_leads_back_sends_back(running: 
 
     assert onward is None
     assert engine.case(case).returned == Returned(clock.moment, "ask_again", "not that large")
+
+
+def test_a_database_holds_cases_of_one_workflow(running: Running) -> None:
+    engine = running(LEAVE)
+    case = open_leave(engine)
+    other = running(replace(LEAVE, name="onboarding"))
+
+    for attempt in (lambda: other.open_case(ASKED), lambda: other.advance(case)):
+        with pytest.raises(StoreError) as error:
+            attempt()
+        assert str(error.value) == (
+            "The cases of this database are of 'leave'; 'onboarding' needs a database of its own: nothing was written."
+        )
+
+    assert [step.event.kind for step in engine.history(case)] == ["opened"]
+    running(replace(LEAVE, version="2")).advance(case)

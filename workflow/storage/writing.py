@@ -7,9 +7,12 @@ from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
+from sqlalchemy import Executable, bindparam, select
+
 from workflow.errors import Conflict, StoreError
 from workflow.storage import outbox_queries, queries, rows
 from workflow.storage.session import Change, Session
+from workflow.storage.tables import definitions
 from workflow.work import Rules, Work
 
 _UPDATES = (queries.update_case, queries.update_case_not_facts)
@@ -93,6 +96,11 @@ def _store_definition(session: Session, rules: Rules) -> None:
     named = {"name": name, "version": version}
     known = session.first(queries.definition_digest, named)
     if known is None:
+        if other := session.first(_other_definition, named):
+            raise StoreError(
+                f"The cases of this database are of '{other['name']}'; "
+                f"'{name}' needs a database of its own: nothing was written."
+            )
         session.run(queries.insert_definition, {**named, "digest": digest, "canonical": rules.canonical})
         known = session.first(queries.definition_digest, named)
     if known is None or known["digest"] != digest:
@@ -100,6 +108,11 @@ def _store_definition(session: Session, rules: Rules) -> None:
             f"Version {version} of '{name}' was stored with other rules than this program has. "
             "Rules that change need a new version: nothing was written."
         )
+
+
+def _other_definition() -> Executable:
+    """A definition of another name."""
+    return select(definitions.c.name).where(definitions.c.name != bindparam("name")).limit(1)
 
 
 def _addresses(works: Sequence[Work]) -> Change:

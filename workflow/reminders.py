@@ -189,6 +189,8 @@ def _happen(work: Work, timer: Timer) -> Event:
         return work.append(Kind.RESUMED, {})
     rung = _rung(work, timer)
     body: dict[str, Json] = {"letters": [rung.letter], "rung": rung.name}
+    if rung.kind not in (Kind.REMINDED, Kind.ESCALATED):  # another would not climb, and fire again without end
+        raise ValueError(f"a rung is no '{rung.kind}'")
     return work.append(Kind(rung.kind), body)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -44,12 +45,15 @@ def timers_of(definition: Definition, calendar: WorkingDays, case: Case) -> tupl
 
 
 def rung_due(calendar: WorkingDays, case: Case, rung: Rung) -> datetime | None:
-    """09:00 Amsterdam on the rung's working day; None while the date it is anchored on is unknown."""
+    """09:00 Amsterdam on the rung's working day; None while the date it is anchored on is unknown, or is none."""
     if rung.anchor is None:
         return at_reminder_hour(calendar.add(local_day(case.entered_at), rung.after, case.holds))
     sheet, _, name = rung.anchor.partition(".")
     anchor = case.facts.get(sheet, {}).get(name)
-    return at_reminder_hour(calendar.add(date.fromisoformat(anchor), rung.after)) if isinstance(anchor, str) else None
+    if isinstance(anchor, str):
+        with suppress(ValueError, OverflowError):  # what was recorded may be no date, or the last one there is
+            return at_reminder_hour(calendar.add(date.fromisoformat(anchor), rung.after))
+    return None
 
 
 def due_at(definition: Definition, calendar: WorkingDays, case: Case) -> datetime | None:

@@ -8,15 +8,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from leave import ASKED, LEAVE, Leave, finding, sized, with_first
+from leave import ASKED, LEAVE, Leave, finding, sized, with_first, with_ladder
 
 from workflow import Database, Engine, Origin, Refused, StoreError, UsageError
 from workflow.answers import Returned, Row
 from workflow.clock import SetClock
-from workflow.definition import Definition, Move
+from workflow.definition import Definition, Move, Rung
+from workflow.errors import CannotFire
 from workflow.facts import Problem, Severity
 from workflow.ledger.audit import verify_database
+from workflow.reminders import run_once
 
+WORKER = Origin("worker", "worker", "worker")
 Running = Callable[[Definition], Engine]
 """An engine that runs a workflow on the test's database."""
 
@@ -226,3 +229,38 @@ def test_a_database_holds_cases_of_one_workflow(running: Running) -> None:
 
     assert [step.event.kind for step in engine.history(case)] == ["opened"]
     running(replace(LEAVE, version="2")).advance(case)
+
+
+ANCHORED = Rung("r1", 1, "nudge", "manager", anchor="request.first_day")
+
+
+@pytest.mark.parametrize("day", ["next monday", "9999-12-31", "", 7, None])
+def test_a_reminder_from_a_day_that_is_none_waits_until_it_is_known(
+    running: Running, clock: SetClock, day: Any
+) -> None:
+    engine = running(with_ladder(ANCHORED))
+    other, facts = open_leave(engine), {**ASKED, "request": {"first_day": day}}
+
+    case = engine.open_case(facts).case.reference
+    imported = [result.result for result in engine.import_rows([Row(1, "E1", ASKED), Row(2, "E2", facts)])]
+    engine.record(other, {"request": {"first_day": day}})
+
+    assert (imported, engine.case(case).due_at, engine.case(other).due_at) == (["accept", "accept"], None, None)
+    engine.record(case, {"request": {"first_day": "2026-04-21"}})
+    clock.moment += timedelta(days=3)
+    assert run_once(engine.database, engine.rules, clock.moment, WORKER).reminders == 1
+    assert [step.event.kind for step in engine.history(other)] == ["opened", "recorded"]
+    assert findings(engine) == []
+
+
+def test_a_reminder_of_a_kind_that_does_not_climb_is_told_instead_of_fired_for_ever(
+    running: Running, clock: SetClock
+) -> None:
+    engine = running(with_ladder(replace(ANCHORED, kind="noted", anchor=None)))
+    case = open_leave(engine)
+    clock.moment += timedelta(days=3)
+
+    with pytest.raises(CannotFire) as error:
+        run_once(engine.database, engine.rules, clock.moment, WORKER)
+
+    assert error.value.cases == (case,)

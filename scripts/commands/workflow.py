@@ -70,7 +70,8 @@ def check(session: Session) -> None:
     from notifications.rendering import templates
     from workflow.soundness import check as faults_of
 
-    faults = faults_of(session.definition, templates())
+    ends = [state.name for state in session.definition.states if state.final]
+    faults = faults_of(session.definition, templates(), ends=ends)
     if session.json:
         print_json({"ok": not faults, "faults": list(faults)})
     elif faults:

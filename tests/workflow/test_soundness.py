@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import leave
 import pytest
+from leave import LEAVE
 from readme import moves_table
 
 from states import EMPLOYER_COUPLING
 from workflow.definition import Definition, LetterTo, Move, Notice, Rung, State
 from workflow.digest import canonical_form, digest_of
 from workflow.facts import Context, Facts, Problem
-from workflow.soundness import check
+from workflow.soundness import check as faults_of
 
 FOLDER = Path(__file__).resolve().parents[2] / "templates"
 TEMPLATES = frozenset((path.name.partition(".")[0], path.parent.name) for path in FOLDER.glob("*/*.j2"))
+
+
+def check(definition: Definition, templates: Collection[tuple[str, str]]) -> tuple[str, ...]:
+    """As `schakel workflow check` does it: whatever happens, a coupling can be confirmed and be withdrawn."""
+    return faults_of(definition, templates, ends=("confirmed", "withdrawn"))
 
 
 def with_states(*states: State) -> Definition:
@@ -151,6 +159,104 @@ def test_every_template_is_missed_when_it_is_not_there(letter: str, language: st
 
     assert bool(found) is ((str(letter), language) in used)
     assert all(letter in sentence and language in sentence for sentence in found)
+
+
+def with_notice(**changed: Any) -> Definition:
+    notice = Notice((leave.NUDGE,), ("draft",), "request.kind", lambda facts: None)
+    return replace(LEAVE, notices=(replace(notice, **changed),))
+
+
+def with_first_state(**changed: Any) -> Definition:
+    return replace(LEAVE, states=(replace(LEAVE.states[0], **changed), *LEAVE.states[1:]))
+
+
+def rung(**changed: Any) -> Rung:
+    return replace(Rung("r1", 2, "nudge", "manager"), **changed)
+
+
+ANCHORED = rung(anchor="request.first_day")
+NOT_RUN: dict[str, tuple[Definition, str]] = {
+    "a reminder of another kind": (
+        leave.with_ladder(rung(kind="noted")),
+        "reminder 'r1' of 'draft' is of kind 'noted'; there are: reminded, escalated",
+    ),
+    "a reminder before its day": (
+        leave.with_ladder(rung(after=-3)),
+        "reminder 'r1' of 'draft' is due -3 working days after, which is before",
+    ),
+    "a reminder after a date that is no field": (
+        leave.with_ladder(rung(anchor="request.last_day")),
+        "reminder 'r1' of 'draft' counts from field 'request.last_day', which does not exist",
+    ),
+    "a ladder from two days": (
+        leave.with_ladder(ANCHORED, rung(name="r2")),
+        "the reminders of 'draft' do not all count from the same day",
+    ),
+    "a notice without a letter": (with_notice(letters=()), "the notice about 'request.kind' sends no letter"),
+    "a notice about no field": (
+        with_notice(field="request.days"),
+        "a notice follows field 'request.days', which does not exist",
+    ),
+    "a notice in no state": (
+        with_notice(states=("limbo",)),
+        "the notice about 'request.kind' names state 'limbo', which does not exist",
+    ),
+    "a field to change that does not exist": (
+        with_first_state(amendable=("request",)),
+        "state 'draft' lets field 'request' change, which does not exist",
+    ),
+    "a holder that is no role": (
+        with_first_state(holder="mayor"),
+        "state 'draft' is held by role 'mayor', which does not exist",
+    ),
+    "a beginning that is the end": (replace(LEAVE, initial="granted"), "the initial state 'granted' is final"),
+    "a move from nowhere": (
+        replace(LEAVE, moves=(*LEAVE.moves, Move("ping", (), "draft"))),
+        "move 'ping' leaves no state",
+    ),
+    "no end": (
+        replace(LEAVE, states=tuple(replace(state, final=False) for state in LEAVE.states)),
+        "no state is final, so that no case ever ends",
+    ),
+    "a validator without a name": (
+        leave.with_first(validators=(partial(leave.named),)),
+        "a validator of move 'submit' has no name: write it as a function",
+    ),
+    "a validator that is a lambda": (
+        leave.with_first(validators=(lambda facts, context: (),)),
+        "a validator of move 'submit' has no name: write it as a function",
+    ),
+    "two validators of one name": (
+        leave.with_first(validators=(leave.finding(), leave.finding())),
+        "two validators are called 'found', so that no digest tells one from the other",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", NOT_RUN)
+def test_what_the_engine_cannot_run_is_found_once(fault: str) -> None:
+    definition, said = NOT_RUN[fault]
+
+    assert faults_of(definition, leave.TEMPLATES).count(said) == 1
+
+
+def test_a_state_from_which_a_case_can_end_is_no_dead_end_although_another_end_is_out_of_reach() -> None:
+    """Once leave was looked at twice nobody refuses it any more."""
+    moves = tuple(replace(move, sources=move.sources[:2]) if move.trigger == "refuse" else move for move in LEAVE.moves)
+    kept = tuple(move for move in moves if move.trigger != "send_back")
+    definition = replace(LEAVE, moves=kept)
+
+    assert faults_of(LEAVE, leave.TEMPLATES) == ()
+    assert faults_of(definition, leave.TEMPLATES) == ()
+    assert faults_of(definition, leave.TEMPLATES, ends=("refused",)) == (
+        "dead end: from 'second_opinion' the case can never become 'refused'",
+    )
+
+
+def test_a_ladder_may_count_from_a_date_if_all_of_it_does() -> None:
+    ladder = (ANCHORED, replace(ANCHORED, name="r2", after=4))
+
+    assert faults_of(leave.with_ladder(*ladder), leave.TEMPLATES) == ()
 
 
 def test_two_states_of_one_name_are_one_fault() -> None:

@@ -4,18 +4,33 @@
 >>> engine = Engine(open_database("sqlite:////var/lib/schakel/schakel.db"), definition)  # doctest: +SKIP
 """
 
+from workflow.answers import Row, RowResult, RulesOf
 from workflow.engine import Engine
-from workflow.errors import Conflict, NoSuchCase, Refused, SchakelError, StoreError, UsageError
+from workflow.errors import (
+    CannotFire,
+    Conflict,
+    HistoryBroken,
+    NoSuchCase,
+    Refused,
+    SchakelError,
+    StoreError,
+    UsageError,
+)
 from workflow.events import Origin
 from workflow.storage import Database, open_database
 
 __all__ = [
+    "CannotFire",
     "Conflict",
     "Database",
     "Engine",
+    "HistoryBroken",
     "NoSuchCase",
     "Origin",
     "Refused",
+    "Row",
+    "RowResult",
+    "RulesOf",
     "SchakelError",
     "StoreError",
     "UsageError",

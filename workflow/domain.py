@@ -57,20 +57,33 @@ class Occasion(NamedTuple):
 class Domain(Protocol):
     """What the engine asks of the subject it runs: types, keys, words. All pure."""
 
-    sheets: Mapping[str, tuple[str, ...]]
-    """The sheets and the fields of each, in the order people expect."""
-    codes: Mapping[str, Severity]
-    """Every problem code there is."""
-    messages: Mapping[str, Mapping[str, str]]
-    """Language → code → text with {placeholders}."""
-    languages: Mapping[str, tuple[str, ...]]
-    """Role → the languages its letters can be in."""
-    in_facts: Collection[str]
-    """The roles whose address the facts hold; settings know the others'."""
-    observed: Mapping[str, str]
-    """The sheets that hold what was read elsewhere → the command that fills them; nobody gives those by hand."""
-    drift_field: str
-    """Path of the field that is there only when something that was right before no longer is."""
+    @property
+    def sheets(self) -> Mapping[str, tuple[str, ...]]:
+        """The sheets and the fields of each, in the order people expect."""
+
+    @property
+    def codes(self) -> Mapping[str, Severity]:
+        """Every problem code there is."""
+
+    @property
+    def messages(self) -> Mapping[str, Mapping[str, str]]:
+        """Language → code → text with {placeholders}."""
+
+    @property
+    def languages(self) -> Mapping[str, tuple[str, ...]]:
+        """Role → the languages its letters can be in."""
+
+    @property
+    def in_facts(self) -> Collection[str]:
+        """The roles whose address the facts hold; settings know the others'."""
+
+    @property
+    def observed(self) -> Mapping[str, str]:
+        """The sheets that hold what was read elsewhere → the command that fills them; nobody gives those by hand."""
+
+    @property
+    def drift_field(self) -> str:
+        """Path of the field that is there only when something that was right before no longer is."""
 
     def parse(self, sheet: str, given: Mapping[str, object]) -> dict[str, Json]:
         """Check types and trim; keep wrong values. Raises UsageError naming the field."""

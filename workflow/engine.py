@@ -81,7 +81,7 @@ class Engine:
     def record(self, case: str, facts: Given, *, letters: bool = True, origin: Origin | None = None) -> Recorded:
         """Add or correct facts; nothing differs: nothing is written and `event` is None.
 
-        Raises UsageError, NoSuchCase. Refused: the case is final (its history says that it was tried).
+        Raises UsageError, NoSuchCase, HistoryBroken. Refused: the case is final (its history says that it was tried).
         """
         parsed = commands.parse_facts(self.rules, facts)
 
@@ -108,9 +108,9 @@ class Engine:
     ) -> Moved:
         """Make a move; without `trigger` the one forward move. Facts given along are kept only if the move is made.
 
-        A `key` makes a repeat harmless: it returns the first answer. Raises UsageError, NoSuchCase. Conflict: the case
-        is not at `expect_version`, or the key served another command. Refused: with every reason; a `refused` event
-        says so in its history.
+        A `key` makes a repeat harmless: it returns the first answer. Raises UsageError, NoSuchCase, HistoryBroken.
+        Conflict: the case is not at `expect_version`, or the key served another command. Refused: with every reason; a
+        `refused` event says so in its history.
         """
         parsed = commands.parse_facts(self.rules, facts or {})
         accepted = finding.known_codes(self.definition, accept)
@@ -144,14 +144,14 @@ class Engine:
         return self._command(case, decide, origin, facts=parsed, before=attempt.earlier_answer)
 
     def note(self, case: str, text: str, *, origin: Origin | None = None) -> Event:
-        """Add a note to the history. Raises UsageError (empty), NoSuchCase, Refused (it holds a BSN)."""
+        """Add a note to the history. Raises UsageError, NoSuchCase, HistoryBroken, Refused (what it may not hold)."""
         if not text.strip():
             raise UsageError("The note is empty; write what should be remembered.")
         check_text("text", text)
         return self._command(case, lambda work: commands.note(work, text), origin)
 
     def hold(self, case: str, until: date, reason: str, *, origin: Origin | None = None) -> Case:
-        """Stop the clock until 00:00 Amsterdam of `until`. Raises UsageError (not after today), NoSuchCase, Refused."""
+        """Stop the clock until 00:00 Amsterdam of `until`. Raises UsageError, NoSuchCase, HistoryBroken, Refused."""
         check_text("reason", reason)
         check_day("until", until)
         commands.check_hold(until, local_day(self.clock.now()))
@@ -163,7 +163,7 @@ class Engine:
         return self._command(case, decide, origin)
 
     def resume(self, case: str, *, origin: Origin | None = None) -> Case:
-        """End a hold early. Raises NoSuchCase, Refused (not on hold)."""
+        """End a hold early. Raises NoSuchCase, HistoryBroken, Refused (not on hold)."""
 
         def decide(work: Work) -> Case:
             commands.resume(work)

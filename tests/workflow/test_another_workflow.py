@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from importlib.resources import files
 from typing import Any
 
 import pytest
 from leave import ASKED, LEAVE, Leave, finding, sized, with_first, with_ladder
 
-from workflow import Database, Engine, Origin, Refused, StoreError, UsageError
-from workflow.answers import Returned, Row
+from workflow import CannotFire, Database, Engine, Origin, Refused, Row, StoreError, UsageError
+from workflow.answers import Returned
 from workflow.clock import SetClock
 from workflow.definition import Definition, Move, Rung
-from workflow.errors import CannotFire
 from workflow.facts import Problem, Severity
 from workflow.ledger.audit import verify_database
 from workflow.reminders import run_once
@@ -41,6 +41,11 @@ def with_domain(domain: Any) -> Definition:
 class NoLanguage(Leave):
     def language(self, role: str, facts: Any) -> Any:
         return None
+
+
+@pytest.mark.parametrize("package", ["workflow", "states", "notifications"])
+def test_a_type_checker_reads_the_types_of_what_is_installed(package: str) -> None:
+    assert files(package).joinpath("py.typed").is_file()
 
 
 def test_what_a_database_refuses_is_told_without_the_values_of_its_row(running: Running) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
+from workflow.clock import Clock
 from workflow.errors import UsageError
 from workflow.events import Origin
 from workflow.text import check_text
@@ -16,6 +17,21 @@ def check_moment(name: str, given: object) -> None:
     """Raises UsageError: it is no datetime that says its zone."""
     if given is not None and not (isinstance(given, datetime) and given.utcoffset() is not None):
         raise UsageError(f"{name} must be a datetime with its time zone, such as UTC, not {_kind(given)}.")
+
+
+class ClockInUtc:
+    """A clock of anybody's, whatever its zone: in its own, a moment equals another one of the night clocks go back."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def now(self) -> datetime:
+        """The present moment in UTC. Raises UsageError: the clock does not say its zone."""
+        moment = self._clock.now()
+        if getattr(moment, "tzinfo", None) is UTC:
+            return moment
+        check_moment("now of the clock", moment)
+        return moment.astimezone(UTC)
 
 
 def check_day(name: str, given: object) -> None:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from workflow import commands, finding
 from workflow.answers import Case, Moved, Opened, Recorded, Replayed, Row, RowResult, RulesOf, Step, Summary, View, Why
-from workflow.arguments import check_day, check_origin
+from workflow.arguments import ClockInUtc, check_day, check_origin
 from workflow.attempt import Attempt
 from workflow.batch import Batch
 from workflow.calendar import WorkingDays
@@ -49,6 +49,7 @@ class Engine:
         self.database = database
         self.definition = definition
         self.clock = clock or SystemClock()
+        self._clock = ClockInUtc(self.clock)
         self.rules = Rules(definition, calendar or WorkingDays())
         self._origin = check_origin(origin) if origin else None
 
@@ -154,7 +155,7 @@ class Engine:
         """Stop the clock until 00:00 Amsterdam of `until`. Raises UsageError, NoSuchCase, HistoryBroken, Refused."""
         check_text("reason", reason)
         check_day("until", until)
-        commands.check_hold(until, local_day(self.clock.now()))
+        commands.check_hold(until, local_day(self._clock.now()))
 
         def decide(work: Work) -> Case:
             commands.hold(work, until, reason)
@@ -189,7 +190,7 @@ class Engine:
         batch = Batch(
             self.database,
             self.rules,
-            self.clock,
+            self._clock,
             check_origin(origin) if origin else self._origin or Origin.of_user("import"),
             advance=advance,
             accept_warnings=accept_warnings,
@@ -204,16 +205,16 @@ class Engine:
         """The verdict on each move from the state, or on one's. Raises UsageError, NoSuchCase, HistoryBroken."""
         finding.known_trigger(self.definition, trigger)
         with self.database.reading() as store:
-            context, _, found, returned = finding.find_case_seen(store, self.rules, case, self.clock.now())
+            context, _, found, returned = finding.find_case_seen(store, self.rules, case, self._clock.now())
         moves = tuple(verdicts(self.definition, found, context, trigger))
         return Why(found.reference, found.state, moves, returned)
 
     def case(self, case: str) -> View:
         """A case, who has the ball, what is due and what is missing. Raises NoSuchCase, HistoryBroken."""
         with self.database.reading() as store:
-            context, case_id, found, returned = finding.find_case_seen(store, self.rules, case, self.clock.now())
+            context, case_id, found, returned = finding.find_case_seen(store, self.rules, case, self._clock.now())
             with readable(found.reference):
-                return view_of(self.rules, found, context, tuple(store.stays(case_id)), self.clock.now(), returned)
+                return view_of(self.rules, found, context, tuple(store.stays(case_id)), self._clock.now(), returned)
 
     def cases(
         self,
@@ -225,7 +226,7 @@ class Engine:
         limit: int | None = None,
     ) -> Iterator[Summary]:
         """Cases as they were opened, read as they are wanted. Raises UsageError (state, holder), HistoryBroken."""
-        now = self.clock.now()
+        now = self._clock.now()
         wanted = Filter.of(self.definition, state, holder, now if overdue else None, search, limit)
         with self.database.reading() as store, readable():
             for found in list_cases(store, wanted):
@@ -296,4 +297,4 @@ class Engine:
 
     def _work(self, others: tuple[Other, ...], case_id: int, before: Case | None, origin: Origin | None) -> Work:
         acts = check_origin(origin) if origin else self._origin or Origin.of_user("python")
-        return Work(self.rules, acts, self.clock.now(), case_id, before, others)
+        return Work(self.rules, acts, self._clock.now(), case_id, before, others)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from typing import Any
 
@@ -13,7 +13,7 @@ from leave import ASKED, LEAVE, Leave, finding, sized, with_first, with_ladder
 
 from workflow import CannotFire, Database, Engine, Origin, Refused, Row, StoreError, UsageError
 from workflow.answers import Returned
-from workflow.clock import SetClock
+from workflow.clock import AMSTERDAM, SetClock
 from workflow.definition import Definition, Move, Rung
 from workflow.facts import Problem, Severity
 from workflow.ledger.audit import verify_database
@@ -269,3 +269,27 @@ def test_a_reminder_of_a_kind_that_does_not_climb_is_told_instead_of_fired_for_e
         run_once(engine.database, engine.rules, clock.moment, WORKER)
 
     assert error.value.cases == (case,)
+
+
+def test_a_clock_of_another_zone_tells_both_hours_of_the_night_clocks_go_back(
+    running: Running, clock: SetClock
+) -> None:
+    engine = running(LEAVE)
+    told = []
+    for fold in (0, 1):
+        clock.moment = datetime(2026, 10, 25, 2, 30, fold=fold, tzinfo=AMSTERDAM)
+        told.append(engine.open_case(ASKED).event.at)
+
+    assert told == [datetime(2026, 10, 25, 0, 30, tzinfo=UTC), datetime(2026, 10, 25, 1, 30, tzinfo=UTC)]
+    assert [case.entered_at for case in engine.cases()] == told
+    assert findings(engine) == []
+
+
+def test_a_clock_that_does_not_say_its_zone_is_refused(running: Running, clock: SetClock) -> None:
+    engine = running(LEAVE)
+    case = open_leave(engine)
+    clock.moment = datetime(2026, 4, 20, 8)  # noqa: DTZ001  (that is the fault)
+
+    for attempt in (lambda: engine.open_case(ASKED), lambda: engine.case(case), lambda: list(engine.cases())):
+        with pytest.raises(UsageError, match="now of the clock must be a datetime with its time zone"):
+            attempt()

@@ -19,13 +19,13 @@ from workflow.definition import Definition
 from workflow.errors import Conflict, Overtaken, Refused, UsageError
 from workflow.events import Event, Origin
 from workflow.facts import Other
-from workflow.history import merge, readable
+from workflow.history import merge
 from workflow.judgement import open_problems, problems_after, verdicts
 from workflow.storage import Database
-from workflow.storage.listing import Filter, list_cases
+from workflow.storage.listing import Filter
 from workflow.storage.store import Store
 from workflow.text import check_reference, check_text
-from workflow.views import steps_of, summary_of, view_of
+from workflow.views import steps_of, view_of
 from workflow.work import Rules, Work
 
 T = TypeVar("T")
@@ -213,7 +213,7 @@ class Engine:
         """A case, who has the ball, what is due and what is missing. Raises NoSuchCase, HistoryBroken."""
         with self.database.reading() as store:
             context, case_id, found, returned = finding.find_case_seen(store, self.rules, case, self._clock.now())
-            with readable(found.reference):
+            with finding.unless_altered(self.definition, store, case_id, found):
                 return view_of(self.rules, found, context, tuple(store.stays(case_id)), self._clock.now(), returned)
 
     def cases(
@@ -228,15 +228,14 @@ class Engine:
         """Cases as they were opened, read as they are wanted. Raises UsageError (state, holder), HistoryBroken."""
         now = self._clock.now()
         wanted = Filter.of(self.definition, state, holder, now if overdue else None, search, limit)
-        with self.database.reading() as store, readable():
-            for found in list_cases(store, wanted):
-                yield summary_of(self.rules, found, now)
+        with self.database.reading() as store:
+            yield from finding.summaries(store, self.rules, wanted, now)
 
     def history(self, case: str) -> tuple[Step, ...]:
         """Every event of a case with what it changed, personal values masked. Raises NoSuchCase, HistoryBroken."""
         with self.database.reading() as store:
             case_id, found = finding.find_case(store, case)
-            with readable(found.reference):
+            with finding.unless_altered(self.definition, store, case_id, found):
                 return tuple(steps_of(self.definition, store.history(case_id), found.facts))
 
     def replay(

@@ -17,8 +17,10 @@ from typing import IO
 
 from workflow.calendar import WorkingDays, at_reminder_hour
 from workflow.clock import local_day
+from workflow.errors import UsageError
 from workflow.events import Event, Origin
-from workflow.history import readable
+from workflow.finding import known_state, unless_altered
+from workflow.history import readable, readable_rows
 from workflow.reminders import fire_due, kinds_at
 from workflow.schedule import Timer, timers_of
 from workflow.storage import Database, letters
@@ -29,6 +31,7 @@ from workflow.work import Rules, Work
 
 PART = 10_000
 """Letters that are sorted in memory; of more the parts lie on disk until they are merged."""
+_MOST_DAYS = 3660
 _NOBODY = Origin("forecast", "", "worker")
 
 
@@ -52,10 +55,12 @@ def forecast(
 ) -> Iterator[Expected]:
     """The letters of the coming days, in order: those that wait in the outbox, and what the timers will write.
 
-    The roles `at_home` have an address that the next pass gives to their letters.
+    The roles `at_home` have an address that the next pass gives to their letters. Raises UsageError: `days` of none.
     """
+    if not 0 <= days <= _MOST_DAYS:
+        raise UsageError(f"days must be from 0 to {_MOST_DAYS}, not {days}.")
     with ExitStack() as files:
-        with database.reading() as store, readable():
+        with database.reading() as store:
             parts = list(_sorted_parts(_unsorted(store, rules, now, now + timedelta(days=days), at_home), files))
         yield from heapq.merge(*parts, key=_order)
 
@@ -64,13 +69,16 @@ def _unsorted(
     store: Store, rules: Rules, now: datetime, until: datetime, at_home: Collection[str]
 ) -> Iterator[Expected]:
     outdated = outdated_letters(store)
-    for row in letters.pages_of(store, state=LetterState.PENDING):
-        if row.due_at <= until and row.id not in outdated:
-            leaves = row.recipient is not None or row.role in at_home
-            why = "waits to be sent" if leaves else f"no address for {row.role}"
-            yield Expected(max(row.due_at, now), row.case, row.letter, row.role, why)
-    for case_id, case in store.cases_due_by(until):
-        yield from simulate(Work(rules, _NOBODY, now, case_id, case), until)
+    with readable():
+        for row in letters.pages_of(store, state=LetterState.PENDING):
+            if row.due_at <= until and row.id not in outdated:
+                leaves = row.recipient is not None or row.role in at_home
+                why = "waits to be sent" if leaves else f"no address for {row.role}"
+                yield Expected(max(row.due_at, now), row.case, row.letter, row.role, why)
+    for case_id, case in readable_rows(store.cases_due_by(until)):
+        known_state(rules.definition, case)
+        with unless_altered(rules.definition, store, case_id, case):
+            yield from simulate(Work(rules, _NOBODY, now, case_id, case), until)
 
 
 def _sorted_parts(found: Iterator[Expected], files: ExitStack) -> Iterator[Iterable[Expected]]:

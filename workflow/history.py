@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from shlex import quote
-from typing import Any
+from typing import Any, TypeVar
 
 from workflow.answers import Case
 from workflow.clock import local_day
@@ -16,6 +16,7 @@ from workflow.errors import HistoryBroken
 from workflow.events import COUNTS_AS_VERSION, Event, Kind
 from workflow.facts import Facts, Json
 
+T = TypeVar("T")
 Values = Mapping[str, Json]
 """Path → the personal value that an event only committed to; a path that is missing was erased."""
 FORGED = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError)
@@ -29,6 +30,12 @@ def readable(reference: str | None = None) -> Iterator[None]:
         yield
     except FORGED as error:
         raise altered(reference) from error
+
+
+def readable_rows(rows: Iterable[T]) -> Iterator[T]:
+    """The rows, as they are read. Raises HistoryBroken for one that cannot be, but not for what is done with it."""
+    with readable():
+        yield from rows
 
 
 def altered(reference: str | None = None) -> HistoryBroken:

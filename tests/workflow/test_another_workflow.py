@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
@@ -10,12 +10,15 @@ from typing import Any
 
 import pytest
 from leave import ASKED, LEAVE, Leave, finding, sized, with_first, with_ladder
+from tampering import run
 
-from workflow import CannotFire, Database, Engine, Origin, Refused, Row, StoreError, UsageError
+from workflow import CannotFire, Database, Engine, HistoryBroken, Origin, Refused, Row, StoreError, UsageError
 from workflow.answers import Returned
 from workflow.clock import AMSTERDAM, SetClock
 from workflow.definition import Definition, Move, Rung
-from workflow.facts import Problem, Severity
+from workflow.domain import Key, Occasion
+from workflow.facts import Context, Facts, Json, Problem, Severity
+from workflow.forecast import forecast
 from workflow.ledger.audit import verify_database
 from workflow.reminders import run_once
 
@@ -293,3 +296,92 @@ def test_a_clock_that_does_not_say_its_zone_is_refused(running: Running, clock: 
     for attempt in (lambda: engine.open_case(ASKED), lambda: engine.case(case), lambda: list(engine.cases())):
         with pytest.raises(UsageError, match="now of the clock must be a datetime with its time zone"):
             attempt()
+
+
+def counted(facts: Facts, context: Context) -> Iterator[Problem]:
+    """Fails on what nobody recorded."""
+    if int(facts["review"]["budget"]) > 10:  # type: ignore[arg-type]
+        yield Problem("LARGE", Severity.WARNING, "review.budget", "manager")
+
+
+class Careless(Leave):
+    """Fails on what nobody recorded."""
+
+    def keys(self, facts: Facts) -> tuple[Key, ...]:
+        return (Key("number", str(facts["employee"]["nickname"])),)
+
+    def title(self, facts: Facts) -> str:
+        return str(facts["employee"]["nickname"])
+
+    def mask(self, facts: Facts, known: Facts | None = None, *, outside: bool = False) -> Any:
+        return facts["employee"]["nickname"]
+
+    def letter_context(self, occasion: Occasion) -> dict[str, Json]:
+        return {"name": occasion.facts["employee"]["nickname"]}
+
+
+def test_what_fails_in_the_code_of_a_workflow_is_told_as_that_and_not_as_altered(running: Running) -> None:
+    case = open_leave(running(LEAVE))
+    engine, careless = running(with_first(validators=(counted,))), running(with_domain(Careless()))
+
+    fails: tuple[Callable[[], object], ...] = (
+        lambda: engine.case(case),
+        lambda: engine.why(case),
+        lambda: engine.advance(case),
+        lambda: careless.case(case),
+        lambda: list(careless.cases()),
+        lambda: careless.history(case),
+        lambda: list(forecast(careless.database, careless.rules, careless.clock.now(), 30)),
+    )
+    for fail in fails:
+        with pytest.raises(KeyError):
+            fail()
+
+
+@pytest.mark.parametrize("column", ["facts = '{\"employee\": {}}'", "head = 'x'", "version = 7"])
+def test_but_an_altered_case_is_told_as_altered_whatever_fails_on_it(running: Running, url: str, column: str) -> None:
+    case = open_leave(running(LEAVE))
+    careless = running(with_domain(Careless()))
+    run(url, f"UPDATE cases SET {column}")
+
+    for ask in (lambda: careless.case(case), lambda: list(careless.cases()), lambda: careless.history(case)):
+        with pytest.raises(HistoryBroken, match="somebody altered it"):
+            ask()
+
+
+def test_a_case_in_a_state_that_a_new_version_renamed_is_not_said_to_be_altered(running: Running) -> None:
+    engine = running(LEAVE)
+    case = open_leave(engine)
+    renamed = tuple(replace(state, name="noted") if state.name == "draft" else state for state in LEAVE.states)
+    moves = tuple(replace(move, sources=("noted",)) if "draft" in move.sources else move for move in LEAVE.moves)
+    later = running(replace(LEAVE, version="2", initial="noted", states=renamed, moves=moves))
+
+    asks: tuple[Callable[[], object], ...] = (
+        lambda: later.case(case),
+        lambda: later.why(case),
+        lambda: list(later.cases()),
+        lambda: later.note(case, "x"),
+        lambda: list(forecast(later.database, later.rules, later.clock.now(), 30)),
+    )
+    for ask in asks:
+        with pytest.raises(HistoryBroken) as error:
+            ask()
+        assert str(error.value) == (
+            f"{case} is 'draft', a state that version 2 of 'leave' does not have: another version put it there, or "
+            f"somebody altered it. To see which, run: schakel audit verify {case}"
+        )
+    assert [step.event.kind for step in later.history(case)] == ["opened"]
+
+
+def test_what_no_database_can_hold_is_searched_for_by_nobody(running: Running) -> None:
+    for text in ("a\ud800b", "a\0b"):
+        with pytest.raises(UsageError, match="search holds a control character"):
+            list(running(LEAVE).cases(search=text))
+
+
+@pytest.mark.parametrize("days", [-1, 10**7])
+def test_a_forecast_of_days_that_there_are_not_is_refused(running: Running, days: int) -> None:
+    engine = running(LEAVE)
+
+    with pytest.raises(UsageError, match=f"days must be from 0 to 3660, not {days}"):
+        list(forecast(engine.database, engine.rules, engine.clock.now(), days))

@@ -358,7 +358,7 @@ def test_a_list_holds_what_its_filter_asks_for_up_to_a_number(store: Store) -> N
 
     def found(state: str | None, holder: str | None, overdue_at: datetime | None, limit: int | None) -> list[str]:
         wanted = listing.Filter.of(EMPLOYER_COUPLING, state, holder, overdue_at, None, limit)
-        return [case.reference for case in listing.list_cases(store, wanted)]
+        return [found.read().reference for found in listing.find_cases(store, wanted)]
 
     assert found(None, None, None, None) == ["C-1", "C-2", "C-3", "C-4", "C-5"]
     assert found(None, None, None, 1) == ["C-1"]
@@ -384,7 +384,7 @@ def test_a_list_is_the_same_however_it_is_cut_into_pages(
     def found(*, limit: int | None = None, search: str | None = None, **more: Any) -> list[int]:
         given = {"state": None, "holder": None, "overdue_at": None, **more}
         wanted = listing.Filter.of(EMPLOYER_COUPLING, search=search, limit=limit, **given)
-        return [int(case.reference.removeprefix("C-")) for case in listing.list_cases(store, wanted)]
+        return [int(found.read().reference.removeprefix("C-")) for found in listing.find_cases(store, wanted)]
 
     everything = [1, 2, 3, 4, 5, 6, 7, 88]
     overdue = [1, 3, 5, 6, 88, 4]

@@ -11,14 +11,13 @@ from operator import attrgetter
 
 from sqlalchemy import Executable, Select, exists, false, func, literal, or_, select, tuple_
 
-from workflow.answers import Case
 from workflow.arguments import check_whole, check_words
 from workflow.definition import Definition
 from workflow.errors import UsageError, check_known
 from workflow.reference import parse_reference
 from workflow.storage.store import Store, Unread
 from workflow.storage.tables import case_keys, cases
-from workflow.text import fold
+from workflow.text import check_text, fold
 
 PAGE = 1000
 
@@ -51,6 +50,7 @@ class Filter:
         if holder is not None:
             check_known("holder", holder, holders)
         check_words("search", search)
+        check_text("search", search)
         check_whole("limit", limit)
         if limit is not None and limit < 1:
             raise UsageError(f"--limit {limit} lists nothing; give 1 or more.")
@@ -62,13 +62,8 @@ class Filter:
         return cls(chosen if state or holder else None, overdue_at, search, limit)
 
 
-def list_cases(store: Store, wanted: Filter) -> Iterator[Case]:
-    """The cases a filter asks for, in the order they were opened; overdue ones longest due first."""
-    return (found.read() for found in find_cases(store, wanted))
-
-
 def find_cases(store: Store, wanted: Filter) -> Iterator[Unread]:
-    """The same, to be read one at a time."""
+    """The cases a filter asks for, in the order they were opened; overdue ones longest due first."""
     found = _pages(store, wanted)
     if wanted.states and wanted.overdue_at is None:  # each state along its own index, in which they stand in order
         each = (_pages(store, replace(wanted, states=(state,))) for state in wanted.states)

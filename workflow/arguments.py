@@ -50,12 +50,6 @@ def check_whole(name: str, given: object) -> None:
         raise UsageError(f"{name} is too large a number.")
 
 
-def check_words(name: str, given: object) -> None:
-    """Raises UsageError: it is no text."""
-    if given is not None and not isinstance(given, str):
-        raise UsageError(f"{name} must be text, not {_kind(given)}.")
-
-
 def check_origin(given: Origin) -> Origin:
     """What was given. Raises UsageError: what it says is no text, which an event could not say either."""
     if not isinstance(given, Origin):

@@ -108,7 +108,7 @@ class Batch:
         chunk: list[Row | RowResult] = []
         names: set[str] = set()
         for row in rows:
-            named = row.external_reference.strip() if isinstance(row, Row) else None
+            named = str(row.external_reference).strip() if isinstance(row, Row) else None
             if len(chunk) == SIZE or named in names:
                 yield from self._answer(chunk)
                 chunk, names = [], set()

@@ -155,7 +155,7 @@ def hold(work: Work, until: date, reason: str) -> Event:
     """Stop the clock until 00:00 Amsterdam of a later day."""
     if work.rules.definition.state(work.case.state).final:
         refuse(work, f"{work.case.reference} is {work.case.state}: there is no clock to stop.", command="hold")
-    if not reason.strip():
+    if not (reason or "").strip():
         problem = work.rules.definition.domain.reason_missing("hold")
         refuse(work, f"{work.case.reference} was not put on hold: a reason is missing.", (problem,), command="hold")
     _refuse_text(work, "reason", reason, "hold")

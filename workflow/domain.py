@@ -86,7 +86,11 @@ class Domain(Protocol):
         """Path of the field that is there only when something that was right before no longer is."""
 
     def parse(self, sheet: str, given: Mapping[str, object]) -> dict[str, Json]:
-        """Check types and trim; keep wrong values. Raises UsageError naming the field."""
+        """Check types and trim; keep wrong values. Raises UsageError naming the field.
+
+        It must refuse what no history or database can hold: floats, integers beyond 2^53, NUL, and half characters
+        (lone surrogates); and anything that is not JSON.
+        """
 
     def is_personal(self, path: str, value: Json = None) -> bool:
         """Whether 'sheet.field', or this value of it, must be kept out of the history (only committed to)."""
@@ -105,7 +109,7 @@ class Domain(Protocol):
         """What was seen to be right no more, for the overview of operations and in its language; '' when nothing."""
 
     def keys(self, facts: Facts) -> tuple[Key, ...]:
-        """The values by which other cases find this one."""
+        """The values by which other cases find this one; lists are searched in those of kind 'name', folded."""
 
     def recipient(self, role: str, facts: Facts) -> str | None:
         """The address a role's letters go to according to the facts; None: unknown, or not theirs to know."""

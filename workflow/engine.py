@@ -146,9 +146,9 @@ class Engine:
 
     def note(self, case: str, text: str, *, origin: Origin | None = None) -> Event:
         """Add a note to the history. Raises UsageError, NoSuchCase, HistoryBroken, Refused (what it may not hold)."""
-        if not text.strip():
-            raise UsageError("The note is empty; write what should be remembered.")
         check_text("text", text)
+        if not (text or "").strip():
+            raise UsageError("The note is empty; write what should be remembered.")
         return self._command(case, lambda work: commands.note(work, text), origin)
 
     def hold(self, case: str, until: date, reason: str, *, origin: Origin | None = None) -> Case:
@@ -225,7 +225,7 @@ class Engine:
         search: str | None = None,
         limit: int | None = None,
     ) -> Iterator[Summary]:
-        """Cases as they were opened, read as they are wanted. Raises UsageError (state, holder), HistoryBroken."""
+        """Cases as they were opened; `search`: part of a reference or 'name' key. Raises UsageError, HistoryBroken."""
         now = self._clock.now()
         wanted = Filter.of(self.definition, state, holder, now if overdue else None, search, limit)
         with self.database.reading() as store:

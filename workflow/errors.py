@@ -101,7 +101,7 @@ def sentence(text: str) -> str:
 def check_known(what: str, word: str, known: Collection[str]) -> None:
     """Raises UsageError: there is no such trigger, sheet, …; it says which was probably meant."""
     if word not in known:
-        raise UsageError(f"There is no {what} '{word}'.{nearest(word, known)}")
+        raise UsageError(f"There is no {what} '{word}'.{nearest(str(word), known)}")
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

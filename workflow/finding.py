@@ -12,7 +12,7 @@ from workflow.answers import Case, Returned, Summary
 from workflow.clock import local_day
 from workflow.definition import Definition
 from workflow.domain import Key
-from workflow.errors import HistoryBroken, NoSuchCase, Overtaken, check_known
+from workflow.errors import HistoryBroken, NoSuchCase, Overtaken, UsageError, check_known
 from workflow.events import is_chained
 from workflow.facts import Context, Other
 from workflow.history import FORGED, altered, evolve, readable, readable_rows
@@ -31,7 +31,7 @@ def find_case(store: Store, text: str, *, lock: bool = False) -> tuple[int, Case
 
     Raises NoSuchCase; HistoryBroken: what is stored of it cannot be read.
     """
-    reference, external = parse_reference(text), text.strip()
+    reference, external = _names(text)
     with readable(reference or external):
         found = store.find(reference=reference, external=external, lock=lock) if is_storable(text) else None
     return found or _missing(text, reference)
@@ -39,7 +39,7 @@ def find_case(store: Store, text: str, *, lock: bool = False) -> tuple[int, Case
 
 def find_case_among(store: Store, text: str, *, lock: bool = False) -> tuple[int, Case, Neighbours]:
     """The same, with the older cases that it is judged beside. Raises NoSuchCase, HistoryBroken."""
-    reference, external = parse_reference(text), text.strip()
+    reference, external = _names(text)
     with readable(reference or external):
         found = store.find_among(reference=reference, external=external, lock=lock) if is_storable(text) else None
     return found or _missing(text, reference)
@@ -116,6 +116,13 @@ def older_cases(store: Store, case_id: int, keys: tuple[Key, ...], beside: Neigh
     return store.older_open_cases([(case_id, keys)])[0] if others is None else others
 
 
+def _names(text: object) -> tuple[str | None, str]:
+    """What a case may be called by: its reference, if it has the form of one, and any other. Raises UsageError."""
+    if not isinstance(text, str):
+        raise UsageError(f"case must be text, not {type(text).__name__}.")
+    return parse_reference(text), text.strip()
+
+
 def _missing(text: str, reference: str | None) -> NoReturn:
     hint = "look it up with: schakel list --search …"
     if reference is None and looks_like_reference(text):
@@ -149,8 +156,10 @@ def known_state(definition: Definition, case: Case) -> None:
         )
 
 
-def known_codes(definition: Definition, codes: Iterable[str]) -> frozenset[str]:
+def known_codes(definition: Definition, codes: object) -> frozenset[str]:
     """The codes, if problems have them. Raises UsageError."""
+    if isinstance(codes, str) or not isinstance(codes, Iterable):
+        raise UsageError(f"accept must be codes of warnings, not {type(codes).__name__}.")
     wanted = frozenset(codes)
     for code in sorted(wanted):
         check_known("problem code", code, definition.domain.codes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from workflow.domain import Domain
@@ -25,9 +25,13 @@ class Observation:
 NOTHING_OBSERVED = Observation()
 
 
-def check_sheets(domain: Domain, sheets: Iterable[str]) -> None:
-    """Raises UsageError: there is no such sheet, or it holds what was read elsewhere and nobody gives by hand."""
-    for sheet in sheets:
+def check_sheets(domain: Domain, given: object) -> None:
+    """Raises UsageError: there is no such sheet, it has no fields, or nobody fills it by hand but what is read."""
+    if not isinstance(given, Mapping):
+        raise UsageError(f"facts must be an object with sheets, not {type(given).__name__}.")
+    for sheet, fields in given.items():
         check_known("sheet", sheet, domain.sheets)
+        if not isinstance(fields, Mapping):
+            raise UsageError(f"'{sheet}' must be an object with fields.")
         if sheet in domain.observed:
             raise UsageError(f"'{sheet}' is not filled by hand, but by: {domain.observed[sheet]}")

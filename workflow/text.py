@@ -16,10 +16,15 @@ _BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 _INVISIBLE = ("Cf", "Cn")
 
 
-def check_text(field: str, text: str | None, *, one_line: bool = False) -> None:
-    """Raises UsageError naming the field: too long, control characters, or on several lines where it must be on one."""
+def check_text(field: str, text: object, *, one_line: bool = False) -> None:
+    """Raises UsageError naming the field: no text, too long, control characters, or on lines where it must be on one.
+
+    None is nothing to be checked.
+    """
     if text is None:
         return
+    if not isinstance(text, str):
+        raise UsageError(f"{field} must be text, not {type(text).__name__}.")
     if len(text) > MAX_LENGTH:
         raise UsageError(f"{field} is {len(text)} characters long; at most {MAX_LENGTH} are kept.")
     if text.isprintable():
@@ -30,17 +35,17 @@ def check_text(field: str, text: str | None, *, one_line: bool = False) -> None:
             raise UsageError(f"{field} holds a control character (U+{ord(character):04X}) at position {position}.")
 
 
-def check_name(field: str, text: str | None) -> None:
+def check_name(field: str, text: object) -> None:
     """What something is found by. Raises UsageError naming the field: as `check_text`, or too many bytes."""
     check_text(field, text, one_line=True)
-    if text is not None and (size := len(text.encode())) > MAX_BYTES:
+    if isinstance(text, str) and (size := len(text.encode())) > MAX_BYTES:
         raise UsageError(f"{field} is {size} bytes long; at most {MAX_BYTES} are kept. Give a shorter one.")
 
 
-def check_key(text: str | None) -> None:
+def check_key(text: object) -> None:
     """The key of a command. Raises UsageError: as `check_name`, or it is blank, which is no key of anything."""
     check_name("key", text)
-    if text is not None and not text.strip():
+    if isinstance(text, str) and not text.strip():
         raise UsageError("key is empty; leave it out, or give one that no other command has.")
 
 
@@ -49,10 +54,10 @@ def is_storable(text: str) -> bool:
     return "\0" not in text and (text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text))
 
 
-def check_reference(text: str) -> str:
+def check_reference(text: object) -> str:
     """An external reference, trimmed. Raises UsageError: empty, on two lines, or shaped like our own references."""
     check_name("external_reference", text)
-    trimmed = text.strip()
+    trimmed = text.strip() if isinstance(text, str) else ""
     if not trimmed:
         raise UsageError(
             "external_reference is empty; leave it out or give the reference that others know the case by."

@@ -19,6 +19,7 @@ from workflow.definition import Definition, LetterTo
 from workflow.digest import canonical_form, digest_of
 from workflow.domain import Occasion
 from workflow.encoding import compact_json
+from workflow.errors import UsageError
 from workflow.events import GENESIS, Event, Kind, Opening, Origin, commit_all, seal
 from workflow.facts import Context, Json, Other, Problem
 from workflow.history import evolve
@@ -26,6 +27,11 @@ from workflow.judgement import Examination, open_problems
 from workflow.machine import MoveTable
 from workflow.observation import NOTHING_OBSERVED, Observation
 from workflow.schedule import due_at, rung_due
+
+_NOT_KEPT = (
+    "No history can hold that: a number with a fraction or beyond 2^53, half a character (a lone surrogate), or "
+    "something that is no JSON. A domain's `parse` must refuse it; nothing was written."
+)
 
 
 @dataclass
@@ -113,24 +119,32 @@ class Work:
         target: str | None = None,
         personal: Mapping[str, Json] | None = None,
     ) -> Event:
-        """Append an event and evolve the case by it; `personal` values are committed to, never written into it."""
+        """Append an event and evolve the case by it; `personal` values are committed to, never written into it.
+
+        Raises UsageError: no history can hold what it would say.
+        """
         values = personal or {}
-        commitments, openings = commit_all(values, self.rules.random_bytes) if values else ({}, ())
         case = self.case if self.events or self.before else None
-        event = seal(
-            case=case.reference if case else reference or "",
-            seq=case.seq + 1 if case else 1,
-            at=max(self.now, case.at) if case else self.now,
-            origin=self.origin,
-            kind=kind,
-            trigger=str(trigger) if trigger is not None else None,
-            source=case.state if case else None,
-            target=str(target or (case.state if case else self.rules.definition.initial)),
-            definition=self.rules.stamp,
-            body=body,
-            commitments=commitments,
-            previous=case.head if case else GENESIS,
-        )
+        try:
+            commitments, openings = commit_all(values, self.rules.random_bytes) if values else ({}, ())
+            event = seal(
+                case=case.reference if case else reference or "",
+                seq=case.seq + 1 if case else 1,
+                at=max(self.now, case.at) if case else self.now,
+                origin=self.origin,
+                kind=kind,
+                trigger=str(trigger) if trigger is not None else None,
+                source=case.state if case else None,
+                target=str(target or (case.state if case else self.rules.definition.initial)),
+                definition=self.rules.stamp,
+                body=body,
+                commitments=commitments,
+                previous=case.head if case else GENESIS,
+            )
+        except ValueError as error:
+            if self.now.tzinfo is None:
+                raise
+            raise UsageError(_NOT_KEPT) from error
         self.case = evolve(self.rules.definition, case, event, values)
         self.events.append(event)
         self.openings += [(event.seq, opening) for opening in openings]

@@ -385,3 +385,70 @@ def test_a_forecast_of_days_that_there_are_not_is_refused(running: Running, days
 
     with pytest.raises(UsageError, match=f"days must be from 0 to 3660, not {days}"):
         list(forecast(engine.database, engine.rules, engine.clock.now(), days))
+
+
+class Trusting(Leave):
+    """Takes whatever it is given."""
+
+    def parse(self, sheet: str, given: Any) -> dict[str, Json]:
+        return dict(given)
+
+
+@pytest.mark.parametrize("value", [1.5, 2**60, "a\ud800", b"x"], ids=repr)
+@pytest.mark.parametrize("path", ["employee.name", "request.kind"])
+def test_what_no_history_can_hold_is_refused_and_takes_no_other_row_with_it(
+    running: Running, path: str, value: Any
+) -> None:
+    """Whether it is told in the event or only committed to."""
+    engine = running(with_domain(Trusting()))
+    sheet, _, name = path.partition(".")
+    facts = {**ASKED, sheet: {**ASKED[sheet], name: value}}
+
+    with pytest.raises(UsageError, match="No history can hold that"):
+        engine.open_case(facts)
+    results = list(engine.import_rows([Row(1, "E1", ASKED), Row(2, "E2", facts), Row(3, "E3", ASKED)]))
+
+    assert [result.result for result in results] == ["accept", "error", "accept"]
+    assert [case.external_reference for case in engine.cases()] == ["E1", "E3"]
+
+
+def test_what_is_of_another_kind_than_a_command_takes_is_a_usage_error(running: Running) -> None:
+    engine: Any = running(LEAVE)
+    case = open_leave(engine)
+    day = engine.clock.now().date() + timedelta(days=3)
+    wrong: dict[str, Callable[[], object]] = {
+        "case must be text, not NoneType.": lambda: engine.case(None),
+        "case must be text, not int.": lambda: engine.note(5, "x"),
+        "The note is empty; write what should be remembered.": lambda: engine.note(case, None),
+        "text must be text, not int.": lambda: engine.note(case, 5),
+        "reason must be text, not int.": lambda: engine.hold(case, day, 5),
+        "There is no trigger '5'": lambda: engine.advance(case, 5),
+        "accept must be codes of warnings, not NoneType.": lambda: engine.advance(case, accept=None),
+        "accept must be codes of warnings, not str.": lambda: engine.advance(case, accept="LARGE"),
+        "There is no problem code '5'": lambda: engine.advance(case, accept=[5]),
+        "key must be text, not int.": lambda: engine.advance(case, key=5),
+        "external_reference must be text, not int.": lambda: engine.open_case(ASKED, external_reference=5),
+        "facts must be an object with sheets, not NoneType.": lambda: engine.open_case(None),
+        "'review' must be an object with fields.": lambda: engine.record(case, {"review": None}),
+    }
+    for said, attempt in wrong.items():
+        with pytest.raises(UsageError) as error:
+            attempt()
+        assert str(error.value).startswith(said)
+    with pytest.raises(Refused):
+        engine.hold(case, day, None)
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (Row(2, None, ASKED), "external_reference is empty"),  # type: ignore[arg-type]
+        (Row(2, 5, ASKED), "external_reference must be text, not int."),  # type: ignore[arg-type]
+        (Row(2, "E2", None), "facts must be an object with sheets, not NoneType."),  # type: ignore[arg-type]
+    ],
+)
+def test_a_row_of_another_kind_takes_no_other_with_it(running: Running, row: Row, said: str) -> None:
+    results = list(running(LEAVE).import_rows([Row(1, "E1", ASKED), row, Row(3, "E3", ASKED)]))
+
+    assert [result.result for result in results] == ["accept", "error", "accept"]
+    assert str(results[1].message).startswith(said)

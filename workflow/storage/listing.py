@@ -11,7 +11,7 @@ from operator import attrgetter
 
 from sqlalchemy import Executable, Select, exists, false, func, literal, or_, select, tuple_
 
-from workflow.arguments import check_whole, check_words
+from workflow.arguments import check_whole
 from workflow.definition import Definition
 from workflow.errors import UsageError, check_known
 from workflow.reference import parse_reference
@@ -49,7 +49,6 @@ class Filter:
             check_known("state", state, names)
         if holder is not None:
             check_known("holder", holder, holders)
-        check_words("search", search)
         check_text("search", search)
         check_whole("limit", limit)
         if limit is not None and limit < 1:

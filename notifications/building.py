@@ -15,12 +15,13 @@ from datetime import UTC, date, datetime
 from email.utils import format_datetime
 from functools import cached_property
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from notifications.calendar_file import FILE_NAMES, calendar_file
 from notifications.desk import Desk
 from notifications.passed import without_passed
-from notifications.rendering import CannotRender, Rendered, Renderer, cleaned
+from notifications.rendering import TEMPLATES, CannotRender, Rendered, Renderer, cleaned
 from notifications.smtp_url import NoMailbox, mailbox
 from workflow.clock import format_time, local_day
 from workflow.errors import SchakelError
@@ -43,11 +44,11 @@ class CannotBuild(SchakelError):
 
 
 class Builder:
-    """Builds the letters of a desk."""
+    """Builds the letters of a desk, whose templates lie in `folder`."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, folder: Path = TEMPLATES) -> None:
         self._desk = desk
-        self._renderer = Renderer(desk)
+        self._renderer = Renderer(desk, folder)
 
     def build(self, row: OutboxRow, now: datetime) -> OutboxRow:
         """The row with its Message-ID, subject, bytes and their SHA-256; one that has bytes already as it was.

@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import TypeAlias
 
 from notifications.building import Builder, CannotBuild
@@ -25,6 +26,7 @@ from notifications.left_over import LeftOver
 from notifications.outcomes import CLAIM_LEASE, LOST, SENDING_LEASE, settle_letter
 from notifications.queue import Queue
 from notifications.recorder import Act, Recorder
+from notifications.rendering import TEMPLATES
 from notifications.smtp import Connection, Outcome, Phase, Reply
 from notifications.smtp_url import NoMailbox, Server
 from workflow.clock import Clock
@@ -56,7 +58,7 @@ class Delivered:
 
 
 class Delivery:
-    """Sends what lies in the outbox; without a server letters stay pending."""
+    """Sends what lies in the outbox, by the templates in `folder`; without a server letters stay pending."""
 
     def __init__(
         self,
@@ -68,13 +70,14 @@ class Delivery:
         server: Server | None,
         *,
         connections: int = CONNECTIONS,
+        folder: Path = TEMPLATES,
     ) -> None:
         self._database = database
         self._clock = clock
         self._desk = desk
         self._server = server
         self._connections = connections
-        self._builder = Builder(desk)
+        self._builder = Builder(desk, folder)
         self._in_facts = rules.definition.domain.in_facts
         self._recorder = Recorder(database, rules, origin, clock)
         self._stopping = False

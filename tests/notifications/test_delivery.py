@@ -5,20 +5,23 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import shutil
 import socket
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from employers import bring, employer
 from looking import look
-from sink import ADDRESS, DESK, NOBODY, Sink, delivery
+from sink import ADDRESS, DESK, NOBODY, WORKER, Sink, delivery
 
-from notifications.delivery import Delivered
+from notifications.delivery import Delivered, Delivery
 from notifications.desk import Desk
+from notifications.rendering import TEMPLATES
 from notifications.smtp_url import Server
 from workflow import Database, Engine, open_database
 from workflow.clock import SetClock
@@ -90,6 +93,19 @@ def test_every_letter_of_a_coupling_is_sent_once(engine: Engine, url: str) -> No
     assert all(case in str(message["Subject"]) for message in sink.messages())
     assert kinds(engine, case).count("letter_sent") == len(rows)
     assert engine.replay(case).matches_stored
+
+
+def test_letters_are_made_of_the_templates_in_the_folder_that_is_named(engine: Engine, tmp_path: Path) -> None:
+    bring(engine, "rights_pending")
+    folder = shutil.copytree(TEMPLATES, tmp_path / "letters")
+    for language in ("nl", "en"):
+        (folder / language / "invitation.j2").write_text("Subject: Our own words\n\nOur own words.\n")
+
+    with Sink() as sink:
+        Delivery(engine.database, engine.rules, engine.clock, WORKER, DESK, sink.server, folder=folder).run_once()
+
+    (message,) = sink.messages()
+    assert str(message["Subject"]).startswith("Our own words")
 
 
 def test_the_history_commits_to_the_bytes_that_the_server_got(engine: Engine, url: str) -> None:

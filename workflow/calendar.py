@@ -22,7 +22,7 @@ _ONE_DAY = timedelta(days=1)
 
 
 class WorkingDays:
-    """Monday to Friday, less the public holidays; `liberation_day` decides about 5 May."""
+    """Monday to Friday, less the public holidays; `liberation_day` decides about 5 May. Not made to be subclassed."""
 
     def __init__(self, liberation_day: LiberationDay = "lustrum") -> None:
         self.liberation_day = liberation_day

@@ -45,6 +45,7 @@ class State:
     holder: str | None
     means: str
     ladder: tuple[Rung, ...] = ()
+    """All count from the same day. A case keeps how many it climbed: a later version adds behind those."""
     final: bool = False
     amendable: tuple[str, ...] = ()
     """Fields that may still be recorded although the state is final."""
@@ -71,7 +72,8 @@ class Move:
 class Notice:
     """A letter that recording a field sends, when `tell` returns something other than was last told.
 
-    One letter may follow several fields, a row for each; recording them together sends it once.
+    One letter may follow several fields, a row for each; recording them together sends it once. A field that is given
+    when a case is opened, or along with a move, is not told.
     """
 
     letters: tuple[LetterTo, ...]

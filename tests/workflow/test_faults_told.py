@@ -32,6 +32,10 @@ AT = 'connection failed: connection to server at "10.0.0.7", port 5432 failed: '
             "has no room left: free disk space, then repeat the command; nothing was written.",
         ),
         ('could not extend file "base/5": No space left on device', "has no room left: free disk space"),
+        (
+            "QueuePool limit of size 5 overflow 10 reached, connection timed out, timeout 30.00",
+            "has no connection left for this program, which holds too many: read lists that were begun to",
+        ),
         ("database is locked", "stayed busy for 30 seconds: another program holds it; repeat the command."),
         ("file is not a database", "is not a SQLite database."),
         (

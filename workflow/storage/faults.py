@@ -50,6 +50,10 @@ _SAYS = (
         "cannot be told from another: the root certificate to check it by is not there or cannot be read. "
         "Put it there, or name it with sslrootcert=/full/path in database_url. ({said})",
     ),
+    (  # said by SQLAlchemy, of this program's own
+        "queuepool limit",
+        "has no connection left for this program, which holds too many: read lists that were begun to their end.",
+    ),
     ("too many clients", "{crowded}"),
     ("too many connections", "{crowded}"),
     ("connection slots are reserved", "{crowded}"),

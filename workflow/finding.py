@@ -65,25 +65,31 @@ def unless_altered(definition: Definition, store: Store, case_id: int, case: Cas
     try:
         yield
     except FORGED as error:
-        with readable(case.reference):
-            told = list(store.history(case_id))
-            folded: Case | None = None
-            for event, values in told:
-                folded = evolve(definition, folded, event, values)
-        if folded == case and is_chained(event for event, _ in told):
-            raise
-        raise altered(case.reference) from error
+        _check_told(definition, store, case_id, case, error)
+        raise
 
 
 def summaries(store: Store, rules: Rules, wanted: Filter, now: datetime) -> Iterator[Summary]:
     """The cases a filter asks for, a line each. Raises HistoryBroken."""
-    for found in readable_rows(find_cases(store, wanted)):
-        with readable():
-            case = found.read()
+    for found, case in readable_rows((found, found.read()) for found in find_cases(store, wanted)):
         known_state(rules.definition, case)
-        with unless_altered(rules.definition, store, found.case_id, case):
+        try:  # as `unless_altered`, which costs a tenth of a line
             line = summary_of(rules, case, now)
+        except FORGED as error:
+            _check_told(rules.definition, store, found.case_id, case, error)
+            raise
         yield line
+
+
+def _check_told(definition: Definition, store: Store, case_id: int, case: Case, error: Exception) -> None:
+    """Raises HistoryBroken: the case is not what its history tells, so that may be why it failed."""
+    with readable(case.reference):
+        told = list(store.history(case_id))
+        folded: Case | None = None
+        for event, values in told:
+            folded = evolve(definition, folded, event, values)
+    if folded != case or not is_chained(event for event, _ in told):
+        raise altered(case.reference) from error
 
 
 @contextmanager

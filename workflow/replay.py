@@ -11,8 +11,8 @@ from workflow.arguments import check_moment, check_whole
 from workflow.clock import AMSTERDAM
 from workflow.errors import UsageError
 from workflow.events import Event
-from workflow.finding import find_case
-from workflow.history import Values, evolve, readable
+from workflow.finding import find_case, unless_altered
+from workflow.history import Values, evolve
 from workflow.ledger.intact import is_intact
 from workflow.ledger.rulebook import Rulebook
 from workflow.storage.evidence import Evidence
@@ -35,7 +35,7 @@ def replay(
     asked = _rules_of(by)
     case_id, stored = find_case(store, case)
     rulebook = Rulebook(Evidence(store).definitions(), rules.definition)
-    with readable(stored.reference):
+    with unless_altered(rules.definition, store, case_id, stored):
         told = list(store.history(case_id))
         whole = _fold(rulebook, told)
         part = [pair for pair in told if (seq is None or pair[0].seq <= seq) and (at is None or pair[0].at <= at)]

@@ -171,7 +171,7 @@ def retry_letter(session: Session, number: int) -> OutboxRow:
         row = _readable_letter(store, number)
         again = replace(row, attempts=0 if row.state == LetterState.FAILED else row.attempts)
         if not letters.settling(store, again, LetterState.PENDING, expected=_RETRYABLE, now=now, due_at=now)():
-            raise Refused(f"Letter {number} is {row.state}: only a failed or pending one can be tried again.")
+            raise _not_so(store, number, "only a failed or pending one can be tried again")
         if why := why_outdated(store, number):
             _end(store, row, f"{why} before it was sent", now)
         elif row.case is not None:  # read after the letter was locked: whoever corrects its address waits for us
@@ -215,7 +215,7 @@ def resolve_letter(session: Session, number: int, *, arrived: bool, reason: str)
         state = LetterState.SENT if arrived else LetterState.PENDING
         again = replace(row, attempts=row.attempts if arrived else 0)
         if not letters.settling(store, again, state, expected=(LetterState.UNKNOWN,), now=now, due_at=now)():
-            raise Refused(f"Letter {number} is {row.state}: only an unknown one waits for a decision.")
+            raise _not_so(store, number, "only an unknown one waits for a decision")
         if not arrived and row.case_id is not None:
             letters.readdress(store, row, engine.definition.domain, works[row.case_id].case.facts)
         decided = "resolved as sent" if arrived else "resolved as not sent"
@@ -241,6 +241,11 @@ def _letter(store: Store, number: int) -> OutboxRow:
     if row is None:
         raise NoSuchLetter(f"There is no letter {number}; look it up with: schakel mail list")
     return row
+
+
+def _not_so(store: Store, number: int, why: str) -> Refused:
+    """The refusal of what a letter is not ready for by now: another person, or a worker, may have been first."""
+    return Refused(f"Letter {number} is {_letter(store, number).state}: {why}.")
 
 
 def _readable_letter(store: Store, number: int) -> OutboxRow:

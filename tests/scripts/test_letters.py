@@ -6,11 +6,13 @@ import os
 import stat
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from looking import bare, look
 from sink import Sink
 
+from notifications.recorder import Recorder
 from tests.scripts.desk import Desk
 from workflow.storage import letters, open_database
 from workflow.storage.letter_states import LetterState
@@ -55,6 +57,46 @@ def test_one_letter_is_put_back_as_ever(three: Desk) -> None:
 
     assert three.ask("mail retry 2")["state"] == "pending"
     assert three.run("mail retry 1").stdout.splitlines()[0] == "Letter 1 (invitation) is pending now."
+
+
+@pytest.mark.parametrize("first", ["--sent", "--resend"])
+def test_of_two_who_decide_on_a_letter_the_second_is_told_what_the_first_made_of_it(
+    three_anywhere: Desk, monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    settle(three_anywhere, 1, state=LetterState.UNKNOWN)
+    run_now = Recorder.run_now
+
+    def late(recorder: Recorder, *words: Any) -> Any:
+        monkeypatch.setattr(Recorder, "run_now", run_now)
+        three_anywhere.ask(f"mail resolve 1 {first} --reason gevraagd")
+        return run_now(recorder, *words)
+
+    monkeypatch.setattr(Recorder, "run_now", late)
+    refused = three_anywhere.ask("mail resolve 1 --sent --reason gevraagd", code=5)
+
+    now = {"--sent": "sent", "--resend": "pending"}[first]
+    assert refused["message"] == f"Letter 1 is {now}: only an unknown one waits for a decision."
+
+
+def test_a_letter_that_becomes_part_of_another_while_it_is_put_back_is_said_to_be(
+    bare_desk: Desk, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL: a worker holds it when the command looks, and makes it part of another before it writes."""
+    bare_desk.environ["SCHAKEL_DATABASE_URL"] = postgres_url
+    del bare_desk.environ["SCHAKEL_SETTINGS"]
+    bare_desk.open("E06")
+    settling = letters.settling
+
+    def late(*words: Any, **how: Any) -> letters.Answer:
+        with bare(postgres_url) as connection:
+            connection.execute("UPDATE outbox SET state = 'merged' WHERE id = 1")
+        return settling(*words, **how)
+
+    monkeypatch.setattr(letters, "settling", late)
+
+    refused = bare_desk.ask("mail retry 1", code=5)
+
+    assert refused["message"] == "Letter 1 is merged: only a failed or pending one can be tried again."
 
 
 @pytest.mark.parametrize("words", ["1 1", "1 2", "--failed", "--failed --case E06"])

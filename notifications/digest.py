@@ -28,6 +28,8 @@ _KEPT = {
     "working_days": int,
 }
 """What a digest shows of each reminder."""
+_NEW = ("waits_for", "elsewhere")
+"""What those that were written before rules 2026.11 do not say; templates can do without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +85,9 @@ def _fits(row: OutboxRow) -> bool:
         said = {**as_mapping(read_json(row.context)), "language": row.language}
     except ValueError:
         return False
-    is_whole = all(isinstance(said.get(name), kind) for name, kind in ({"language": str} | _KEPT).items())
-    return is_whole and all(isinstance(item, str) for name in _LISTS for item in said[name])
+    wanted = {name: kind for name, kind in ({"language": str} | _KEPT).items() if name in said or name not in _NEW}
+    is_whole = all(isinstance(said.get(name), kind) for name, kind in wanted.items())
+    return is_whole and all(isinstance(item, str) for name in _LISTS for item in said.get(name, ()))
 
 
 def _digest(rows: Sequence[OutboxRow], now: datetime) -> Letter:
@@ -95,7 +98,7 @@ def _digest(rows: Sequence[OutboxRow], now: datetime) -> Letter:
         "language": rows[0].language,
         "reference": "",
         "count": sum(_asks(context) for context in contexts),
-        "cases": [{name: context.get(name) for name in _KEPT} for context in contexts],
+        "cases": [{name: context[name] for name in _KEPT if name in context} for context in contexts],
     }
     text = compact_json(context)
     return Letter(0, LETTER, rows[0].role, rows[0].language, rows[0].recipient, text, now)
@@ -103,4 +106,6 @@ def _digest(rows: Sequence[OutboxRow], now: datetime) -> Letter:
 
 def _asks(context: dict[str, Any]) -> bool:
     """Whether a reminder asks something of its reader: whoever it waits for, operations are asked to look."""
+    if "waits_for" not in context:
+        return bool(context["open_items"]) or context.get("role") != "applicant"
     return context.get("role") == "operations" or not context["waits_for"]

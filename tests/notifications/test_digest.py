@@ -109,6 +109,25 @@ def test_cases_with_nothing_open_are_not_counted(
     assert text.count("Je hoeft nu niets te doen.") == 2 + (not open_ones)
 
 
+def test_reminders_that_wait_when_the_program_is_renewed_are_merged_with_new_ones(
+    sqlite_engine: Engine, clock: SetClock, sqlite_url: str
+) -> None:
+    """Until rules 2026.11 a reminder did not say whom its case waits for."""
+    for _ in range(3):
+        preparing(sqlite_engine)
+    clock.moment = MORNING
+    fire(sqlite_engine)
+    with bare(sqlite_url) as connection:
+        lacks = "json_remove(context, '$.waits_for', '$.elsewhere')"
+        connection.execute(f"UPDATE outbox SET context = {lacks} WHERE case_id < 3")
+
+    with Sink() as sink:
+        delivery(sqlite_engine, sink).run_once()
+
+    (letter,) = sink.messages(APPLICANT)
+    assert letter["Subject"].endswith("3 koppelingen wachten op je")
+
+
 def test_what_was_returned_asks_for_its_correction_beside_what_has_nothing_open(
     engine: Engine, clock: SetClock
 ) -> None:

@@ -239,6 +239,19 @@ def test_a_database_holds_cases_of_one_workflow(running: Running) -> None:
     running(replace(LEAVE, version="2")).advance(case)
 
 
+def test_a_database_that_holds_cases_of_two_workflows_from_before_goes_on_with_both(
+    running: Running, database: Database
+) -> None:
+    case = open_leave(running(LEAVE))
+    with database.writing() as store:
+        store.execute(
+            "INSERT INTO definitions (name, version, digest, canonical) "
+            "SELECT 'onboarding', version, digest, canonical FROM definitions"
+        )
+
+    running(replace(LEAVE, version="2")).advance(case)
+
+
 ANCHORED = Rung("r1", 1, "nudge", "manager", anchor="request.first_day")
 
 

@@ -96,7 +96,7 @@ def _store_definition(session: Session, rules: Rules) -> None:
     named = {"name": name, "version": version}
     known = session.first(queries.definition_digest, named)
     if known is None:
-        if other := session.first(_other_definition, named):
+        if (other := session.first(_other_definition, named)) and session.first(_same_definition, named) is None:
             raise StoreError(
                 f"The cases of this database are of '{other['name']}'; "
                 f"'{name}' needs a database of its own: nothing was written."
@@ -113,6 +113,11 @@ def _store_definition(session: Session, rules: Rules) -> None:
 def _other_definition() -> Executable:
     """A definition of another name."""
     return select(definitions.c.name).where(definitions.c.name != bindparam("name")).limit(1)
+
+
+def _same_definition() -> Executable:
+    """A version of this one."""
+    return select(definitions.c.version).where(definitions.c.name == bindparam("name")).limit(1)
 
 
 def _addresses(works: Sequence[Work]) -> Change:

@@ -219,6 +219,15 @@ def test_a_companys_name_is_hidden_whole_unless_the_export_reveals_it_anyway(
     assert (shown["company_name"], shown["language"]) == (inside, "nl")
 
 
+@pytest.mark.parametrize("value", ["Jan de Vries 111222333", ["Jan de Vries"], 111222333])
+def test_a_personal_value_that_was_altered_to_what_no_mask_knows_is_hidden(value: object) -> None:
+    stored = json.dumps({"registration": {"dgas": value, "company_name": value, "language": "nl"}})
+
+    hidden = shown_facts(DOMAIN, stored, revealed=False)["registration"]
+
+    assert hidden == {"dgas": [] if isinstance(value, list) else "•••••", "company_name": "•••••", "language": "nl"}
+
+
 @pytest.mark.parametrize(
     ("value", "shown"),
     [

@@ -14,6 +14,8 @@ from workflow.ledger.entries import Entry
 from workflow.ledger.spreadsheets import Value
 from workflow.storage.exporting import StoredCase
 
+HIDDEN = "•••••"
+"""Stands for a personal value that a mask gives back as it is: one that was altered, or of a domain that hides less."""
 Row: TypeAlias = tuple[Value, ...]
 _OF_A_CASE = (
     "case",
@@ -106,9 +108,18 @@ def event_row(entry: Entry) -> Row:
 
 
 def shown_facts(domain: Domain, stored: str, *, revealed: bool) -> Facts:
-    """The facts of a stored row, masked; as for people here in an export that reveals them anyway."""
+    """The facts of a stored row, masked; also what a mask leaves readable, unless the export reveals it anyway."""
     facts = {sheet: fields for sheet, fields in as_mapping(lenient_json(stored)).items() if isinstance(fields, dict)}
-    return domain.mask(facts, outside=not revealed)
+    masked = domain.mask(facts, outside=not revealed)
+    if revealed:
+        return masked
+    return {
+        sheet: {
+            name: HIDDEN if _is_bare(domain, f"{sheet}.{name}", value, facts[sheet][name]) else value
+            for name, value in fields.items()
+        }
+        for sheet, fields in masked.items()
+    }
 
 
 def local(stored: str) -> datetime | None:
@@ -132,3 +143,7 @@ def cell(value: Json) -> Value:
 
 def _naive(at: datetime | None) -> datetime | None:
     return at.astimezone(AMSTERDAM).replace(tzinfo=None) if at else None
+
+
+def _is_bare(domain: Domain, path: str, shown: Json, value: Json) -> bool:
+    return bool(shown) and shown == value and domain.is_personal(path)

@@ -193,7 +193,7 @@ class Batch:
         before = item.found[1] if item.found else None
         work = Work(self.rules, self.origin, self.clock.now(), item.case_id, before, others)
         try:
-            result = self._update(item, work) if before else self._open(item, work)
+            result = self._update(store, item, work) if before else self._open(item, work)
         except Refused as error:
             if self.dry_run or not _was_refused_so(store, work):
                 works.append(work)
@@ -216,14 +216,15 @@ class Batch:
         self._try(work, move)
         return self._result(item, work, judgement)
 
-    def _update(self, item: _Item, work: Work) -> RowResult:
+    def _update(self, store: Store, item: _Item, work: Work) -> RowResult:
         event, changed = commands.record(work, item.facts, letters=self.letters, amend=False)
         move, judgement = self._judge(work, work.case.facts)
         definition, before = self.rules.definition, work.before
         waits = work.case.state == definition.initial
         # a row that says nothing new does not overrule whoever sent its case back
-        fresh = before is not None and never_left(definition, before) and not judgement.refuses
-        if waits and (event or fresh):
+        if waits and (
+            event or (before and not judgement.refuses and never_left(store, definition, item.case_id, before))
+        ):
             self._try(work, move)
         return self._result(item, work, judgement)._replace(changed=changed)
 
@@ -252,7 +253,7 @@ class Batch:
 
     def _result(self, item: _Item, work: Work, judgement: Judgement) -> RowResult:
         problems = judgement.problems
-        result = "unchanged" if not work.events else _outcome(problems)
+        result = "unchanged" if not work.events else "reject" if judgement.missing else _outcome(problems)
         reference = None if item.case_id >= _DRY else work.case.reference
         return RowResult(item.row.number, item.row.external_reference, result, reference, work.case.state, problems)
 

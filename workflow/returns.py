@@ -12,6 +12,9 @@ from workflow.definition import Definition
 from workflow.storage.returns import LastMove, last_moves
 from workflow.storage.store import Store
 
+_OPENED_AND_LEFT = 2
+"""The version of a case that did nothing else; whoever sends it back comes after that."""
+
 
 def returns_of(store: Store, definition: Definition, found: Sequence[tuple[int, Case]]) -> list[Returned | None]:
     """Per case how it was sent back to its present state; None: it was not."""
@@ -20,9 +23,13 @@ def returns_of(store: Store, definition: Definition, found: Sequence[tuple[int, 
     return [_returned(definition, case, moves.get(case_id)) for case_id, case in found]
 
 
-def never_left(definition: Definition, case: Case) -> bool:
-    """Whether a case stands where it was opened, and nobody sent it back there."""
-    return case.state == definition.initial and case.entered_at == case.opened_at
+def never_left(store: Store, definition: Definition, case_id: int, case: Case) -> bool:
+    """Whether a case stands where it was opened, and nobody sent it back there.
+
+    Its moments alone do not tell: after a clock that ran ahead all are the same.
+    """
+    stays = case.state == definition.initial and case.entered_at == case.opened_at
+    return stays and returns_of(store, definition, [(case_id, case)]) == [None]
 
 
 def _may_be_returned(definition: Definition, case: Case) -> bool:
@@ -31,7 +38,7 @@ def _may_be_returned(definition: Definition, case: Case) -> bool:
         for move in definition.moves
         for source in move.sources
     )
-    return back and case.ended_at is None and not never_left(definition, case)
+    return back and case.ended_at is None and case.version > _OPENED_AND_LEFT
 
 
 def _leads_back(definition: Definition, source: str | None, target: str) -> bool:

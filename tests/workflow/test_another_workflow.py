@@ -97,6 +97,7 @@ def test_an_import_invites_whom_it_cannot_move_for_want_of_a_sheet(running: Runn
 
     opened, refused = engine.history("E1")
     assert (result.state, refused.event.kind, opened.event.body["letters"]) == ("draft", "refused", ["welcome"])
+    assert result.result == "reject"
 
 
 @pytest.mark.parametrize("code", ["NAME", "UNHEARD_OF"])

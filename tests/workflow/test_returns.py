@@ -8,7 +8,7 @@ import pytest
 from employers import REACHED_BY, bring, employer
 from looking import bare
 
-from workflow import Engine
+from workflow import Engine, Row
 from workflow.answers import Returned
 from workflow.clock import SetClock
 
@@ -50,6 +50,19 @@ def test_one_that_was_sent_back_says_when_and_why_until_it_moves_on(
     assert (engine.why(case).returned, engine.case(case).returned) == (returned, returned)
     engine.advance(case, accept_warnings=True, letters=False)
     assert engine.why(case).returned is None
+
+
+def test_one_is_seen_too_when_a_clock_that_ran_ahead_gave_all_its_events_one_moment(
+    engine: Engine, clock: SetClock
+) -> None:
+    row = Row(1, "E1", employer("loket_user", "registration"))
+    list(engine.import_rows([row], advance=True))
+    clock.moment -= HOUR
+    engine.advance("E1", "return_to_applicant", reason=WHY, letters=False)
+    (again,) = engine.import_rows([row], advance=True)
+
+    assert engine.why("E1").returned == Returned(clock.moment + HOUR, "return_to_applicant", WHY)
+    assert (again.result, again.state) == ("unchanged", "rights_pending")
 
 
 def test_an_ended_case_was_not_sent_back_whatever_its_last_move_asked(engine: Engine) -> None:

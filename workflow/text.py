@@ -14,6 +14,10 @@ MAX_BYTES = 2000
 """Of what cases are found by: an index of PostgreSQL takes 2,704 bytes."""
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 _INVISIBLE = ("Cf", "Cn")
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+"""What nobody sees of other kinds: joiners, fillers, variation selectors, the empty braille pattern."""
 
 
 def check_text(field: str, text: object, *, one_line: bool = False) -> None:
@@ -80,4 +84,5 @@ def on_one_line(text: str) -> str:
     """Text as people read it: without what cannot be seen, and white space of any kind and length one space."""
     if not text.isascii():
         text = "".join(character for character in text if unicodedata.category(character) not in _INVISIBLE)
+        text = _UNSEEN.sub("", text)
     return _BLANK.sub(" ", text)

@@ -45,6 +45,7 @@ def found_in(text: str) -> list[str]:
         "123\u2028456\u2029782",
         "123\u0085456\u00a0\u3000782",
         "123 \u200b 456\u20657\u205f82",
+        *(f"123{unseen}456782" for unseen in "\u034f\u115f\u180b\u2800\u3164\ufe0f\uffa0"),
     ],
 )
 def test_a_bsn_in_text_is_found(text):

@@ -8,7 +8,6 @@ from types import MappingProxyType
 from states import forms, letters, wording
 from states.codes import Code, problem
 from states.identity import keys, names_sole_trader, shown_company
-from states.masking import mask_company
 from states.names import Field
 from states.numbers import bsns_in
 from states.sheets import OBSERVED, PERSONAL, SHEETS, parse
@@ -73,4 +72,4 @@ def _masked(path: str, value: Json, person: bool, outside: bool) -> Json:
         return forms.shown(path, value)
     if outside and mark.outside:
         return mark.outside(value)
-    return mask_company(value, names_person=person) if mark.only_of_sole_trader else mark.mask(value)
+    return mark.of_others(value) if mark.of_others and not person else mark.mask(value)

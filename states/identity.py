@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from states.codes import Code, problem
-from states.masking import mask_company
+from states.masking import mask_name, mask_numbers
 from states.names import Field
 from states.numbers import WageTaxNumber, employer_id
 from states.numbers import wage_tax_number as read_wage_tax_number
@@ -62,7 +62,8 @@ def names_sole_trader(facts: Facts) -> bool:
 
 def shown_company(facts: Facts) -> str:
     """The company's name as people may see it; '' when it is not known."""
-    return str(mask_company(held_text(facts, Field.COMPANY_NAME), names_person=names_sole_trader(facts)))
+    mask = mask_name if names_sole_trader(facts) else mask_numbers
+    return str(mask(held_text(facts, Field.COMPANY_NAME)))
 
 
 def keys(facts: Facts) -> tuple[Key, ...]:

@@ -23,9 +23,9 @@ def mask_whole(value: Json) -> Json:
     return DOTS if isinstance(value, str) and value else value
 
 
-def mask_company(value: Json, *, names_person: bool) -> Json:
-    """The first letter of a company's name where it may name a person, else all of it but somebody's numbers."""
-    return hide_numbers(value) if isinstance(value, str) and not names_person else mask_name(value)
+def mask_numbers(value: Json) -> Json:
+    """All of a text but somebody's numbers."""
+    return hide_numbers(value) if isinstance(value, str) else value
 
 
 def mask_email(value: Json) -> Json:

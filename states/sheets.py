@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
-from states.masking import Mask, mask_dgas, mask_email, mask_name, mask_wage_tax_number, mask_whole
+from states.masking import Mask, mask_dgas, mask_email, mask_name, mask_numbers, mask_wage_tax_number, mask_whole
 from states.names import Field
 from states.seal import mask_seal
 from states.values import (
@@ -33,13 +33,13 @@ from workflow.facts import Json
 
 @dataclass(frozen=True, slots=True)
 class Personal:
-    """Marks a field as personal; `only_of_sole_trader`: a company's name, which people here may see of all others.
+    """Marks a field as personal; `of_others` is the mask of a company's name that names no person, a sole trader.
 
     `outside` is the mask of what leaves the house, where that hides more.
     """
 
     mask: Mask
-    only_of_sole_trader: bool = False
+    of_others: Mask | None = None
     outside: Mask | None = None
 
 
@@ -70,7 +70,7 @@ class Dga(Rows):
 class Registration(Rows):
     """Step 2: the form."""
 
-    company_name: Annotated[Text, Personal(mask_name, only_of_sole_trader=True, outside=mask_whole)] = None
+    company_name: Annotated[Text, Personal(mask_name, of_others=mask_numbers, outside=mask_whole)] = None
     email: Annotated[Text, Personal(mask_email, outside=mask_name)] = None
     framework_contract_number: Identifier = None
     wage_tax_number: Annotated[NumberText, Personal(mask_wage_tax_number)] = None

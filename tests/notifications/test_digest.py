@@ -38,6 +38,14 @@ def fire(engine: Engine) -> None:
     reminders.run_once(engine.database, engine.rules, engine.clock.now(), WORKER)
 
 
+def reminded(engine: Engine, clock: SetClock, count: int) -> list[str]:
+    """So many cases of one applicant, on the morning of their first reminder."""
+    cases = [preparing(engine) for _ in range(count)]
+    clock.moment = MORNING
+    fire(engine)
+    return cases
+
+
 def outbox(url: str, where: str = "1 = 1") -> list[dict[str, Any]]:
     return look(url, f"SELECT * FROM outbox WHERE {where} ORDER BY id")
 
@@ -74,9 +82,7 @@ def test_forty_reminders_for_one_reader_are_one_letter_that_lists_forty_cases(
 def test_the_history_of_each_case_names_the_letter_that_carried_its_reminder(
     engine: Engine, clock: SetClock, url: str
 ) -> None:
-    cases = [preparing(engine) for _ in range(2)]
-    clock.moment = MORNING
-    fire(engine)
+    cases = reminded(engine, clock, 2)
 
     with Sink() as sink:
         delivery(engine, sink).run_once()
@@ -113,10 +119,7 @@ def test_reminders_that_wait_when_the_program_is_renewed_are_merged_with_new_one
     sqlite_engine: Engine, clock: SetClock, sqlite_url: str
 ) -> None:
     """Until rules 2026.11 a reminder did not say whom its case waits for."""
-    for _ in range(3):
-        preparing(sqlite_engine)
-    clock.moment = MORNING
-    fire(sqlite_engine)
+    reminded(sqlite_engine, clock, 3)
     with bare(sqlite_url) as connection:
         lacks = "json_remove(context, '$.waits_for', '$.elsewhere')"
         connection.execute(f"UPDATE outbox SET context = {lacks} WHERE case_id < 3")
@@ -445,9 +448,7 @@ def test_a_late_rung_of_a_case_on_hold_does_not_keep_the_others_from_being_merge
 
 
 def test_a_digest_that_fails_is_told_to_every_case_it_is_about(engine: Engine, clock: SetClock) -> None:
-    cases = [preparing(engine) for _ in range(3)]
-    clock.moment = MORNING
-    fire(engine)
+    cases = reminded(engine, clock, 3)
 
     with Sink(answers={APPLICANT: "550 no such user"}) as sink:
         delivery(engine, sink).run_once()
@@ -456,10 +457,7 @@ def test_a_digest_that_fails_is_told_to_every_case_it_is_about(engine: Engine, c
 
 
 def test_what_was_merged_is_not_sent_by_itself_later(engine: Engine, clock: SetClock, url: str) -> None:
-    for _ in range(3):
-        preparing(engine)
-    clock.moment = MORNING
-    fire(engine)
+    reminded(engine, clock, 3)
 
     with Sink() as sink:
         for day in (28, 29, 30):
@@ -510,9 +508,7 @@ def test_a_digest_that_waits_is_written_anew_without_the_case_that(
 
 
 def test_a_digest_that_waits_for_another_reason_stays_as_it_is(engine: Engine, clock: SetClock, url: str) -> None:
-    cases = [preparing(engine) for _ in range(2)]
-    clock.moment = MORNING
-    fire(engine)
+    cases = reminded(engine, clock, 2)
     with Sink(answers={APPLICANT: "450 later"}) as busy:
         delivery(engine, busy).run_once()
     clock.moment += timedelta(minutes=1)
@@ -555,9 +551,7 @@ def test_a_digest_in_hand_does_not_begin_once_one_of_its_cases_moved_on(
 def test_erasing_a_case_of_a_digest_frees_no_reminder_of_one_that_moved_on(
     engine: Engine, clock: SetClock, url: str
 ) -> None:
-    erased, moved, staying = [preparing(engine) for _ in range(3)]
-    clock.moment = MORNING
-    fire(engine)
+    erased, moved, staying = reminded(engine, clock, 3)
     delivery(engine, None).run_once()
     clock.moment += timedelta(minutes=1)
     for case in (erased, moved):
@@ -617,9 +611,7 @@ ALTERED = ["{", "[]", '{"a": NaN}', r'{"a": "\ud800"}', '{"open_items": 1e999}',
 def test_a_reminder_that_was_altered_keeps_none_of_the_others(
     engine: Engine, clock: SetClock, url: str, context: str
 ) -> None:
-    odd, *cases = [preparing(engine) for _ in range(3)]
-    clock.moment = MORNING
-    fire(engine)
+    odd, *cases = reminded(engine, clock, 3)
     with bare(url) as connection:
         connection.execute(f"UPDATE outbox SET context = '{context}' WHERE case_id = 1")
 
@@ -649,9 +641,7 @@ def test_a_reminder_that_a_digest_could_not_say_goes_by_itself(
     sqlite_engine: Engine, clock: SetClock, sqlite_url: str, change: dict[str, Any]
 ) -> None:
     engine = sqlite_engine
-    odd, *cases = [preparing(engine) for _ in range(3)]
-    clock.moment = MORNING
-    fire(engine)
+    odd, *cases = reminded(engine, clock, 3)
     (row,) = outbox(sqlite_url, "case_id = 1")
     with bare(sqlite_url) as connection:
         context = json.dumps({**json.loads(row["context"]), **change})
@@ -669,10 +659,7 @@ def test_a_reminder_whose_language_was_altered_keeps_none_of_the_others(
     sqlite_engine: Engine, clock: SetClock, sqlite_url: str
 ) -> None:
     """PostgreSQL takes no such value."""
-    for _ in range(3):
-        preparing(sqlite_engine)
-    clock.moment = MORNING
-    fire(sqlite_engine)
+    reminded(sqlite_engine, clock, 3)
     with bare(sqlite_url) as connection:
         connection.execute("UPDATE outbox SET language = x'80' WHERE case_id = 1")
 
@@ -683,9 +670,7 @@ def test_a_reminder_whose_language_was_altered_keeps_none_of_the_others(
 
 
 def test_a_digest_that_cannot_be_built_is_taken_apart_for_good(engine: Engine, clock: SetClock, url: str) -> None:
-    cases = [preparing(engine) for _ in range(3)]
-    clock.moment = MORNING
-    fire(engine)
+    cases = reminded(engine, clock, 3)
     delivery(engine, None).run_once()
     with bare(url) as connection:
         connection.execute("UPDATE outbox SET context = '{' WHERE case_id IS NULL")
@@ -703,10 +688,7 @@ def test_a_digest_that_cannot_be_built_is_taken_apart_for_good(engine: Engine, c
 
 def test_a_digest_that_no_letter_can_be_built_like_stays_one(engine: Engine, clock: SetClock, url: str) -> None:
     """A setting is wrong: when that is mended, it goes as it is."""
-    for _ in range(3):
-        preparing(engine)
-    clock.moment = MORNING
-    fire(engine)
+    reminded(engine, clock, 3)
 
     with Sink() as sink:
         delivery(engine, sink, desk=replace(DESK, reply_to="team koppelingen")).run_once()

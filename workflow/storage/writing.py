@@ -96,7 +96,7 @@ def _store_definition(session: Session, rules: Rules) -> None:
     named = {"name": name, "version": version}
     known = session.first(queries.definition_digest, named)
     if known is None:
-        if (other := session.first(_other_definition, named)) and session.first(_same_definition, named) is None:
+        if other := session.first(_other_definition, named):
             raise StoreError(
                 f"The cases of this database are of '{other['name']}'; "
                 f"'{name}' needs a database of its own: nothing was written."
@@ -111,13 +111,10 @@ def _store_definition(session: Session, rules: Rules) -> None:
 
 
 def _other_definition() -> Executable:
-    """A definition of another name."""
-    return select(definitions.c.name).where(definitions.c.name != bindparam("name")).limit(1)
-
-
-def _same_definition() -> Executable:
-    """A version of this one."""
-    return select(definitions.c.version).where(definitions.c.name == bindparam("name")).limit(1)
+    """A definition of another name, in a database that holds no version of this one."""
+    mine = definitions.alias("mine")
+    is_known = select(mine.c.version).where(mine.c.name == bindparam("name")).exists()
+    return select(definitions.c.name).where(definitions.c.name != bindparam("name"), ~is_known).limit(1)
 
 
 def _addresses(works: Sequence[Work]) -> Change:

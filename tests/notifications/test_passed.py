@@ -8,13 +8,15 @@ import pytest
 from employers import employer
 from sink import Sink, delivery
 
-from notifications.passed import ASKED_BY, without_passed, written_day
+from notifications.passed import without_passed, written_day
 from states.wording import written_date
 from workflow import Engine
 from workflow.clock import SetClock
 from workflow.storage import letters
 from workflow.storage.letter_states import LetterState
 
+AHEAD = ("answer_by", "due_on", "withdraw_question_on", "first_check_on")
+"""What letters say of days that are to come."""
 YEAR = [date(2028, 1, 1) + timedelta(days) for days in range(366)]
 
 
@@ -32,11 +34,11 @@ def test_anything_else_is_no_day(text: object) -> None:
     ("day", "kept"), [("3 december 2026", False), ("4 december 2026", False), ("5 mei 2027", True)]
 )
 def test_the_days_that_have_passed_are_left_out_and_nothing_else(day: str, kept: bool) -> None:
-    context = {**dict.fromkeys(ASKED_BY, day), "entered_on": day, "company": "x"}
+    context = {**dict.fromkeys(AHEAD, day), "entered_on": day, "company": "x"}
 
     left = without_passed(context, date(2026, 12, 4))
 
-    assert left == (context if kept else {**context, **dict.fromkeys(ASKED_BY, "")})
+    assert left == (context if kept else {**context, **dict.fromkeys(AHEAD, "")})
 
 
 def test_the_days_of_each_case_of_a_digest_that_have_passed_are_left_out() -> None:

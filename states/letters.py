@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from types import MappingProxyType
+from typing import NamedTuple
 
 from states.forms import shown
 from states.identity import names_sole_trader, shown_company
@@ -38,6 +39,7 @@ _OUTSIDE = frozenset({Role.APPLICANT.value, Role.KEYLANE.value})
 """The readers who are not of a.s.r.: they are told nothing of what others must do, or of other cases."""
 
 _PERIODS = tuple(Frequency)
+_OTHERS = tuple(role for role in Role if role != Role.OPERATIONS)
 _HOLDERS = {state.name: state.holder or "" for state in STATES}
 _GREETINGS = MappingProxyType({"nl": ("Beste", "Hallo"), "en": ("Dear", "Hello")})
 _COLLEAGUES = MappingProxyType({Role.KEYLANE.value: "Beste collega's van Keylane"})
@@ -60,50 +62,63 @@ def language(role: str, facts: Facts) -> str:
     return chosen if chosen in known else known[0]
 
 
+class _Shared(NamedTuple):
+    """What the letters of one event in one language have in common: worked out for the first of them."""
+
+    said: dict[str, Json]
+    asked: tuple[Problem, ...]
+    """The problems that somebody must act on."""
+    awaited: str
+    """The party that must act."""
+
+
 def letter_context(occasion: Occasion) -> dict[str, Json]:
     """Everything a template may show. Never a BSN, a whole wage tax number, a DGA's name or a password."""
+    shared: _Shared | None = occasion.workings.get(occasion.language)
+    if shared is None:
+        shared = occasion.workings[occasion.language] = _share(occasion)
     return {
         "letter": str(occasion.letter),
         "role": str(occasion.role),
-        "language": occasion.language,
-        "reference": occasion.reference,
         "sequence": occasion.earlier,
-        "working_days": occasion.working_days,
-        **_common(occasion),
-        **_addressing(occasion),
-        **_open(occasion),
-        "waits_for": _called(_waits_for(occasion), occasion),
+        **shared.said,
+        "salutation": _salutation(occasion),
+        **_open(occasion, shared.asked),
+        "waits_for": _called(shared.awaited, occasion),
         "answer_by": written_date(_answer_by(occasion), occasion.language),
         **_person_to_call(occasion),
     }
 
 
-def _common(occasion: Occasion) -> dict[str, Json]:
-    """What every letter of an event says alike in one language: worked out for the first of them."""
-    known: dict[str, Json] | None = occasion.workings.get(occasion.language)
-    if known is None:
-        known = {
-            "loket_employer_id": employer_id(held_text(occasion.facts, Field.LOKET_EMPLOYER_ID)).normal,
-            "required_rights": [*REQUIRED_RIGHTS],
-            "missing_rights": [*missing_rights(occasion.facts)],
-            "state_label": label(occasion.state, occasion.language),
-            **_dates(occasion),
-            **_registered(occasion),
-        }
-        occasion.workings[occasion.language] = known
-    return known
+def _share(occasion: Occasion) -> _Shared:
+    asked = tuple([problem for problem in occasion.problems if problem.severity is not Severity.INFO])
+    company = _company(occasion)
+    said: dict[str, Json] = {
+        "language": occasion.language,
+        "reference": occasion.reference,
+        "working_days": occasion.working_days,
+        "company": company,
+        "company_short": _shortened(company),
+        "reason": hide_numbers(occasion.reason or ""),
+        "loket_employer_id": employer_id(held_text(occasion.facts, Field.LOKET_EMPLOYER_ID)).normal,
+        "required_rights": [*REQUIRED_RIGHTS],
+        "missing_rights": [*missing_rights(occasion.facts)],
+        "state_label": label(occasion.state, occasion.language),
+        **_dates(occasion),
+        **_registered(occasion),
+    }
+    return _Shared(said, asked, _awaited(occasion, asked))
 
 
-def _waits_for(occasion: Occasion) -> str:
+def _awaited(occasion: Occasion, asked: Iterable[Problem]) -> str:
     """The party that must act; operations when nobody else can: all that is open is theirs."""
     holder = _HOLDERS[occasion.state]
     if occasion.returned_on is not None:  # for a correction, whatever else is open
         return holder
-    asked = {problem.holder for problem in _asked(occasion)}
-    if not asked:  # a.s.r. moves its own cases on; what the applicant or Keylane are done with, operations must
+    holders = {problem.holder for problem in asked}
+    if not holders:  # a.s.r. moves its own cases on; what the applicant or Keylane are done with, operations must
         return holder if holder == Role.ASR else Role.OPERATIONS
-    others = (role for role in (holder, *Role) if role in asked and role != Role.OPERATIONS)
-    return next(others, Role.OPERATIONS)
+    return next((party for party in (holder, *_OTHERS) if party in holders), Role.OPERATIONS)
 
 
 def _called(party: str, occasion: Occasion) -> str:
@@ -114,17 +129,16 @@ def _called(party: str, occasion: Occasion) -> str:
     return label("us" if ours else party, occasion.language)
 
 
-def _addressing(occasion: Occasion) -> dict[str, Json]:
-    company = _company(occasion)
+def _salutation(occasion: Occasion) -> str:
+    if occasion.role != Role.APPLICANT:
+        return _COLLEAGUES.get(occasion.role, "Beste collega")
     greeting, hello = _GREETINGS[known_language(occasion.language)]
     contact = _typed(occasion.facts, Field.CONTACT_NAME)
-    if occasion.role == Role.APPLICANT:
-        salutation = f"{greeting} {contact}" if contact else hello
-    else:
-        salutation = _COLLEAGUES.get(occasion.role, "Beste collega")
-    short = company if len(company) <= LONGEST_IN_SUBJECT else company[: LONGEST_IN_SUBJECT - 3].rstrip() + "..."
-    reason = hide_numbers(occasion.reason or "")
-    return {"company": company, "company_short": short, "salutation": salutation, "reason": reason}
+    return f"{greeting} {contact}" if contact else hello
+
+
+def _shortened(company: str) -> str:
+    return company if len(company) <= LONGEST_IN_SUBJECT else company[: LONGEST_IN_SUBJECT - 3].rstrip() + "..."
 
 
 def _company(occasion: Occasion) -> str:
@@ -137,9 +151,9 @@ def _company(occasion: Occasion) -> str:
     return f"{employer} {number}" if number else unnamed
 
 
-def _open(occasion: Occasion) -> dict[str, Json]:
+def _open(occasion: Occasion, asked: Iterable[Problem]) -> dict[str, Json]:
     """What the reader must do himself and, for who is of a.s.r., what others must."""
-    role, language, known = occasion.role, occasion.language, _for_role(_asked(occasion), occasion.role)
+    role, language, known = occasion.role, occasion.language, _for_role(asked, occasion.role)
     mine = _said(phrase, [problem for problem in known if problem.holder == role], language)
     others = _said(elsewhere, [problem for problem in known if problem.holder != role], language)
     if role == _HOLDERS[occasion.state]:
@@ -148,11 +162,6 @@ def _open(occasion: Occasion) -> dict[str, Json]:
         others = [*_correction(occasion), *others]
     warnings = _said(statement, _for_role(occasion.accepted, role), language)
     return {"open_items": mine, "elsewhere": others, "warnings": warnings}
-
-
-def _asked(occasion: Occasion) -> list[Problem]:
-    """The problems that somebody must act on."""
-    return [problem for problem in occasion.problems if problem.severity is not Severity.INFO]
 
 
 def _correction(occasion: Occasion) -> Iterator[Json]:

@@ -17,7 +17,9 @@ def held(facts: Facts, field: Field) -> Json:
 
 def held_text(facts: Facts, field: Field) -> str:
     """The value of a field as text; '' when it is unanswered."""
-    return as_text(held(facts, field))
+    sheet = facts.get(field.sheet)  # as `held` and `as_text` say it; asked dozens of times a move
+    value = sheet.get(field.own_name) if sheet else None
+    return value.strip() if type(value) is str else as_text(value)
 
 
 def held_day(facts: Facts, field: Field) -> date | None:

@@ -33,12 +33,15 @@ def never_left(store: Store, definition: Definition, case_id: int, case: Case) -
 
 
 def _may_be_returned(definition: Definition, case: Case) -> bool:
-    back = any(
-        move.needs_reason and move.target == case.state and _leads_back(definition, source, move.target)
-        for move in definition.moves
-        for source in move.sources
+    return (
+        case.version > _OPENED_AND_LEFT
+        and case.ended_at is None
+        and any(
+            move.needs_reason and move.target == case.state and _leads_back(definition, source, move.target)
+            for move in definition.moves
+            for source in move.sources
+        )
     )
-    return back and case.ended_at is None and case.version > _OPENED_AND_LEFT
 
 
 def _leads_back(definition: Definition, source: str | None, target: str) -> bool:

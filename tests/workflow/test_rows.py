@@ -8,13 +8,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from employers import bring
+from employers import bring, employer
 from looking import look
+from tampering import run
 
 from states import EMPLOYER_COUPLING
 from workflow import Engine, Origin
 from workflow.answers import Case
 from workflow.clock import SetClock, format_time
+from workflow.errors import HistoryBroken
 from workflow.schedule import due_at, timers_of
 from workflow.work import Work
 
@@ -73,6 +75,16 @@ def test_the_row_of_a_case_says_what_its_history_says(engine: Engine, lived: lis
             **moments,
         }
         assert stored(engine, lived[number - 1]) == (number, case)
+
+
+@pytest.mark.parametrize("count", [2**53, 10**400, -1, 1.5, "1", True])
+def test_a_letter_that_is_told_to_have_gone_out_so_often_was_altered(engine: Engine, url: str, count: Any) -> None:
+    case = bring(engine, "registered")
+    told = {"keylane_handover": {"count": count, "value": None}}
+    run(url, f"UPDATE cases SET progress = '{json.dumps(PROGRESS | {'told': told})}'")
+
+    with pytest.raises(HistoryBroken, match="somebody altered it"):
+        engine.advance(case, "enrich", facts=employer("policy"))
 
 
 def test_the_row_of_an_event_repeats_what_its_bytes_say(engine: Engine, lived: list[str], url: str) -> None:

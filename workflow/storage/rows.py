@@ -11,7 +11,7 @@ from workflow.answers import Case
 from workflow.definition import Definition
 from workflow.domain import Key
 from workflow.encoding import compact_json, read_json
-from workflow.events import Event, read_event
+from workflow.events import LARGEST, Event, read_event
 from workflow.schedule import due_at, timers_of
 from workflow.work import Letter, Work
 
@@ -61,6 +61,14 @@ def _check(case: Case) -> None:
         raise TypeError("the progress of a case is none")
     if not 0 <= case.seq < _LAST_SEQ:
         raise ValueError("no case has so many events")
+    if not all(map(_can_count_on, case.told.values())):
+        raise ValueError("no letter went out so often")
+
+
+def _can_count_on(told: Any) -> bool:
+    """Whether the event of the next letter can say that it went out once more."""
+    count = told.get("count") if type(told) is dict else None
+    return count is None or (type(count) is int and 0 <= count < LARGEST)
 
 
 def _facts(text: str) -> dict[str, dict[str, Any]]:

@@ -95,17 +95,20 @@ def test_another_command_with_the_key_is_heard_before_a_stale_version(engine: En
     case = bring(engine, "rights_pending")
     engine.advance(case, "register", key="k1")
 
-    with pytest.raises(Conflict, match="k1"):
+    with pytest.raises(Conflict, match="k1") as conflict:
         engine.advance(case, "enrich", key="k1", expect_version=99)
+
+    assert conflict.value.case == case
 
 
 def test_a_stale_version_is_a_conflict_and_appends_nothing(engine: Engine, url: str) -> None:
     case = bring(engine, "rights_pending")
     before = count(url, "events")
 
-    with pytest.raises(Conflict, match=r"version 1, not 7"):
+    with pytest.raises(Conflict, match=r"version 1, not 7") as conflict:
         engine.advance(case, "register", expect_version=7)
 
+    assert (conflict.value.case, conflict.value.version) == (case, 1)
     assert count(url, "events") == before
 
 

@@ -28,8 +28,6 @@ class ClockInUtc:
     def now(self) -> datetime:
         """The present moment in UTC. Raises UsageError: the clock does not say its zone."""
         moment = self._clock.now()
-        if getattr(moment, "tzinfo", None) is UTC:
-            return moment
         check_moment("now of the clock", moment)
         return moment.astimezone(UTC)
 

@@ -671,6 +671,35 @@ def test_doctor_names_the_grant_that_a_writer_lacks(
     assert grant.format(f"reader_{os.getpid()}") in failed["todo"]
 
 
+def test_doctor_names_the_tables_of_which_a_policy_would_hide_rows(ready: Desk, role: Callable[[str], str]) -> None:
+    ready.environ["SCHAKEL_DATABASE_URL"] = url = role("UPDATE ON cases")
+    with psycopg.connect(url.partition("&options")[0], autocommit=True) as connection:
+        connection.execute("ALTER TABLE outbox ENABLE ROW LEVEL SECURITY")
+
+    (failed,) = [found for found in findings(ready, "database", code=1) if found["result"] == "fail"]
+
+    assert failed["message"].endswith("so it is refused them: outbox.")
+    assert "ALTER TABLE outbox DISABLE ROW LEVEL SECURITY" in failed["todo"]
+
+
+def test_doctor_fails_on_a_server_that_a_power_cut_can_take_what_was_written_from(
+    ready: Desk, postgres_url: str
+) -> None:
+    ready.environ["SCHAKEL_DATABASE_URL"] = postgres_url
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        for statement in ("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()"):
+            connection.execute(statement)
+        try:
+            assert eventually(lambda: connection.execute("SHOW fsync").fetchone() == ("off",))
+            failed = [found for found in findings(ready, "database", code=1) if found["result"] == "fail"]
+        finally:
+            for statement in ("ALTER SYSTEM RESET fsync", "SELECT pg_reload_conf()"):
+                connection.execute(statement)
+
+    assert [found["message"].partition(":")[0] for found in failed] == ["The server has fsync off"]
+    assert "ALTER SYSTEM RESET fsync" in failed[0]["todo"]
+
+
 @pytest.mark.parametrize(("file", "folder"), [(0o400, 0o700), (0o400, 0o500)])
 def test_doctor_says_that_a_file_may_not_be_written(ready: Desk, tmp_path: Path, file: int, folder: int) -> None:
     ready.open("E06")

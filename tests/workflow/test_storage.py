@@ -29,6 +29,7 @@ from sqlalchemy import create_engine, inspect
 from states import EMPLOYER_COUPLING
 from workflow import Database, Engine, StoreError, UsageError, open_database
 from workflow.clock import SetClock
+from workflow.errors import NotAllowed
 from workflow.storage import tables
 from workflow.storage.database import parse_url
 from workflow.storage.moment import Moment
@@ -470,6 +471,62 @@ def test_options_in_the_url_win_over_ours(postgres_url: str) -> None:
     database.dispose()
 
     assert found == ["7s", "8s", "elsewhere,public", "UTC"]
+
+
+@pytest.mark.parametrize(
+    ("name", "theirs", "ours"),
+    [
+        ("synchronous_commit", "off", "on"),
+        ("synchronous_commit", "remote_apply", "remote_apply"),
+        ("synchronous_commit", "local", "local"),
+        ("DateStyle", "SQL, DMY", "ISO, DMY"),
+        ("DateStyle", "German", "ISO, DMY"),
+        ("TimeZone", "Asia/Tokyo", "UTC"),
+        ("default_transaction_isolation", "serializable", "read committed"),
+        ("row_security", "on", "off"),
+        ("transaction_timeout", "20s", "20s"),
+    ],
+)
+def test_what_promises_rest_on_is_set_whatever_a_database_says(
+    postgres_url: str, opening: Callable[[str], Database], name: str, theirs: str, ours: str
+) -> None:
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {connection.info.dbname} SET {name} = {theirs!r}")
+
+    with opening(postgres_url).writing() as store:
+        (found,) = store.execute(f"SHOW {name}").fetchone()
+
+    assert found == ours
+
+
+@pytest.mark.parametrize("theirs", ["DateStyle = 'German'", "default_transaction_isolation = 'serializable'"])
+def test_commands_work_whatever_a_database_says(
+    postgres_url: str, opening: Callable[[str], Database], make_engine: Callable[[Database], Engine], theirs: str
+) -> None:
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {connection.info.dbname} SET {theirs}")
+    engine = make_engine(opening(postgres_url))
+
+    case = engine.open_case({}).case.reference
+    engine.note(case, "eerste")
+
+    assert [step.event.kind for step in engine.history(case)] == ["opened", "noted"]
+
+
+def test_rows_that_a_policy_would_hide_are_an_error(postgres_url: str, opening: Callable[[str], Database]) -> None:
+    role = f"hidden_{os.getpid()}"
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {role}")
+        connection.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}")
+        connection.execute("ALTER TABLE events ENABLE ROW LEVEL SECURITY")
+
+        database = opening(f"{postgres_url}&options=-c%20role%3D{role}")
+        with pytest.raises(NotAllowed, match="row-level security"), database.reading() as store:
+            store.last_event_at()
+
+        database.dispose()
+        connection.execute(f"DROP OWNED BY {role}")
+        connection.execute(f"DROP ROLE {role}")
 
 
 def test_an_upgrade_done_twice_is_harmless(url: str, make_engine: Callable[[Database], Engine]) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 
 from workflow.errors import SchakelError, StoreError, UsageError
 from workflow.storage import tables
+from workflow.storage.agreed import agree
 from workflow.storage.charset import watch_encoding
 from workflow.storage.compacting import compact
 from workflow.storage.faults import explain
@@ -39,14 +40,6 @@ _BEGIN = {
     ("postgresql", False): "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
     ("postgresql", True): "BEGIN",
 }
-_STALLED = "5min"
-"""How long a process that was stopped in a transaction may keep others from its rows; PostgreSQL then ends it."""
-_LIMIT = (
-    f"SELECT set_config('transaction_timeout', '{_STALLED}', false) "
-    "WHERE current_setting('transaction_timeout', true) = '0'"
-)
-"""For transactions that write. In a pipeline a session is not 'idle', so its own time-out does not see it; before
-PostgreSQL 17 there is no other, and this selects nothing."""
 _NO_LIMIT = (
     "SELECT set_config('transaction_timeout', '0', true) WHERE current_setting('transaction_timeout', true) <> '0'"
 )
@@ -239,18 +232,14 @@ def _engine(url: URL) -> Any:
     for driver in ("psycopg", "sqlalchemy"):
         logging.getLogger(driver).addHandler(_UNHEARD)
     if url.get_backend_name() == "postgresql":
-        own = " ".join(url.normalized_query.get("options", ()))  # after ours, so that they win
-        options = {
-            **connecting(url),
-            "autocommit": True,
-            "options": f"-c TimeZone=UTC -c idle_in_transaction_session_timeout={_STALLED} {own}",
-            "application_name": "schakel",
-        }
+        options = {**connecting(url), "autocommit": True, "application_name": "schakel"}
+        if own := url.normalized_query.get("options"):
+            options["options"] = " ".join(own)
         engine = create_engine(
             url, connect_args=options, paramstyle="format", pool_reset_on_return=None, max_overflow=16
         )
         watch_encoding(engine, shown_url(url))
-        event.listen(engine, "connect", lambda connection, _: connection.execute(_LIMIT))
+        event.listen(engine, "connect", agree)
         return engine
     path = Path(str(url.database))
 

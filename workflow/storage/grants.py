@@ -35,6 +35,8 @@ _ROWS = ", ".join(map(str, _NEEDED))
 _LACKING = f"""SELECT name, act, quote_ident(current_user) FROM (VALUES {_ROWS}) AS needed (name, act)
     WHERE NOT CASE act WHEN 'USAGE' THEN has_sequence_privilege(to_regclass(name), act)
         ELSE has_table_privilege(to_regclass(name), act) END"""
+_HIDDEN = f"""SELECT name FROM (VALUES {", ".join(f"('{name}')" for name in WRITER)}) AS needed (name)
+    WHERE to_regclass(name) IS NOT NULL AND row_security_active(to_regclass(name)) ORDER BY name"""
 
 Lack = tuple[str, str]
 """A table or sequence, and what may not be done with it."""
@@ -47,6 +49,11 @@ def lacking(store: Store) -> tuple[tuple[Lack, ...], str]:
     """
     rows = store.execute(_LACKING).fetchall()
     return tuple((name, act) for name, act, _ in rows), rows[0][2] if rows else ""
+
+
+def hidden(store: Store) -> list[str]:
+    """The tables of which row level security keeps rows from the role that is connected (PostgreSQL)."""
+    return [name for (name,) in store.execute(_HIDDEN).fetchall()]
 
 
 def only_reads(lacks: Iterable[Lack]) -> bool:

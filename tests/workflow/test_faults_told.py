@@ -62,7 +62,11 @@ AT = 'connection failed: connection to server at "10.0.0.7", port 5432 failed: '
         ("canceling statement due to conflict with recovery", "is a standby, and had to go on with what its primary"),
         ("FATAL: the database system is in recovery mode", "does not answer yet, or no more: FATAL: the database"),
         ("terminating connection due to transaction timeout", "ended this transaction, which took too long;"),
-        ("terminating connection due to administrator command", NO_ANSWER),
+        (
+            "terminating connection due to idle-session timeout",
+            "ended this connection (terminating connection due to idle-session timeout): look whether what you asked",
+        ),
+        ("cached plan must not change result type", "was altered while this program ran (cached plan must not change"),
         ("server closed the connection\n\tunexpectedly", NO_ANSWER),
         ("the connection is lost", NO_ANSWER),
         ("connection timeout expired", NO_ANSWER),
@@ -102,7 +106,12 @@ def test_an_error_of_a_driver_becomes_one_sentence_that_says_what_to_do(said: st
             "not exist Either provide the file, or change sslmode.)",
         ),
         (AT + "FATAL:  sorry, too many clients already", "has no connection left: end programs that hold some,"),
-        (AT + 'FATAL:  too many connections for role "one"', "has no connection left: end programs that hold some,"),
+        (
+            AT + 'FATAL:  too many connections for role "one"',
+            'has no connection left for this one (FATAL: too many connections for role "one"): end programs that hold '
+            "some, or raise that limit (ALTER ROLE or ALTER DATABASE … CONNECTION LIMIT), then repeat it.",
+        ),
+        (AT + "FATAL:  unsupported startup parameter: options", "refused this connection (FATAL: unsupported startup"),
         (
             AT + "FATAL:  remaining connection slots are reserved for roles with the SUPERUSER attribute",
             "has no connection left: end programs that hold some,",
@@ -200,3 +209,29 @@ def test_writers_who_met_crosswise_are_told_to_repeat(error: Exception) -> None:
     assert not is_duplicate(error)
     assert type(told) is Overtaken
     assert str(told) == ("Another command was writing the same cases at that moment; nothing was written. Repeat it.")
+
+
+def test_who_waited_too_long_for_what_somebody_holds_gets_a_conflict() -> None:
+    told = explain(psycopg.errors.LockNotAvailable("Sperre nicht verfügbar"), DATABASE)
+
+    assert type(told) is Overtaken
+    assert "Repeat it" in str(told)
+
+
+@pytest.mark.parametrize(
+    ("error", "todo"),
+    [
+        (psycopg.errors.QueryCanceled, "SET statement_timeout = 0"),
+        (psycopg.errors.InvalidSqlStatementName, "pool_mode = session"),
+        (psycopg.errors.DuplicatePreparedStatement, "pool_mode = session"),
+        (psycopg.errors.ProtocolViolation, "pool_mode = session"),
+    ],
+)
+def test_what_a_server_or_a_proxy_is_set_to_is_told_in_whatever_language_it_speaks(
+    error: type[Exception], todo: str
+) -> None:
+    told = explain(error("Irgendetwas"), DATABASE)
+
+    assert type(told) is StoreError
+    assert todo in str(told)
+    assert "(Irgendetwas)" in str(told)

@@ -14,11 +14,30 @@ _MOST = 300
 """Characters of a driver's own words; they hold no password."""
 _NOT_ALLOWED = "42501"
 _OUT_OF_RANGE = "22003"
-_CROSSED = {"40P01", "40001"}
+_CROSSED = "Another command was writing the same cases at that moment; nothing was written. Repeat it."
 """Two writers of many rows met crosswise and this one was ended; or the server asks for more isolation than we do."""
+_OVERTAKEN = {
+    "40P01": _CROSSED,
+    "40001": _CROSSED,
+    "55P03": "Somebody else holds what this needs, for longer than lock_timeout allows. Repeat it later.",
+}
+STALE = frozenset(("26000", "42P05", "08P01", "0A000"))
+"""Of what was prepared on a connection: gone, somebody else's, or of a table that was altered since."""
 _AWAY = "conflict with recovery"
 """What ends a reader of a standby has the code of two writers that cross."""
 _NO_ANSWER = "does not answer: is the server running, and are host and port right?"
+_POOLED = (
+    "does not know what was prepared on this connection ({said}): a proxy between them must keep one session for each "
+    "connection (pool_mode = session, docs/deployment.md)."
+)
+_MEANS = {
+    "57014": "broke off a statement, and nothing of it was written ({said}): where a time-out of the server did that, "
+    "take it off for this role (ALTER ROLE … SET statement_timeout = 0), then repeat the command.",
+    "26000": _POOLED,
+    "42P05": _POOLED,
+    "08P01": _POOLED,
+}
+"""By PostgreSQL's code, since its words are in the server's own language."""
 _SAYS = (
     # a part of what drivers say              what it means, and what to do; the first that fits counts
     (
@@ -55,6 +74,11 @@ _SAYS = (
         "has no connection left for this program, which holds too many: read lists that were begun to their end.",
     ),
     ("too many clients", "{crowded}"),
+    (
+        "too many connections for",
+        "has no connection left for this one ({said}): end programs that hold some, or raise that limit (ALTER ROLE or "
+        "ALTER DATABASE … CONNECTION LIMIT), then repeat it.",
+    ),
     ("too many connections", "{crowded}"),
     ("connection slots are reserved", "{crowded}"),
     (
@@ -65,7 +89,12 @@ _SAYS = (
     ("during recovery", "{standby}"),
     ("recovery is in progress", "{standby}"),
     ("transaction timeout", "ended this transaction, which took too long; nothing was written: repeat the command."),
-    ("terminating connection", _NO_ANSWER),
+    (
+        "terminating connection",
+        "ended this connection ({said}): look whether what you asked was done, and repeat it if not.",
+    ),
+    ("unsupported startup parameter", _POOLED.replace("does not know what was prepared on", "refused")),
+    ("cached plan", "was altered while this program ran ({said}): repeat the command."),
     ("the database system is", "does not answer yet, or no more: {said}"),
     ("fatal:", "failed: {said}"),  # so it did answer
     ("connection refused", _NO_ANSWER),
@@ -107,17 +136,19 @@ def explain(error: BaseException, database: str) -> SchakelError:
     said = _said(error)
     if is_duplicate(error):
         return Overtaken(f"Somebody else wrote the same a moment ago; look again and decide anew. ({said[:120]})")
-    if getattr(error, "sqlstate", None) in _CROSSED and _AWAY not in said:
-        return Overtaken("Another command was writing the same cases at that moment; nothing was written. Repeat it.")
-    if isinstance(error, OverflowError) or getattr(error, "sqlstate", None) == _OUT_OF_RANGE:
+    code = getattr(error, "sqlstate", None) or ""
+    if code in _OVERTAKEN and _AWAY not in said:
+        return Overtaken(_OVERTAKEN[code])
+    if isinstance(error, OverflowError) or code == _OUT_OF_RANGE:
         said = "A number in the row of a case is beyond all bounds: somebody altered it."
         return HistoryBroken(f"{said} To see where, run: schakel audit verify")
-    if getattr(error, "sqlstate", None) == _NOT_ALLOWED or "permission denied for" in said:
+    if code == _NOT_ALLOWED or "permission denied for" in said:
         where, _, _ = _BEFORE.sub("", said).partition(" LINE ")
         return NotAllowed(f"The database {database} does not allow that ({where[:_MOST]})")
     if isinstance(error, PermissionError):
         return StoreError(f"The database {database} {_SHUT}")
-    return StoreError(f"The database {database} {_meaning(said, database)}")
+    means = _MEANS[code].format(said=said[:_MOST]) if code in _MEANS else _meaning(said, database)
+    return StoreError(f"The database {database} {means}")
 
 
 def _said(error: BaseException) -> str:

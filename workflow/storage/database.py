@@ -19,7 +19,7 @@ from workflow.storage import tables
 from workflow.storage.agreed import agree
 from workflow.storage.charset import watch_encoding
 from workflow.storage.compacting import compact
-from workflow.storage.faults import explain
+from workflow.storage.faults import STALE, explain
 from workflow.storage.line import PATIENCE_MS, Line
 from workflow.storage.session import TAKES_TURN, bare_cursor
 from workflow.storage.store import Store
@@ -141,21 +141,32 @@ class Database:
             for remember in store.after_commit:
                 remember()
 
+    def _kept_line(self) -> Line | None:
+        """One that still stands, so that nothing is sent that would have to be sent again."""
+        while True:
+            try:  # as another thread may take the last one
+                line = self._kept.pop()
+            except IndexError:
+                return None
+            if not line.was_ended():
+                return line
+            line.end()
+
+    def _new_line(self) -> Line:
+        proxy = self._engine.raw_connection()
+        return Line(proxy, proxy.dbapi_connection, bare_cursor(proxy.dbapi_connection, self.dialect))
+
     @contextmanager
     def _line(self) -> Iterator[Line]:
         """A connection of one's own; SQLAlchemy's pool makes and ends them, but handing one over costs 40 µs there."""
         kept = self._kept
-        try:
-            line = kept.pop()
-        except IndexError:
-            proxy = self._engine.raw_connection()
-            line = Line(proxy, proxy.dbapi_connection, bare_cursor(proxy.dbapi_connection, self.dialect))
+        line = self._kept_line() or self._new_line()
         is_of_use = True
         try:
             yield line
-        except BaseException:
+        except BaseException as error:
             # outside the pipeline: what went wrong in it may only show when it ends
-            is_of_use = line.roll_back()
+            is_of_use = line.roll_back() and getattr(error, "sqlstate", None) not in STALE
             if not is_of_use:  # what ended this one, a server that restarted, has ended the others too
                 self._let_go()
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import select
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,6 +41,16 @@ class Line:
             self.connection.execute(f"PRAGMA busy_timeout={0 if writing else PATIENCE_MS}")
             self.connection.execute(f"PRAGMA query_only={int(not writing)}")
             self.is_for_writing = writing
+
+    def was_ended(self) -> bool:
+        """Whether the server said something while nobody asked: that it ends this, as a rule. It is asked nothing."""
+        if isinstance(self.connection, sqlite3.Connection):
+            return False
+        if self.connection.closed:
+            return True
+        heard = select.poll()
+        heard.register(self.connection.fileno(), select.POLLIN)
+        return bool(heard.poll(0))
 
     def roll_back(self) -> bool:
         """Roll back what is open; False: the connection is of no more use."""

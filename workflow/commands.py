@@ -14,7 +14,7 @@ from workflow.errors import Refused, UsageError
 from workflow.events import Event, Kind
 from workflow.facts import Facts, Json, Problem, Severity
 from workflow.history import merge
-from workflow.judgement import Judgement, amendment_problems, check_acceptable, closed_words, judge
+from workflow.judgement import Judgement, accepted_by_code, amendment_problems, check_acceptable, closed_words, judge
 from workflow.observation import check_sheets
 from workflow.schedule import is_on_hold
 from workflow.work import Rules, Work, times_told
@@ -110,7 +110,7 @@ def advance(
     fresh = tuple(problem for problem in judgement.accepted if problem not in judgement.standing)
     if fresh:
         check_acceptable(work.rules.definition, fresh)
-        body["accepted"] = [{"about": list(p.fields), "code": p.code} for p in fresh]
+        body["accepted"] = accepted_by_code(fresh)
     before = work.case.told
     body |= _told(work, before, sent, letters=letters)
     event = work.append(Kind.MOVED, body, trigger=move.trigger, target=move.target, personal=personal)

@@ -129,7 +129,8 @@ def _move(definition: Definition, event: Event, standing: Mapping[str, tuple[str
     for item in listed if isinstance(listed, list) else ():
         entry = as_mapping(item)
         code, about = str(entry["code"]), (str(path) for path in as_list(entry["about"]))
-        accepted[code] = tuple(dict.fromkeys((*accepted.get(code, ()), *about)))
+        # an event names a code once; where older ones did twice, the last counted
+        accepted[code] = tuple(dict.fromkeys((*standing.get(code, ()), *about)))
     target = definition.by_name.get(event.target)
     ended = event.at if target and target.final else None
     return {

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from workflow.answers import Case, Verdict
 from workflow.definition import Definition, Move, State
 from workflow.errors import UsageError
-from workflow.facts import Context, Facts, Problem, Severity, Validator
+from workflow.facts import Context, Facts, Json, Problem, Severity, Validator
 
 
 class Judgement(NamedTuple):
@@ -99,6 +99,14 @@ def check_acceptable(definition: Definition, warnings: Iterable[Problem]) -> Non
     for warning in warnings:
         if definition.domain.codes.get(warning.code) != Severity.WARNING:
             raise UsageError(f"{warning.code} cannot be accepted: '{definition.name}' has no warning of that code.")
+
+
+def accepted_by_code(warnings: Iterable[Problem]) -> list[Json]:
+    """What an event says of accepted warnings: each code once, about all the fields it was accepted for."""
+    about: dict[str, dict[str, None]] = {}
+    for warning in warnings:
+        about.setdefault(warning.code, {}).update(dict.fromkeys(warning.fields))
+    return [{"about": [*fields], "code": code} for code, fields in about.items()]
 
 
 def verdicts(definition: Definition, case: Case, context: Context, trigger: str | None = None) -> Iterable[Verdict]:

@@ -19,6 +19,7 @@ from workflow.definition import Definition, Move, Rung
 from workflow.domain import Key, Occasion
 from workflow.facts import Context, Facts, Json, Problem, Severity
 from workflow.forecast import forecast
+from workflow.history import evolve
 from workflow.ledger.audit import verify_database
 from workflow.reminders import run_once
 
@@ -156,8 +157,10 @@ def test_a_warning_about_two_fields_is_asked_again_when_either_changes(running: 
 
     moved = engine.advance(case, "escalate", reason="large", accept=["LARGE"])
 
+    about = ["review.budget", "review.level"]
     assert moved.accepted == ("LARGE",)
-    assert engine.case(case).case.accepted == {"LARGE": ("review.budget", "review.level")}
+    assert engine.history(case)[-1].event.body["accepted"] == [{"about": about, "code": "LARGE"}]
+    assert engine.case(case).case.accepted == {"LARGE": tuple(about)}
     assert engine.case(case).problems == ()
     engine.record(case, {"review": {"budget": 99}})
     assert [problem.field for problem in engine.case(case).problems] == ["review.budget", "review.level"]
@@ -194,6 +197,20 @@ def test_what_is_accepted_later_adds_to_what_stands(running: Running) -> None:
     assert engine.history(case)[-1].event.body["accepted"] == [{"about": ["review.level"], "code": "LARGE"}]
     assert engine.case(case).case.accepted == {"LARGE": ("review.budget", "review.level")}
     assert (engine.case(case).problems, findings(engine)) == ((), [])
+
+
+def test_of_an_older_event_that_names_a_code_twice_the_last_counts_as_it_did_when_it_was_stored(
+    running: Running,
+) -> None:
+    engine = running(LEAVE)
+    case = open_leave(engine, budget=50, level=50)
+    engine.advance(case)
+    before = engine.case(case).case
+    engine.advance(case, "escalate", reason="large", accept=["LARGE"])
+    twice = [{"about": [f"review.{name}"], "code": "LARGE"} for name in ("budget", "level")]
+    event = engine.history(case)[-1].event._replace(body={"accepted": twice})
+
+    assert evolve(LEAVE, before, event, {}).accepted == {"LARGE": ("review.level",)}
 
 
 def test_a_move_onward_that_asks_for_a_reason_sends_nothing_back(running: Running, clock: SetClock) -> None:

@@ -7,6 +7,7 @@ every letter back with it. Everything is 7-bit, and the same row at the same mom
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode, encodebytes
 from binascii import b2a_qp
 from collections.abc import Iterator, Mapping
@@ -34,6 +35,7 @@ CHECKPOINT_LETTER = "ledger_checkpoint"
 
 _ALTERNATIVE, _MIXED = b"=_alternative", b"=_mixed"
 """Boundaries that no part can hold: quoted-printable never puts '_' behind '=', and base64 has no '_'."""
+_MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,200}@[!-;=?-~]{1,255}>")
 _FOLD_AT = 66
 _LONGEST_WORD = 200
 _BYTES_IN_WORD = 45
@@ -62,7 +64,7 @@ class Builder:
             if isinstance(context, dict):  # what else it may be is said by the renderer
                 context = without_passed(context, local_day(now))
             rendered = self._renderer.render(row.letter, row.language, context)
-            message_id = row.message_id or f"<{_identity(row)}@{self._domain}>"
+            message_id = _known(row.message_id) or f"<{_identity(row)}@{self._domain}>"
             headers = (*self._sender, *_headers(row, rendered.subject, message_id, now), b"MIME-Version: 1.0")
             message = b"\r\n".join((*headers, *self._body(row, rendered, context, now), b""))
         except CannotRender as error:
@@ -161,15 +163,21 @@ def _identity(row: OutboxRow) -> str:
     return f"letter.{row.id}.{row.case or 'digest'}.{mark[:16]}"
 
 
+def _known(stored: object) -> str:
+    """A Message-ID as it was stored; '' when it was altered into what no header may hold."""
+    return stored if isinstance(stored, str) and _MESSAGE_ID.fullmatch(stored) else ""
+
+
 def _headers(row: OutboxRow, subject: str, message_id: str, now: datetime) -> Iterator[bytes]:
     if row.recipient is not None:
         yield b"To: " + mailbox(row.recipient)
     yield b"Subject: " + header_text(subject)
     yield f"Date: {format_datetime(now.astimezone(UTC))}".encode()
     yield f"Message-ID: {message_id}".encode()
-    if row.first_message_id and row.first_message_id != message_id:
-        yield f"In-Reply-To: {row.first_message_id}".encode()
-        yield f"References: {row.first_message_id}".encode()
+    first = _known(row.first_message_id)
+    if first and first != message_id:
+        yield f"In-Reply-To: {first}".encode()
+        yield f"References: {first}".encode()
     yield f"Content-Language: {row.language}".encode()
 
 

@@ -182,6 +182,14 @@ def test_a_letter_that_is_tried_again_keeps_its_message_id_whatever_became_of_it
     assert build(row(message_id=FIRST)).message_id == FIRST  # as versions before gave it
 
 
+@pytest.mark.parametrize("altered", ["<a@b>\r\nBcc: evil@example.com", "<é@b>", "x", "<a b@c>", "<@>", 7])
+def test_a_message_id_that_was_altered_into_what_no_header_may_hold_is_not_taken(altered):
+    mine, other = build(row(message_id=altered)), build(row(first_message_id=altered))
+
+    assert (mine.message_id, other.message_id) == (build(row()).message_id, build(row()).message_id)
+    assert mine.message == other.message == build(row()).message
+
+
 def test_what_is_not_set_is_left_out():
     message = read(build(row(), Desk("koppelingen@asr.example")))
 

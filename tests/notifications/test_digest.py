@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from looking import bare, look
 from sink import DESK, Sink, delivery
 
 from notifications.digest import merge_reminders
+from scripts.mailroom import retry_letter
 from workflow import Engine, Origin, reminders
 from workflow.clock import AMSTERDAM, SetClock
 from workflow.erasure import Wish, erase
@@ -684,6 +686,27 @@ def test_a_digest_that_cannot_be_built_is_taken_apart_for_good(engine: Engine, c
     assert digest["reason"].startswith(f"taken apart: it could not be built (Letter {digest['id']} ")
     assert len(sink.messages(APPLICANT)) == 3
     assert {kinds(engine, case)[-1] for case in cases} == {"letter_sent"}
+
+
+def test_what_was_taken_apart_for_good_stays_so_when_somebody_retries_it(
+    engine: Engine, clock: SetClock, url: str
+) -> None:
+    reminded(engine, clock, 3)
+    delivery(engine, None).run_once()
+    with bare(url) as connection:
+        connection.execute("UPDATE outbox SET context = '{' WHERE case_id IS NULL")
+    with Sink() as sink:
+        delivery(engine, sink).run_once()
+    apart = [row["id"] for row in outbox(url, "reason LIKE '%was taken apart%'")]
+    desk = SimpleNamespace(database=engine.database, clock=clock, engine=engine)
+
+    retried = [retry_letter(desk, number).reason for number in apart]  # type: ignore[arg-type]
+    with Sink() as sink:
+        delivery(engine, sink).run_once()
+
+    assert len(apart) == 3
+    assert all("was taken apart" in (reason or "") for reason in retried)
+    assert len(sink.messages(APPLICANT)) == 3
 
 
 def test_a_digest_that_no_letter_can_be_built_like_stays_one(engine: Engine, clock: SetClock, url: str) -> None:

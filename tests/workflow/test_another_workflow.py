@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from workflow.answers import Returned
 from workflow.clock import AMSTERDAM, SetClock
 from workflow.definition import Definition, Move, Rung
 from workflow.domain import Key, Occasion
+from workflow.errors import Conflict
 from workflow.facts import Context, Facts, Json, Problem, Severity
 from workflow.forecast import forecast
 from workflow.history import evolve
@@ -255,6 +258,28 @@ def test_a_database_holds_cases_of_one_workflow(running: Running) -> None:
 
     assert [step.event.kind for step in engine.history(case)] == ["opened"]
     running(replace(LEAVE, version="2")).advance(case)
+
+
+def test_of_two_workflows_that_write_first_at_the_same_moment_one_is_refused(
+    running: Running, database: Database
+) -> None:
+    engines = [running(LEAVE), running(replace(LEAVE, name="onboarding"))]
+    both = Barrier(2)
+
+    def begin(engine: Engine) -> str:
+        list(engine.cases())
+        both.wait()
+        try:
+            return engine.open_case(ASKED).case.state
+        except (StoreError, Conflict) as error:
+            return type(error).__name__
+
+    with ThreadPoolExecutor(2) as pool:
+        told = sorted(pool.map(begin, engines))
+
+    with database.reading() as store:
+        assert store.execute("SELECT count(*) FROM definitions").fetchone()[0] == 1
+    assert told == ["StoreError", "draft"]
 
 
 def test_a_database_that_holds_cases_of_two_workflows_from_before_goes_on_with_both(

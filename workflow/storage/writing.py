@@ -15,6 +15,8 @@ from workflow.storage.session import Change, Session
 from workflow.storage.tables import definitions
 from workflow.work import Rules, Work
 
+_ONE_AT_A_TIME = 5_230_419
+"""Number of the advisory lock under which a definition is stored (PostgreSQL)."""
 _UPDATES = (queries.update_case, queries.update_case_not_facts)
 
 
@@ -96,13 +98,16 @@ def _store_definition(session: Session, rules: Rules) -> None:
     named = {"name": name, "version": version}
     known = session.first(queries.definition_digest, named)
     if known is None:
-        if other := session.first(_other_definition, named):
-            raise StoreError(
-                f"The cases of this database are of '{other['name']}'; "
-                f"'{name}' needs a database of its own: nothing was written."
-            )
-        session.run(queries.insert_definition, {**named, "digest": digest, "canonical": rules.canonical})
-        known = session.first(queries.definition_digest, named)
+        with session.transaction():
+            if not session.is_sqlite:  # two workflows that write first at the same moment must see each other
+                session.execute(f"SELECT pg_advisory_xact_lock({_ONE_AT_A_TIME})")
+            if other := session.first(_other_definition, named):
+                raise StoreError(
+                    f"The cases of this database are of '{other['name']}'; "
+                    f"'{name}' needs a database of its own: nothing was written."
+                )
+            session.run(queries.insert_definition, {**named, "digest": digest, "canonical": rules.canonical})
+            known = session.first(queries.definition_digest, named)
     if known is None or known["digest"] != digest:
         raise StoreError(
             f"Version {version} of '{name}' was stored with other rules than this program has. "

@@ -102,8 +102,8 @@ def examine_ledger(session: Session) -> Iterator[Found]:
 def _is_idle(beat: Heartbeat, last: Head, now: datetime) -> bool:
     """Whether it had two heartbeats of the ledger to sign another one (a tick: a whole pass after them), in vain."""
     if beat.is_tick:
-        return beat.stopped_at is not None and now >= beat.started_at > last.at + 2 * HEARTBEAT
-    return beat.is_alive(now) and beat.seen_at > max(last.at, beat.started_at) + 2 * HEARTBEAT
+        return beat.stopped_at is not None and now >= beat.started_at and beat.started_at - last.at > 2 * HEARTBEAT
+    return beat.is_alive(now) and beat.seen_at - max(last.at, beat.started_at) > 2 * HEARTBEAT
 
 
 def departed(path: Path, kept: Checkpoint, how: str) -> tuple[str, str]:

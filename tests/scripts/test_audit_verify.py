@@ -83,6 +83,13 @@ def test_a_key_that_is_given_must_prove_something(desk: Desk, case: str) -> None
     assert desk.ask(f"audit verify --key {key}")["proved"] == 1
 
 
+def test_a_leaf_whose_number_of_an_event_is_none_can_be_told_as_json(desk: Desk, case: str) -> None:
+    desk.run("audit checkpoint")
+    spoil(desk, "UPDATE leaves SET seq = X'00'")
+
+    assert "LEAF_WITHOUT_EVENT" in codes(desk.ask("audit verify", code=8))
+
+
 def test_what_is_wrong_is_said_with_exit_8(desk: Desk, case: str, note: str) -> None:
     spoil(desk, "UPDATE events SET actor = 'mallory'")
 

@@ -14,6 +14,7 @@ import pytest
 from aiosmtplib import SMTP, SMTPResponse
 from looking import bare
 from sink import Sink, eventually
+from tampering import put
 
 from loket.poll import Polled
 from notifications.delivery import Delivered
@@ -572,6 +573,17 @@ def test_a_worker_that_the_clock_left_ahead_hides_no_tick_that_runs(ready: Desk,
 
     assert found["result"] == "ok"
     assert f"tick on {socket.gethostname()}:{os.getpid()} last ran at" in found["message"]
+
+
+def test_a_checkpoint_of_the_last_moment_there_is_stops_no_check(ready: Desk, url: str) -> None:
+    ready.environ["SCHAKEL_DATABASE_URL"] = url
+    ready.ask("audit checkpoint")
+    ready.run("tick")
+    put(url, "UPDATE checkpoints SET at = ?", "9999-12-31T23:59:59.999999Z")
+
+    (found,) = findings(ready, "ledger")
+
+    assert "9999-12-31" in found["message"]
 
 
 @pytest.mark.parametrize(

@@ -194,12 +194,13 @@ def test_erased_values_leave_nobody_to_tell(desk: Desk) -> None:
     assert "erased" in said
 
 
-def test_a_history_that_cannot_be_read_exits_8_and_says_where_to_look(desk: Desk) -> None:
+@pytest.mark.parametrize("canonical", ["'x'", str(2**62)])
+def test_a_history_that_cannot_be_read_exits_8_and_says_where_to_look(desk: Desk, canonical: str) -> None:
     case = desk.open("E06")
     with bare(desk) as connection:
         for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
             connection.execute(f"DROP TRIGGER {name}")
-        connection.execute("UPDATE events SET canonical = 'x'")
+        connection.execute(f"UPDATE events SET canonical = {canonical}")
 
     said = desk.ask("replay E06", code=8)
 

@@ -213,5 +213,8 @@ def _clockwork(definition: Definition, case: Case) -> tuple[object, ...]:
 
 
 def event_of(row: Mapping[str, Any]) -> Event:
-    """The event a row holds, read from its canonical bytes."""
-    return read_event(bytes(row["canonical"]), row["hash"])
+    """The event a row holds, read from its canonical bytes. Raises whatever reading a forged row raises."""
+    canonical = row["canonical"]
+    if not isinstance(canonical, bytes):  # of a number `bytes` would make as many
+        raise TypeError("the bytes of an event are something else")
+    return read_event(canonical, row["hash"])

@@ -15,7 +15,7 @@ from workflow.domain import Key
 from workflow.errors import HistoryBroken, NoSuchCase, Overtaken, UsageError, check_known
 from workflow.events import is_chained
 from workflow.facts import Context, Other
-from workflow.history import FORGED, altered, evolve, readable, readable_rows
+from workflow.history import FORGED, altered, evolve, is_same, readable, readable_rows
 from workflow.reference import looks_like_reference, new_reference, parse_reference
 from workflow.returns import returns_of
 from workflow.storage import Database
@@ -88,7 +88,7 @@ def _check_told(definition: Definition, store: Store, case_id: int, case: Case, 
         folded: Case | None = None
         for event, values in told:
             folded = evolve(definition, folded, event, values)
-    if folded != case or not is_chained(event for event, _ in told):
+    if folded is None or not is_same(case, folded) or not is_chained(event for event, _ in told):
         raise altered(case.reference) from error
 
 

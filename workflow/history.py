@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from workflow.answers import Case
 from workflow.clock import local_day
 from workflow.definition import Definition
-from workflow.encoding import as_list, as_mapping
+from workflow.encoding import as_list, as_mapping, sorted_json
 from workflow.errors import HistoryBroken
 from workflow.events import COUNTS_AS_VERSION, Event, Kind
 from workflow.facts import Facts, Json
@@ -68,6 +68,19 @@ def evolve(definition: Definition, case: Case | None, event: Event, values: Valu
             changes = {"facts": {}, "accepted": {}, "told": {}, "erased": True}
     version = case.version + (event.kind in COUNTS_AS_VERSION)
     return case._replace(seq=event.seq, head=event.hash, at=event.at, version=version, **changes)
+
+
+def is_same(stored: Case, folded: Case) -> bool:
+    """Whether a case is what its history gives, to the kind of each value: Python holds 3 and 3.0, 1 and true equal."""
+    return stored == folded and same_json([stored.facts, dict(stored.told)], [folded.facts, dict(folded.told)])
+
+
+def same_json(one: Any, other: Any) -> bool:
+    """Whether two values are the same as JSON; what no history can hold is the same as nothing."""
+    try:
+        return sorted_json(one) == sorted_json(other)
+    except ValueError:
+        return False
 
 
 def changed_facts(event: Event, values: Values) -> dict[str, dict[str, Json]]:

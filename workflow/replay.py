@@ -12,7 +12,7 @@ from workflow.clock import AMSTERDAM
 from workflow.errors import UsageError
 from workflow.events import Event
 from workflow.finding import find_case, unless_altered
-from workflow.history import Values, evolve
+from workflow.history import Values, evolve, is_same
 from workflow.ledger.intact import is_intact
 from workflow.ledger.rulebook import Rulebook
 from workflow.storage.evidence import Evidence
@@ -48,7 +48,7 @@ def replay(
         openings = chain.from_iterable(Evidence(store, case_id).openings())
         return Replayed(
             case=_fold(rulebook, part),
-            matches_stored=whole == stored,
+            matches_stored=is_same(stored, whole),
             is_intact=is_intact([event for event, _ in told], openings),
             steps=tuple(steps_of(rules.definition, part, stored.facts)),
             rulings=tuple(rulings),

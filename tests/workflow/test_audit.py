@@ -333,6 +333,13 @@ def keep_a_value(seq: int, path: str, *, case_id: int | None = None) -> Callable
 
 
 LAST_CHECKPOINT, FIRST_CHECKPOINT = (f"(SELECT {which}(id) FROM checkpoints)" for which in ("max", "min"))
+EQUAL_TO_PYTHON = {
+    "1 for true": "':true', ':1'",
+    "0.0 for false": "':false', ':0.0'",
+    "a field that is null": '\'"kind":\', \'"user_status":null,"kind":\'',
+    "a sheet with nothing in it": '\'{"loket_user":\', \'{"loket_seen":{},"loket_user":\'',
+}
+"""What of a row's facts becomes what: no `==` tells it from what was recorded, or from nothing."""
 FAULTS: dict[str, tuple[Callable[[Ledger], None], set[str]]] = {
     # what was done                                       and the codes that are found, no others
     "an event's bytes": (make_unreadable, {"EVENT_UNREADABLE"}),
@@ -373,6 +380,10 @@ FAULTS: dict[str, tuple[Callable[[Ledger], None], set[str]]] = {
     **{
         f"stored facts that are {facts}": (sql(f"UPDATE cases SET facts = '{facts}'"), {"STATE_DIFFERS"})
         for facts in ("[]", "5", "null", '"s"', '{"registration":5}', '{"registration":{"email":[{}]}}')
+    },
+    **{
+        f"stored facts with {what}": (sql(f"UPDATE cases SET facts = replace(facts, {change})"), {"STATE_DIFFERS"})
+        for what, change in EQUAL_TO_PYTHON.items()
     },
     "a stored version": (sql("UPDATE cases SET version = version + 1"), {"STATE_DIFFERS"}),
     "a stored name of the rules": (sql("UPDATE cases SET definition = 'x'"), {"STATE_DIFFERS"}),

@@ -453,3 +453,15 @@ def test_the_rules_to_replay_by_may_be_given_by_their_word(engine: Engine) -> No
     case = bring(engine, "registered")
 
     assert engine.replay(case, by="now").rulings == engine.replay(case, by=RulesOf.NOW).rulings != ()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("was", "now"), [(":true", ":1"), (":false", ":0.0")])
+def test_a_row_that_python_holds_equal_to_its_history_is_not_what_it_gives(
+    engine: Engine, url: str, was: str, now: str
+) -> None:
+    case = bring(engine, "registered")
+    before = engine.replay(case).matches_stored
+
+    run(url, f"UPDATE cases SET facts = replace(facts, '{was}', '{now}')")
+
+    assert (before, engine.replay(case).matches_stored) == (True, False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from workflow.answers import Case
@@ -10,7 +10,7 @@ from workflow.definition import Definition
 from workflow.encoding import lenient_json
 from workflow.events import event_from
 from workflow.facts import Json
-from workflow.history import FORGED, evolve
+from workflow.history import FORGED, evolve, is_same, same_json
 from workflow.ledger.rulebook import Rulebook
 from workflow.ledger.verify import UNREADABLE, History, Legality, Opening, Report, Says
 from workflow.storage.evidence import EVENT_COLUMNS, Evidence, as_text
@@ -147,14 +147,24 @@ def _comes_before(first: Any, second: Any) -> bool:
 
 def _differences(stored: Case, folded: Case) -> Iterator[str]:
     """The names of what differs, never a value."""
-    if stored == folded:
+    if is_same(stored, folded):
         return
     for name in Case._fields:
-        if name != "facts" and getattr(stored, name) != getattr(folded, name):
+        if name not in ("facts", "told") and getattr(stored, name) != getattr(folded, name):
             yield name
+    if not same_json(dict(stored.told), dict(folded.told)):
+        yield "told"
     for sheet in sorted(stored.facts.keys() | folded.facts.keys()):
-        kept, told = stored.facts.get(sheet, {}), folded.facts.get(sheet, {})
-        yield from (f"{sheet}.{name}" for name in sorted(kept.keys() | told.keys()) if kept.get(name) != told.get(name))
+        kept, told = ([case.facts[sheet]] if sheet in case.facts else [] for case in (stored, folded))
+        if not same_json(kept, told):
+            yield from _fields_apart(sheet, dict(*kept), dict(*told))
+
+
+def _fields_apart(sheet: str, kept: Mapping[str, Json], told: Mapping[str, Json]) -> Iterable[str]:
+    """The paths of the fields that differ; the sheet itself when it merely is there, with nothing in it."""
+    names = sorted(kept.keys() | told.keys())
+    apart = [name for name in names if name not in kept or name not in told or not same_json(kept[name], told[name])]
+    return [f"{sheet}.{name}" for name in apart] or [sheet]
 
 
 class _Openings:

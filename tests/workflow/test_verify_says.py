@@ -746,6 +746,21 @@ def test_a_file_that_is_broken_in_the_zip_is_told(tmp_path: Path) -> None:
     assert "MANIFEST [ 0] proofs.jsonl: it cannot be read behind line 0." in found
 
 
+def test_a_file_whose_name_is_no_text_where_it_lies_is_told(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "x", unpack(specimen("whole")))
+    with zipfile.ZipFile(path) as archive:
+        begins = archive.getinfo("proofs.jsonl").header_offset
+    data = bytearray(path.read_bytes())
+    data[begins + 7] |= 0x08  # its header says that the name in it is UTF-8
+    data[begins + 30] = 0xFF
+    path.write_bytes(data)
+
+    found = judged(path)
+
+    assert found[0] == "MANIFEST [ 0] proofs.jsonl: the file is not the one the manifest names."
+    assert "MANIFEST [ 0] proofs.jsonl: it cannot be read behind line 0." in found
+
+
 def test_a_line_of_four_mebibytes_is_read_and_a_longer_one_is_not(tmp_path: Path) -> None:
     files = unpack(specimen("whole"))
     longest = (4 << 20) - 1

@@ -1138,7 +1138,10 @@ _MOST_LINE = 4 << 20
 _TIGHTEST = 200
 """How many times its size an export can honestly grow when it is unpacked; zip bombs grow a thousandfold."""
 _EVENT_LINE = re.compile(rb'\{"event":(\{.*\}),"hash":"([0-9a-f]{64})","leaf":(null|0|[1-9][0-9]{0,15})\}', re.DOTALL)
-_BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, NotImplementedError)
+_BROKEN_ZIP = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, NotImplementedError),
+    ValueError,  # a place beyond all files, a name in no encoding
+)
 
 
 class Unreadable(Exception):
@@ -1186,7 +1189,7 @@ class Archive:
                 manifest = parse_json(file.read(_MOST_LINE))
         except KeyError:
             raise Unreadable(f"{path} holds no manifest.json: it is no export of Schakel.") from None
-        except (*_BROKEN_ZIP, ValueError):
+        except _BROKEN_ZIP:
             raise Unreadable(f"The manifest.json in {path} cannot be read.") from None
         if _mapping(manifest).get("format") != FORMAT:
             raise Unreadable(f"{path} is no export that this verifier knows ({FORMAT}).")
@@ -1260,7 +1263,7 @@ class Archive:
                     found[str(form["name"]), str(form["version"])] = form
                     if canonical_json(form) != data:
                         raise ValueError
-                except (*_BROKEN_ZIP, ValueError, KeyError, RecursionError):
+                except (*_BROKEN_ZIP, KeyError, RecursionError):
                     self._report.add("DEFINITION_DIFFERS", f"{name[:80]} is no definition in canonical form.")
         return found
 

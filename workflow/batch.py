@@ -23,6 +23,7 @@ from workflow.events import Event, Origin
 from workflow.facts import Facts, Other, Problem, Severity
 from workflow.history import FORGED, altered, merge
 from workflow.judgement import Judgement, judge
+from workflow.near import Near
 from workflow.reference import new_reference
 from workflow.returns import never_left
 from workflow.storage import Database, lookups
@@ -55,38 +56,6 @@ class _Item:
 
 
 @dataclass
-class _Near:
-    """The keys of cases that this transaction writes, which a look-up in the database cannot see yet."""
-
-    known: dict[tuple[str, str], dict[int, tuple[str, str]]] = field(default_factory=dict)
-    places: dict[int, list[tuple[str, str]]] = field(default_factory=dict)
-    changed: set[str] = field(default_factory=set)
-    """References of cases whose keys in the database are those of before."""
-
-    def add(self, case_id: int, reference: str, keys: Iterable[Key]) -> None:
-        """Take over a case's keys as they are now, instead of those it had."""
-        self.changed.add(reference)
-        for place in self.places.pop(case_id, ()):
-            self.known[place].pop(case_id, None)
-        self.places[case_id] = [(key.kind, key.value) for key in keys]
-        for key in keys:
-            self.known.setdefault((key.kind, key.value), {})[case_id] = (key.detail, reference)
-
-    def older(self, case_id: int, keys: Iterable[Key], found: Iterable[Other]) -> tuple[Other, ...]:
-        """What the database found and, for kinds it found nothing of, what stands in this transaction."""
-        others: dict[str, Other] = {}
-        for other in found:
-            if other.reference not in self.changed:
-                others.setdefault(other.kind, other)
-        for key in keys:
-            for number, (detail, reference) in self.known.get((key.kind, key.value), {}).items():
-                fits = not key.differing or (detail and key.detail and detail != key.detail)
-                if fits and number < case_id and key.kind not in others:
-                    others[key.kind] = Other(key.kind, reference)
-        return tuple(others.values())
-
-
-@dataclass
 class Batch:
     """One import: how its rows are to be treated, and where they go."""
 
@@ -98,7 +67,7 @@ class Batch:
     accept_warnings: bool
     dry_run: bool
     letters: bool
-    _imagined: _Near = field(default_factory=_Near)
+    _imagined: Near = field(default_factory=Near)
     _imagined_cases: dict[str, tuple[int, Case]] = field(default_factory=dict)
     """External reference → the case as a dry run left it."""
     _imagined_numbers: Iterator[int] = field(default_factory=partial(count, _DRY))
@@ -123,23 +92,35 @@ class Batch:
         for row in chunk:
             yield next(results) if isinstance(row, Row) else row
 
-    def _chunk(self, rows: Sequence[Row], *, again: bool = True) -> list[RowResult]:
-        """The results of rows that share a transaction; one by one when another writer or one of them hinders that."""
+    def _chunk(self, rows: Sequence[Row], *, again: bool = True) -> Iterator[RowResult]:
+        """The results of rows that share a transaction; one by one when another writer or one of them hinders that.
+
+        Outside any transaction: what was committed is told, also when a later row cannot be.
+        """
+        results = self._together(rows, again=again)
+        if results is not None:
+            yield from results
+        elif len(rows) > 1:
+            for row in rows:
+                yield from self._chunk([row])
+        else:
+            yield from self._chunk(rows, again=False)
+
+    def _together(self, rows: Sequence[Row], *, again: bool) -> list[RowResult] | None:
+        """The same of one transaction; None: something hinders it, and nothing was written."""
         try:
             if self.dry_run:
                 with self.database.reading() as store:
                     return self._decide(store, rows, self._imagined)[0]
             last_try = nullcontext() if again else finding.lag_told(self.database, rows[0].external_reference)
             with last_try, self.database.writing() as store:
-                results, works = self._decide(store, rows, _Near())
+                results, works = self._decide(store, rows, Near())
                 store.write(works)
             return results
         except (Conflict, HistoryBroken, UsageError, _Entangled) as error:
-            if len(rows) > 1:
-                return [result for row in rows for result in self._chunk([row])]
-            return self._chunk(rows, again=False) if again else [_failed(rows[0], str(error))]
+            return None if again else [_failed(rows[0], str(error))]
 
-    def _decide(self, store: Store, rows: Sequence[Row], near: _Near) -> tuple[list[RowResult], list[Work]]:
+    def _decide(self, store: Store, rows: Sequence[Row], near: Near) -> tuple[list[RowResult], list[Work]]:
         parsed = [self._parse(row) for row in rows]
         items = [item for item in parsed if isinstance(item, _Item)]
         self._look_around(store, items)
@@ -188,7 +169,7 @@ class Batch:
     def _imagine(self, wanted: int) -> list[int]:
         return [next(self._imagined_numbers) for _ in range(wanted)]
 
-    def _process(self, store: Store, item: _Item, near: _Near, works: list[Work]) -> RowResult:
+    def _process(self, store: Store, item: _Item, near: Near, works: list[Work]) -> RowResult:
         others = near.older(item.case_id, item.keys, item.others)
         before = item.found[1] if item.found else None
         work = Work(self.rules, self.origin, self.clock.now(), item.case_id, before, others)

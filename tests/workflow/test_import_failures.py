@@ -12,7 +12,7 @@ from looking import bare, largest, look
 
 from workflow import Engine
 from workflow.answers import Row
-from workflow.errors import Overtaken
+from workflow.errors import Overtaken, StoreError
 from workflow.storage.store import Store
 from workflow.work import Work
 
@@ -144,3 +144,25 @@ def test_a_row_whose_case_another_writer_keeps_opening_first_takes_no_other_row_
     assert (first.row, first.result, first.case) == (2, "error", None)
     assert "Another command" in str(first.message)
     assert (second.row, second.result) == (3, "accept")
+
+
+def test_what_was_committed_row_by_row_is_told_when_a_later_row_ends_the_import(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = Store.write
+
+    def failing(store: Store, works: Sequence[Work]) -> None:
+        if len(works) > 1:
+            raise Overtaken("Another command was writing the same cases at that moment.")
+        if works[0].case.external_reference == "E3":
+            raise StoreError("The database has no room left.")
+        write(store, works)
+
+    monkeypatch.setattr(Store, "write", failing)
+    results = engine.import_rows([Row(n, f"E{n}", employer("registration")) for n in (1, 2, 3, 4)])
+    told: list[str] = []
+
+    with pytest.raises(StoreError):
+        told.extend(engine.case(str(result.case)).case.state for result in results)
+
+    assert told == ["rights_pending", "rights_pending"]

@@ -64,7 +64,7 @@ class Builder:
             if isinstance(context, dict):  # what else it may be is said by the renderer
                 context = without_passed(context, local_day(now))
             rendered = self._renderer.render(row.letter, row.language, context)
-            message_id = _known(row.message_id) or f"<{_identity(row)}@{self._domain}>"
+            message_id = _stored_id(row.message_id) or f"<{_identity(row)}@{self._domain}>"
             headers = (*self._sender, *_headers(row, rendered.subject, message_id, now), b"MIME-Version: 1.0")
             message = b"\r\n".join((*headers, *self._body(row, rendered, context, now), b""))
         except CannotRender as error:
@@ -163,7 +163,7 @@ def _identity(row: OutboxRow) -> str:
     return f"letter.{row.id}.{row.case or 'digest'}.{mark[:16]}"
 
 
-def _known(stored: object) -> str:
+def _stored_id(stored: object) -> str:
     """A Message-ID as it was stored; '' when it was altered into what no header may hold."""
     return stored if isinstance(stored, str) and _MESSAGE_ID.fullmatch(stored) else ""
 
@@ -174,7 +174,7 @@ def _headers(row: OutboxRow, subject: str, message_id: str, now: datetime) -> It
     yield b"Subject: " + header_text(subject)
     yield f"Date: {format_datetime(now.astimezone(UTC))}".encode()
     yield f"Message-ID: {message_id}".encode()
-    first = _known(row.first_message_id)
+    first = _stored_id(row.first_message_id)
     if first and first != message_id:
         yield f"In-Reply-To: {first}".encode()
         yield f"References: {first}".encode()

@@ -171,9 +171,9 @@ def retry_letter(session: Session, number: int) -> OutboxRow:
         row = _readable_letter(store, number)
         again = replace(row, attempts=0 if row.state == LetterState.FAILED else row.attempts)
         # one that was taken out of a letter about several for good says so, and goes by itself from then on
-        why = row.reason if row.state == LetterState.PENDING and not row.attempts else None
+        alone = row.reason if row.state == LetterState.PENDING and not row.attempts else None
         settled = letters.settling(
-            store, again, LetterState.PENDING, expected=_RETRYABLE, now=now, reason=why, due_at=now
+            store, again, LetterState.PENDING, expected=_RETRYABLE, now=now, reason=alone, due_at=now
         )
         if not settled():
             raise _not_so(store, number, "only a failed or pending one can be tried again")

@@ -707,6 +707,7 @@ def test_doctor_fails_on_a_server_that_a_power_cut_can_take_what_was_written_fro
         finally:
             for statement in ("ALTER SYSTEM RESET fsync", "SELECT pg_reload_conf()"):
                 connection.execute(statement)
+            assert eventually(lambda: connection.execute("SHOW fsync").fetchone() == ("on",))  # for the tests to come
 
     assert [found["message"].partition(":")[0] for found in failed] == ["The server has fsync off"]
     assert "ALTER SYSTEM RESET fsync" in failed[0]["todo"]

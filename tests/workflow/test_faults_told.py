@@ -111,7 +111,11 @@ def test_an_error_of_a_driver_becomes_one_sentence_that_says_what_to_do(said: st
             'has no connection left for this one (FATAL: too many connections for role "one"): end programs that hold '
             "some, or raise that limit (ALTER ROLE or ALTER DATABASE … CONNECTION LIMIT), then repeat it.",
         ),
-        (AT + "FATAL:  unsupported startup parameter: options", "refused this connection (FATAL: unsupported startup"),
+        (
+            AT + "FATAL:  unsupported startup parameter: options",
+            "refused this connection (FATAL: unsupported startup parameter: options): a proxy between them takes none; "
+            "leave `options` out of database_url.",
+        ),
         (
             AT + "FATAL:  remaining connection slots are reserved for roles with the SUPERUSER attribute",
             "has no connection left: end programs that hold some,",

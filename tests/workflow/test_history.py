@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 from looking import bare, case_row, events_of, look
 
 from workflow import Engine, Refused, UsageError
+from workflow.answers import Case
 from workflow.clock import SetClock
 from workflow.events import GENESIS, canonical_bytes, commit
+from workflow.history import is_same
 
 REASON, NOTE = "De heer Geheim belt terug", "Gesproken met mevrouw Vertrouwelijk"
 
@@ -408,3 +410,14 @@ def test_the_canonical_bytes_of_the_rfc_s_own_example() -> None:
     order = list(json.loads(canonical_bytes(given_by_the_rfc)))
 
     assert order == ["\r", "1", "\x80", "ö", "€", "😀", "\ufb33"]
+
+
+@pytest.mark.parametrize("value", [True, 1.0, [1], None])
+def test_a_case_is_the_same_when_each_value_is_of_the_same_kind(engine: Engine, value: Any) -> None:
+    case = engine.case(bring(engine, "registered")).case
+
+    def telling(told: Any) -> Case:
+        return case._replace(told={"rights_missing": {"count": 1, "value": told}})
+
+    assert is_same(telling(1), telling(1))
+    assert not is_same(telling(value), telling(1))

@@ -67,7 +67,7 @@ def verify_integrity(
         for rows in found.orphaned_leaves():
             for number, case_id, seq in rows:
                 said = f"Leaf {number} stands for an event that is not there: it was removed."
-                report.add("LEAF_WITHOUT_EVENT", said, found.reference_of(case_id), seq if isinstance(seq, int) else 0)
+                report.add("LEAF_WITHOUT_EVENT", said, found.reference_of(case_id), seq)
 
 
 def _find(store: Store, case: str) -> int:

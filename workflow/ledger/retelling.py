@@ -137,7 +137,7 @@ class Retelling:
             self._add("STATE_DIFFERS", "What it says cannot be replayed.", says["seq"])
 
     def _add(self, code: str, message: str, seq: Any) -> None:
-        self._report.add(code, message, str(self._reference), seq if isinstance(seq, int) else 0)
+        self._report.add(code, message, str(self._reference), seq)
 
 
 def _comes_before(first: Any, second: Any) -> bool:
@@ -155,9 +155,9 @@ def _differences(stored: Case, folded: Case) -> Iterator[str]:
     if not same_json(dict(stored.told), dict(folded.told)):
         yield "told"
     for sheet in sorted(stored.facts.keys() | folded.facts.keys()):
-        kept, told = ([case.facts[sheet]] if sheet in case.facts else [] for case in (stored, folded))
+        kept, told = stored.facts.get(sheet), folded.facts.get(sheet)
         if not same_json(kept, told):
-            yield from _fields_apart(sheet, dict(*kept), dict(*told))
+            yield from _fields_apart(sheet, kept or {}, told or {})
 
 
 def _fields_apart(sheet: str, kept: Mapping[str, Json], told: Mapping[str, Json]) -> Iterable[str]:
@@ -197,8 +197,7 @@ class _Openings:
         assert self._next is not None
         case_id, seq, path, _, _ = self._next
         said = f"{str(path)[:80]}: a value of an event that is not there."
-        number = seq if isinstance(seq, int) else 0
-        self._report.add("OPENING_UNKNOWN", said, self._found.reference_of(case_id), number)
+        self._report.add("OPENING_UNKNOWN", said, self._found.reference_of(case_id), seq)
         self._next = next(self._rows, None)
 
 

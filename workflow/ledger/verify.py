@@ -487,12 +487,15 @@ class Report:
     _counts: Counter[str] = field(default_factory=Counter)
     _unjudged: int = 0
 
-    def add(self, code: str, message: str, case: str = "", seq: int = 0, *, is_judged: bool = True) -> None:
-        """Note a finding; one that is not judged may have an innocent cause, which cannot be told from the other."""
+    def add(self, code: str, message: str, case: str = "", seq: object = 0, *, is_judged: bool = True) -> None:
+        """Note a finding; one that is not judged may have an innocent cause, which cannot be told from the other.
+
+        An event's number that is none is told as 0.
+        """
         self._counts[code] += 1
         self._unjudged += not is_judged
         if self._counts[code] <= MOST_LISTED:
-            self._listed.append(Finding(code, message, case, seq))
+            self._listed.append(Finding(code, message, case, seq if isinstance(seq, int) else 0))
 
     def prove(self, *, must: bool = True) -> None:
         """All was checked, with a key that somebody holds: count what is proved; if it `must`, nothing is a finding."""

@@ -93,7 +93,10 @@ _SAYS = (
         "terminating connection",
         "ended this connection ({said}): look whether what you asked was done, and repeat it if not.",
     ),
-    ("unsupported startup parameter", _POOLED.replace("does not know what was prepared on", "refused")),
+    (
+        "unsupported startup parameter",
+        "refused this connection ({said}): a proxy between them takes none; leave `options` out of database_url.",
+    ),
     ("cached plan", "was altered while this program ran ({said}): repeat the command."),
     ("the database system is", "does not answer yet, or no more: {said}"),
     ("fatal:", "failed: {said}"),  # so it did answer

@@ -15,7 +15,7 @@ from workflow.storage.session import Change, Session
 from workflow.storage.tables import definitions
 from workflow.work import Rules, Work
 
-_ONE_AT_A_TIME = 5_230_419
+_FIRST_OF_ALL = 5_230_419
 """Number of the advisory lock under which a definition is stored (PostgreSQL)."""
 _UPDATES = (queries.update_case, queries.update_case_not_facts)
 
@@ -100,7 +100,7 @@ def _store_definition(session: Session, rules: Rules) -> None:
     if known is None:
         with session.transaction():
             if not session.is_sqlite:  # two workflows that write first at the same moment must see each other
-                session.execute(f"SELECT pg_advisory_xact_lock({_ONE_AT_A_TIME})")
+                session.execute(f"SELECT pg_advisory_xact_lock({_FIRST_OF_ALL})")
             if other := session.first(_other_definition, named):
                 raise StoreError(
                     f"The cases of this database are of '{other['name']}'; "

@@ -15,7 +15,7 @@ from scripts.wiring import Session
 from workflow.clock import parse_time
 from workflow.errors import SchakelError
 from workflow.ledger.outside import departure, last_kept
-from workflow.ledger.sequencer import HEARTBEAT, wrong_key
+from workflow.ledger.sequencer import HEARTBEAT, MEND, amiss, wrong_key
 from workflow.ledger.signing import read_signer, signers_of
 from workflow.ledger.verify import Checkpoint, is_moment
 from workflow.storage import ledger, shift
@@ -77,9 +77,18 @@ def examine_ledger(session: Session) -> Iterator[Found]:
         yield "warn", said, todo
     now = session.clock.now()
     with session.database.reading() as store:
-        last, waiting, leaves = ledger.last_checkpoint(store), ledger.waiting(store), ledger.read_progress(store).size
+        progress = ledger.read_progress(store)
+        last, waiting, leaves = ledger.last_checkpoint(store), ledger.waiting(store), progress.size
         beats = shift.heartbeats(store)
         unsigned_since = ledger.leaf_at(store, last.size) if last else None
+        wrong = amiss(store, progress)
+        if not wrong and ledger.is_passed_by(store, progress.last_event):
+            wrong = (
+                f"The row of the sequencer says that it came to event {progress.last_event}, but events are passed over"
+            )
+    if wrong:
+        yield "fail", f"{wrong}. Somebody altered it, or a copy was put back without it.", MEND
+        return
     ways = "events are sealed by schakel worker or schakel tick"
     if last is None:
         yield "warn", f"No checkpoint was ever signed: {ways}.", "" if departures else "schakel tick"

@@ -14,7 +14,7 @@ import pytest
 from aiosmtplib import SMTP, SMTPResponse
 from looking import bare
 from sink import Sink, eventually
-from tampering import put
+from tampering import put, run
 
 from loket.poll import Polled
 from notifications.delivery import Delivered
@@ -573,6 +573,48 @@ def test_a_worker_that_the_clock_left_ahead_hides_no_tick_that_runs(ready: Desk,
 
     assert found["result"] == "ok"
     assert f"tick on {socket.gethostname()}:{os.getpid()} last ran at" in found["message"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (
+            "UPDATE sequencer SET size = 0, last_event = 0, peaks = '[]'",
+            "(0 leaves, 0 peaks) is not of the tree that the 1 leaves make",
+        ),
+        ("UPDATE sequencer SET last_event = 99", "came to event 99, but events are passed over"),
+        ("UPDATE sequencer SET last_event = (SELECT max(id) FROM events)", "but events are passed over"),
+        ("UPDATE events SET id = -1 WHERE id = (SELECT max(id) FROM events)", "but events are passed over"),
+    ],
+)
+def test_doctor_says_that_the_sequencer_is_not_of_its_leaves_and_what_to_do(
+    ready: Desk, url: str, spoil: str, words: str
+) -> None:
+    ready.environ["SCHAKEL_DATABASE_URL"] = url
+    ready.ask("init")
+    case = ready.ask("open -", given=json.dumps(GOOD))["case"]
+    ready.run("audit checkpoint")
+    (before,) = findings(ready, "ledger")
+    ready.run(f"note {case} gebeld")
+    run(url, spoil)
+
+    (found,) = findings(ready, "ledger", code=1)
+
+    assert (before["result"], found["result"]) == ("ok", "fail")
+    assert words in found["message"]
+    assert "'Putting a copy back'" in found["todo"]
+
+
+@pytest.mark.parametrize("skipped", ["-1", "[1]", "[[1,99,1]]"])
+def test_a_row_of_the_sequencer_that_cannot_be_read_is_told_as_altered(ready: Desk, url: str, skipped: str) -> None:
+    ready.environ["SCHAKEL_DATABASE_URL"] = url
+    ready.ask("init")
+    run(url, f"UPDATE sequencer SET skipped = '{skipped}'")
+
+    found = findings(ready, "ledger", code=1)
+
+    assert [(one["result"], "somebody altered it" in one["message"]) for one in found] == [("fail", True)]
+    assert ready.run("audit checkpoint").exit_code == 8
 
 
 def test_a_checkpoint_of_the_last_moment_there_is_stops_no_check(ready: Desk, url: str) -> None:

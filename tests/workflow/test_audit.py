@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from employers import LONG, bring
 from histories import Life
@@ -340,6 +341,20 @@ EQUAL_TO_PYTHON = {
     "a sheet with nothing in it": '\'{"loket_user":\', \'{"loket_seen":{},"loket_user":\'',
 }
 """What of a row's facts becomes what: no `==` tells it from what was recorded, or from nothing."""
+
+
+def hide_an_event(ledger: Ledger) -> None:
+    """A note of a moment ago gets a number that the sequencer never looks at."""
+    ledger.engine.note(ledger.held, "zojuist")
+    run(ledger.url, "UPDATE events SET id = -1 WHERE id = (SELECT max(id) FROM events)")
+
+
+def pass_an_event_over(ledger: Ledger) -> None:
+    """The sequencer came to a note of a moment ago, it says."""
+    ledger.engine.note(ledger.held, "zojuist")
+    run(ledger.url, "UPDATE sequencer SET last_event = (SELECT max(id) FROM events)")
+
+
 FAULTS: dict[str, tuple[Callable[[Ledger], None], set[str]]] = {
     # what was done                                       and the codes that are found, no others
     "an event's bytes": (make_unreadable, {"EVENT_UNREADABLE"}),
@@ -429,6 +444,30 @@ FAULTS: dict[str, tuple[Callable[[Ledger], None], set[str]]] = {
     "the sequencer's peaks, one gone": (sql("UPDATE sequencer SET peaks = '[]'"), {"ROOT_DIFFERS"}),
     "the sequencer's peaks that are none": (sql("UPDATE sequencer SET peaks = '{'"), {"ROOT_DIFFERS"}),
     "the sequencer's notes": (sql("DELETE FROM sequencer"), {"TABLES_MISSING"}),
+    "the sequencer's notes under another number": (sql("UPDATE sequencer SET id = 2"), {"TABLES_MISSING"}),
+    "the sequencer's last event, ahead": (sql("UPDATE sequencer SET last_event = last_event + 5"), {"LEAF_GAP"}),
+    "the sequencer's last event, behind": (sql("UPDATE sequencer SET last_event = last_event - 1"), {"LEAF_GAP"}),
+    "the sequencer's last event, none": (sql("UPDATE sequencer SET last_event = 0"), {"LEAF_GAP"}),
+    **{
+        f"what the sequencer skipped: {skipped}": (sql(f"UPDATE sequencer SET skipped = '{skipped}'"), {"LEAF_GAP"})
+        for skipped in (
+            "{",
+            "-1",
+            "1",
+            "[1]",
+            "[[1,2]]",
+            '[["1","2","3"]]',
+            "[[1,2,true]]",
+            "[[1,1.0,9]]",
+            "[[0,1,9]]",
+            "[[2,1,9]]",
+            "[[1,99,9]]",
+            "[[1,2,9],[2,3,9]]",
+            "[[3,3,9],[1,1,9]]",
+        )
+    },
+    "an event's number, to one that no sequencer looks at": (hide_an_event, {"EVENT_NOT_SEQUENCED"}),
+    "the sequencer's last event, beyond one that waits": (pass_an_event_over, {"LEAF_GAP"}),
 }
 
 
@@ -489,6 +528,36 @@ def test_an_event_that_was_passed_over_is_found_however_new_it_is(empty: Ledger)
     run(empty.url, "DELETE FROM leaves WHERE seq = 1")
 
     assert ("EVENT_NOT_SEQUENCED", 1) in {(finding.code, finding.seq) for finding in empty.verify().findings}
+
+
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+def test_an_event_may_come_late_to_a_number_that_was_skipped_and_to_no_other(ledger: Ledger) -> None:
+    """PostgreSQL numbers an event before it commits, and gives no number out again that was rolled back."""
+    newest = "(SELECT max(id) FROM events)"
+    with psycopg.connect(ledger.url) as slow:
+        slow.execute("SELECT pg_current_xact_id()")
+        (number,) = slow.execute("SELECT nextval(pg_get_serial_sequence('events', 'id'))").fetchone() or (0,)
+        ledger.engine.note(ledger.held, "een")
+        ledger.sequence()
+        skipped = ledger.verify()
+        ledger.engine.note(ledger.held, "twee")
+        run(ledger.url, f"UPDATE events SET id = {number} WHERE id = {newest}")
+        late = ledger.verify()
+        ledger.sequence()
+        sealed = ledger.verify()
+        (lost,) = slow.execute("SELECT nextval(pg_get_serial_sequence('events', 'id'))").fetchone() or (0,)
+        ledger.engine.note(ledger.held, "drie")
+        ledger.sequence()
+        slow.rollback()
+    ledger.sequence()
+    honest = ledger.verify()
+    ledger.engine.note(ledger.held, "vier")
+    run(ledger.url, f"UPDATE events SET id = {lost} WHERE id = {newest}")
+
+    assert [(report.ok, report.unsequenced) for report in (skipped, late, sealed, honest)] == [
+        (True, 0), (True, 1), (True, 0), (True, 0)
+    ]  # fmt: skip
+    assert ledger.codes() == {"EVENT_NOT_SEQUENCED"}
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])
@@ -716,7 +785,8 @@ def test_a_new_database_has_all_its_guards(empty: Ledger) -> None:
 @pytest.mark.parametrize("column", ["events.case_id", "events.seq", "events.canonical", "events.hash", "events.at",
                                     "leaves.hash", "leaves.seq", "checkpoints.note", "checkpoints.size", "cases.at",
                                     "cases.progress", "private_values.salt", "private_values.seq", "sequencer.size",
-                                    "sequencer.peaks", "definitions.canonical"])  # fmt: skip
+                                    "sequencer.peaks", "sequencer.last_event", "sequencer.skipped",
+                                    "definitions.canonical"])  # fmt: skip
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_whatever_stands_in_a_column_is_a_finding_and_no_crash(ledger: Ledger, column: str, value: str) -> None:
     """SQLite keeps any type anywhere; a row of the last event, leaf, note, case is spoilt."""

@@ -27,7 +27,10 @@ from workflow.storage import evidence
 from workflow.storage.tables import metadata
 
 ANOTHER_HASH = "Its leaf was made of another hash: one of them was changed after it was sequenced."
-LATE = "It has no leaf, though the last checkpoint was signed long after it: it was put in later."
+LATE = (
+    "It has no leaf, though the last checkpoint was signed long after it: it was put in later, or the sequencer was"
+    " made to pass it over."
+)
 DIFFERS = "The row of the case is not what its history gives:"
 
 

@@ -14,10 +14,11 @@ import psycopg
 import pytest
 from employers import bring
 from looking import bare, count, look
+from tampering import run
 
 from workflow import Database, Engine, open_database
 from workflow.clock import SetClock
-from workflow.errors import UsageError
+from workflow.errors import HistoryBroken, UsageError
 from workflow.ledger import sequencer
 from workflow.ledger.outside import departure, keep_copy, last_kept
 from workflow.ledger.sequencer import Sequenced, run_once
@@ -377,6 +378,58 @@ def test_a_number_that_was_rolled_back_is_waited_for_no_longer_than_its_transact
     assert waited != [{"skipped": "[]"}]
     assert look(postgres_url, "SELECT skipped FROM sequencer") == [{"skipped": "[]"}]
     is_whole(postgres_url)
+
+
+@pytest.mark.parametrize(
+    ("noted", "words"),
+    [
+        (
+            "size = 0, last_event = 0, skipped = '[]', peaks = '[]'",
+            "(0 leaves, 0 peaks) is not of the tree that the 3 leaves make",
+        ),
+        ("size = 9", "(9 leaves, 2 peaks) is not of the tree that the 3 leaves make"),
+        ("peaks = '[]'", "(3 leaves, 0 peaks) is not of the tree that the 3 leaves make"),
+        ("last_event = 0", "came to event 0, but 3 has its leaf"),
+    ],
+)
+def test_a_row_that_is_not_of_the_leaves_beside_it_is_told_as_that_and_seals_nothing(
+    engine: Engine, clock: SetClock, url: str, signer: Signer, noted: str, words: str
+) -> None:
+    bring(engine, "enriched")
+    run_once(engine.database, signer, clock.now())
+    before = leaves(url), checkpoints(url)
+    bring(engine, "registered")
+    run(url, f"UPDATE sequencer SET {noted}")
+
+    with pytest.raises(HistoryBroken) as refused:
+        run_once(engine.database, signer, clock.now() + timedelta(hours=1))
+
+    assert words in str(refused.value)
+    assert "put a whole copy back (docs/operations.md" in str(refused.value)
+    assert (leaves(url), checkpoints(url)) == before
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        *(
+            f"UPDATE sequencer SET skipped = '{skipped}'"
+            for skipped in ("-1", "[1]", "[[1,99,9]]", "[[1,2,9],[2,2,9]]")
+        ),
+        *(f"UPDATE sequencer SET peaks = '{peaks}'" for peaks in ("{", "[1]", "1")),
+        "UPDATE sequencer SET last_event = -1",
+        "UPDATE sequencer SET id = 2",
+    ],
+)
+def test_a_row_that_no_sequencer_wrote_is_told_as_altered(
+    engine: Engine, clock: SetClock, url: str, signer: Signer, spoil: str
+) -> None:
+    bring(engine, "enriched")
+    run_once(engine.database, signer, clock.now())
+    run(url, spoil)
+
+    with pytest.raises(HistoryBroken, match=r"^The row of the sequencer .+ schakel audit verify$"):
+        run_once(engine.database, signer, clock.now() + timedelta(hours=1))
 
 
 @pytest.mark.parametrize("table", ["leaves", "checkpoints"])

@@ -861,7 +861,10 @@ def test_an_event_may_wait_a_quarter_of_an_hour_for_its_leaf(signed: str | None,
 
     wait.take("K", 3, at, has_leaf=False)
 
-    said = "It has no leaf, though the last checkpoint was signed long after it: it was put in later."
+    said = (
+        "It has no leaf, though the last checkpoint was signed long after it: it was put in later, or the sequencer was"
+        " made to pass it over."
+    )
     assert report.findings == ([Finding("EVENT_NOT_SEQUENCED", said, "K", 3)] if late else [])
     assert (report.unsequenced, wait.passed) == (1, [] if late else [3])
 

@@ -7,6 +7,7 @@ alone, which is fast; then what each event says, held against the rules of then 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain as joined
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -19,6 +20,7 @@ from workflow.ledger.verify import Chain, Checkpoint, Kept, Ledger, Report, Tree
 from workflow.reference import parse_reference
 from workflow.storage import Database, evidence, guards
 from workflow.storage.evidence import Evidence
+from workflow.storage.ledger import gaps_of
 from workflow.storage.store import Store
 from workflow.text import is_storable
 
@@ -63,11 +65,14 @@ def verify_integrity(
     """Hashes, chains, leaves, roots and signatures: whether anything was altered, whatever it says."""
     _check_ledger(found, report, key, held)
     linked = _check_chains(found, report, step)
+    is_orphaned = False
     if linked != report.leaves or found.is_of_one_case:
         for rows in found.orphaned_leaves():
+            is_orphaned = True
             for number, case_id, seq in rows:
                 said = f"Leaf {number} stands for an event that is not there: it was removed."
                 report.add("LEAF_WITHOUT_EVENT", said, found.reference_of(case_id), seq)
+    _check_place(found, report, is_orphaned=is_orphaned)
 
 
 def _find(store: Store, case: str) -> int:
@@ -106,6 +111,31 @@ def _check_sequencer(found: Evidence, report: Report, ledger: Ledger) -> None:
     elif not ledger.is_off and not _are_peaks(said[1], ledger.tree):
         what = "The sequencer's notes (peaks) are not of the tree that the leaves make"
         report.add("ROOT_DIFFERS", f"{what}: whatever is signed next would never verify. Let no worker run.")
+
+
+def _check_place(found: Evidence, report: Report, *, is_orphaned: bool) -> None:
+    """The sequencer goes on behind the last event with a leaf; of those before it only what it skipped may wait."""
+    row = found.came_to()
+    if row is None or report.has_told("LEAF_GAP"):
+        return
+    (last, skipped), sealed = row, found.last_sealed()
+    is_removed = is_orphaned and isinstance(last, int) and last > sealed  # the last event, as its leaf tells already
+    if last != sealed and not is_removed:
+        said = f"The sequencer says that it came to event {str(last)[:40]}, but the last one with a leaf is {sealed}"
+        report.add("LEAF_GAP", f"{said}: events are passed over, or would get a second leaf.")
+        return
+    try:
+        gaps = gaps_of(skipped, last)
+    except (TypeError, ValueError):
+        said = "What the sequencer says it skipped are no gaps below the last event that it came to"
+        report.add("LEAF_GAP", f"{said}: whatever waits there gets no leaf, or a second one.")
+        return
+    if report.unsequenced and not report.has_told("EVENT_NOT_SEQUENCED"):
+        for number, case_id, seq in joined.from_iterable(found.passed_by(last)):
+            if not any(gap.first <= number <= gap.last for gap in gaps):
+                said = "It has no leaf, though the sequencer is past it: it was put in later, or the sequencer was"
+                said = f"{said} made to pass it over."
+                report.add("EVENT_NOT_SEQUENCED", said, found.reference_of(case_id), seq)
 
 
 def _are_peaks(stored: Any, tree: Tree) -> bool:

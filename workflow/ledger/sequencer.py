@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from workflow.clock import format_time
-from workflow.errors import UsageError
+from workflow.errors import HistoryBroken, UsageError
 from workflow.ledger.signing import Signer, short_name, signers_of
 from workflow.ledger.verify import Tree, leaf_hash
 from workflow.storage import Database, ledger
@@ -19,6 +19,9 @@ BATCH = 2_000
 """Leaves appended in one transaction."""
 HEARTBEAT = timedelta(minutes=15)
 """A checkpoint is signed at least this often, also when nothing happened."""
+
+MEND = "run schakel audit verify, then put a whole copy back (docs/operations.md, 'Putting a copy back')"
+"""What to do about a row of the sequencer that is not of the leaves beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,8 @@ def run_once(database: Database, signer: Signer | None, now: datetime, signed_at
     to come, since a clock ran ahead.
 
     Single because whoever is at it holds one row; another passes by. Leaves and checkpoint commit together. Raises
-    UsageError: another key signed the ledger; leaves were appended all the same.
+    UsageError: another key signed the ledger; leaves were appended all the same. HistoryBroken: the row of the
+    sequencer is not of these leaves, so nothing was appended behind them.
     """
     total = Sequenced()
     with database.reading() as store:
@@ -76,6 +80,17 @@ def wrong_key(last: Head | None, signer: Signer | None) -> UsageError | None:
     )
 
 
+def amiss(store: Store, progress: Progress) -> str:
+    """What keeps the sequencer from going on behind the leaves that there are; '' when nothing does."""
+    leaves, event = ledger.newest_leaf(store)
+    if (progress.size, len(progress.peaks)) != (leaves, leaves.bit_count()):
+        counted = f"{progress.size} leaves, {len(progress.peaks)} peaks"
+        return f"The row of the sequencer ({counted}) is not of the tree that the {leaves} leaves make"
+    if event > progress.last_event:
+        return f"The row of the sequencer says that it came to event {progress.last_event}, but {event} has its leaf"
+    return ""
+
+
 def _has_work(database: Database, signer: Signer | None, moments: Moments) -> bool:
     """Whether a pass would write: looked up without keeping writers off."""
     with database.reading() as store:
@@ -86,6 +101,9 @@ def _has_work(database: Database, signer: Signer | None, moments: Moments) -> bo
 
 
 def _batch(store: Store, progress: Progress, signer: Signer | None, moments: Moments) -> Sequenced:
+    if said := amiss(store, progress):
+        why = "Somebody altered it, or a copy was put back without it; nothing is sealed until it is put right"
+        raise HistoryBroken(f"{said}. {why}: {MEND}")
     found = ledger.entries_after(store, progress.last_event, BATCH)
     late, gaps = ((), ()) if store.is_sqlite else _late(store, progress, found)
     entries = [*late, *found]

@@ -497,6 +497,10 @@ class Report:
         if self._counts[code] <= MOST_LISTED:
             self._listed.append(Finding(code, message, case, seq if isinstance(seq, int) else 0))
 
+    def has_told(self, code: str) -> bool:
+        """Whether a finding of that kind was noted."""
+        return code in self._counts
+
     def prove(self, *, must: bool = True) -> None:
         """All was checked, with a key that somebody holds: count what is proved; if it `must`, nothing is a finding."""
         if must and self.events and self.unsequenced == self.events:
@@ -1115,8 +1119,8 @@ class Waiting:
             return
         self._report.unsequenced += 1
         if at < self._limit:
-            said = "It has no leaf, though the last checkpoint was signed long after it: it was put in later."
-            self._report.add("EVENT_NOT_SEQUENCED", said, case, seq)
+            said = "It has no leaf, though the last checkpoint was signed long after it: it was put in later, or"
+            self._report.add("EVENT_NOT_SEQUENCED", f"{said} the sequencer was made to pass it over.", case, seq)
         else:
             self.passed.append(seq)
 

@@ -116,6 +116,22 @@ class Evidence:
         found = self._store.read(select(sequencer.c.size, sequencer.c.peaks).where(sequencer.c.id == 1))
         return next(((row["size"], row["peaks"]) for row in found), None)
 
+    def came_to(self) -> tuple[Any, Any] | None:
+        """The last event that the sequencer saw, by its number, and what it skipped (JSON); None: its row is gone."""
+        found = self._store.read(select(sequencer.c.last_event, sequencer.c.skipped).where(sequencer.c.id == 1))
+        return next(((row["last_event"], row["skipped"]) for row in found), None)
+
+    def last_sealed(self) -> int:
+        """The highest number of an event, of all cases, that has a leaf; 0: none has."""
+        wanted = select(events.c.id).join(leaves, SAME_EVENT).order_by(events.c.id.desc()).limit(1)
+        return next((int(row["id"]) for row in self._store.read(wanted)), 0)
+
+    def passed_by(self, last: int) -> Chunks:
+        """Number, case and its number there of each event up to that number that has no leaf."""
+        wanted = select(events.c.id, events.c.case_id, events.c.seq).where(events.c.id <= last)
+        wanted = wanted.outerjoin(leaves, SAME_EVENT).where(leaves.c.id.is_(None)).order_by(events.c.id)
+        return self._stream(self._of_case(wanted, events))
+
     def _of_case(self, wanted: Select[Any], table: Any) -> Select[Any]:
         return wanted if self._case_id is None else wanted.where(table.c.case_id == self._case_id)
 

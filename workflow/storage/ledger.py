@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Executable, bindparam, func, insert, select, update
 
 from workflow.encoding import compact_json, read_json
+from workflow.errors import HistoryBroken
 from workflow.storage.store import Store
 from workflow.storage.tables import SAME_EVENT, checkpoints, events, leaves, sequencer
 
@@ -58,14 +59,20 @@ class Head:
 
 
 def take_progress(store: Store) -> Progress | None:
-    """How far the sequencer came, held until the transaction ends; None: another sequencer is at work."""
+    """How far the sequencer came, held until the transaction ends; None: another sequencer is at work.
+
+    Raises HistoryBroken, as `read_progress` does: its row is none that a sequencer wrote.
+    """
     row = store.first(_progress_locked, {})
     return _progress(row) if row else None
 
 
 def read_progress(store: Store) -> Progress:
-    """How far the sequencer came."""
-    return _progress(next(store.select(_progress_row, {})))
+    """How far the sequencer came. Raises HistoryBroken."""
+    row = store.first(_progress_row, {})
+    if row is None:
+        raise _unreadable("is gone")
+    return _progress(row)
 
 
 def save_progress(store: Store, progress: Progress) -> None:
@@ -131,6 +138,33 @@ def waiting(store: Store) -> int:
     return int(row["count"])
 
 
+def newest_leaf(store: Store) -> tuple[int, int]:
+    """How many leaves there are by the number of the newest, and the number of its event (0: it has none)."""
+    row = store.first(_newest_leaf, {})
+    return (int(row["id"]) + 1, int(row["event"] or 0)) if row else (0, 0)
+
+
+def is_passed_by(store: Store, last_event: int) -> bool:
+    """Whether the last event that the sequencer saw is none with a leaf, or one has a number that it never looks at."""
+    sealed = select(leaves.c.id).join(events, SAME_EVENT).where(events.c.id == last_event)
+    if last_event and not any(True for _ in store.read(sealed)):
+        return True
+    return any(True for _ in store.read(select(events.c.id).where(events.c.id <= 0).limit(1)))
+
+
+def gaps_of(stored: Any, last_event: int) -> tuple[Gap, ...]:
+    """What the sequencer skipped: in order, below the last event. Raises TypeError, ValueError: it wrote no such."""
+    gaps = tuple(Gap(*numbers) for numbers in read_json(stored))
+    before = 0
+    for gap in gaps:
+        if not all(type(number) is int for number in (gap.first, gap.last, gap.until)):
+            raise TypeError("a gap lies between whole numbers")
+        if not before < gap.first <= gap.last < last_event:
+            raise ValueError("gaps follow each other")
+        before = gap.last
+    return gaps
+
+
 def leaf_at(store: Store, number: int) -> datetime | None:
     """When the event happened that this leaf stands for; None: there is no such leaf."""
     at = select(events.c.at).join(leaves, SAME_EVENT).where(leaves.c.id == number)
@@ -138,8 +172,20 @@ def leaf_at(store: Store, number: int) -> datetime | None:
 
 
 def _progress(row: dict[str, Any]) -> Progress:
-    gaps = tuple(Gap(*numbers) for numbers in read_json(row["skipped"]))
-    return Progress(row["size"], row["last_event"], gaps, tuple(read_json(row["peaks"])))
+    size, last_event = row["size"], row["last_event"]
+    try:
+        if not all(type(number) is int and number >= 0 for number in (size, last_event)):
+            raise TypeError("it counts in whole numbers")
+        peaks = tuple(bytes.fromhex(peak).hex() for peak in read_json(row["peaks"]))
+        return Progress(size, last_event, gaps_of(row["skipped"], last_event), peaks)
+    except (TypeError, ValueError) as error:
+        raise _unreadable("cannot be read") from error
+
+
+def _unreadable(why: str) -> HistoryBroken:
+    return HistoryBroken(
+        f"The row of the sequencer {why}: somebody altered it. To see where, run: schakel audit verify"
+    )
 
 
 def _progress_row() -> Executable:
@@ -172,6 +218,11 @@ def _entries_in() -> Executable:
     wanted = select(events.c.id, events.c.case_id, events.c.seq, events.c.hash, events.c.at)
     found = wanted.outerjoin(leaves, SAME_EVENT).where(leaves.c.id.is_(None))
     return found.where(events.c.id.between(bindparam("first"), bindparam("last"))).order_by(events.c.id)
+
+
+def _newest_leaf() -> Executable:
+    newest = select(leaves.c.id, events.c.id.label("event")).outerjoin(events, SAME_EVENT)
+    return newest.order_by(leaves.c.id.desc()).limit(1)
 
 
 def _insert_leaf() -> Executable:

@@ -7,6 +7,7 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 
 from workflow.errors import SchakelError, StoreError, UsageError
-from workflow.storage import tables
+from workflow.storage import belonging
 from workflow.storage.agreed import agree
 from workflow.storage.charset import watch_encoding
 from workflow.storage.compacting import compact
@@ -181,38 +182,21 @@ def open_database(url: str, *, without_tables: bool = False) -> Database:
     """Open a database that `upgrade` made; checks its pragmas and that its tables are those of this program.
 
     Raises StoreError: not there, not initialised (unless `without_tables`), made by a newer program, or not answering.
-    UsageError: the URL is none.
+    UsageError: the URL is none, or the tables there are another program's.
     """
     database = Database(parse_url(url))
+    shown = shown_url(database.url)
     try:
         with database.reading() as store:
-            found = store.schema_version()
+            found = belonging.found_migration(store.execute, database.dialect.name, shown)
+            if found is None and not store.is_sqlite:
+                belonging.refuse_elsewhere(store.execute, shown)
         if found is not None or not without_tables:
-            _check_version(found, shown_url(database.url))
+            belonging.refuse_others(found, shown)
     except SchakelError:
         database.dispose()
         raise
     return database
-
-
-def _check_version(found: str | None, shown: str) -> None:
-    if found is None:
-        raise StoreError(f"The database {shown} has no tables yet. Run: schakel init")
-    if found > tables.HEAD:
-        raise too_new(found, shown)
-    if found < tables.HEAD:
-        raise StoreError(
-            f"The tables of {shown} are at {found}; this program needs {tables.HEAD}. "
-            "Stop the worker, make a backup, then run: schakel init"
-        )
-
-
-def too_new(found: str, shown: str) -> StoreError:
-    """The error about a database whose tables are beyond those of this program."""
-    return StoreError(
-        f"The database {shown} was made by a newer Schakel (its tables are at {found}, this program knows "
-        f"{tables.HEAD}). Use that newer version."
-    )
 
 
 def parse_url(url: str) -> URL:
@@ -261,11 +245,17 @@ def _engine(url: URL) -> Any:
     engine = create_engine(
         "sqlite://", creator=connect, poolclass=QueuePool, paramstyle="qmark", pool_reset_on_return=None
     )
-    event.listen(engine, "connect", _set_pragmas)
+    event.listen(engine, "connect", partial(_prepare, shown=shown_url(url)))
     return engine
 
 
-def _set_pragmas(connection: sqlite3.Connection, _record: object) -> None:
+def _prepare(connection: sqlite3.Connection, _record: object, *, shown: str) -> None:
+    """Set a new connection; of another program's file nothing, as its journal_mode would stay."""
+    try:
+        belonging.found_migration(connection.execute, "sqlite", shown)
+    except UsageError:
+        connection.close()
+        raise
     for name, (value, expected) in PRAGMAS.items():
         connection.execute(f"PRAGMA {name}={value}")
         (found,) = connection.execute(f"PRAGMA {name}").fetchone()

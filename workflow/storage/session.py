@@ -117,19 +117,6 @@ class Session:
         cursor.execute(sql, values) if values else cursor.execute(sql)
         return cursor
 
-    def schema_version(self) -> str | None:
-        """The migration the database is at; None when it was never migrated."""
-        if self.is_sqlite:
-            there = "SELECT count(*) FROM sqlite_master WHERE name = 'alembic_version'"
-        else:
-            there = (
-                "SELECT count(*) FROM pg_tables WHERE tablename = 'alembic_version' AND schemaname = current_schema()"
-            )
-        if not self.execute(there).fetchone()[0]:
-            return None
-        found = self.execute("SELECT version_num FROM alembic_version").fetchone()
-        return str(found[0]) if found else None
-
     def last_event_at(self) -> datetime | None:
         """When the newest event happened; None in an empty database."""
         row = next(self.read(select(events.c.at).order_by(events.c.id.desc()).limit(1)), None)

@@ -15,14 +15,16 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, pool, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from workflow.errors import NotAllowed
-from workflow.storage import tables
+from workflow.storage import belonging, tables
 from workflow.storage.charset import watch_encoding
-from workflow.storage.database import connecting, parse_url, shown_url, too_new
+from workflow.storage.database import connecting, parse_url, shown_url
 from workflow.storage.faults import explain
 from workflow.storage.line import PATIENCE_MS, when_free
 
 _ONE_AT_A_TIME = 5_230_417
 """Number of the advisory lock that keeps two upgrades of one PostgreSQL database apart."""
+_ONLY_HERE = "SELECT set_config('search_path', quote_ident(current_schema()), true) WHERE current_schema() IS NOT NULL"
+"""For this transaction: else Alembic takes the first alembic_version that search_path leads to, maybe another's."""
 _OWNER = "run schakel init as the role that owns the tables (schakel_owner in docs/security.md), then its grants"
 
 
@@ -30,7 +32,7 @@ def upgrade(url: str) -> str | None:
     """Create the database or migrate it forward; the migration it was at before (None: new).
 
     All in one transaction, also in SQLite. Raises StoreError: made by a newer program, read-only, not answering.
-    UsageError: the URL is none.
+    UsageError: the URL is none, or the tables there are another program's.
     """
     parsed = parse_url(url)
     if parsed.get_backend_name() == "sqlite":
@@ -58,13 +60,15 @@ def migrating(url: URL) -> Engine:
 
 
 def _migrate(connection: Connection, url: URL) -> str | None:
-    if connection.dialect.name == "postgresql":
+    kind, execute, shown = connection.dialect.name, connection.exec_driver_sql, shown_url(url)
+    if kind == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _ONE_AT_A_TIME})
-    found: str | None = None
-    if connection.dialect.has_table(connection, "alembic_version"):
-        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
-    if found is not None and found > tables.HEAD:
-        raise too_new(found, shown_url(url))
+    found = belonging.found_migration(execute, kind, shown)
+    belonging.refuse_newer(found, shown)
+    if kind == "postgresql":
+        if found is None:
+            belonging.refuse_elsewhere(execute, shown, is_init=True)
+        execute(_ONLY_HERE)
     config = Config()
     with resources.as_file(resources.files("workflow.storage") / "migrations") as scripts:
         config.set_main_option("script_location", str(scripts).replace("%", "%%"))
@@ -79,6 +83,8 @@ def _make_file(path: Path) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         with closing(sqlite3.connect(path, timeout=PATIENCE_MS / 1000)) as connection:
+            # before its journal_mode is changed, which stays
+            when_free(partial(belonging.found_migration, connection.execute, "sqlite", str(path)))
             # of several at once that want a new file for themselves, SQLite refuses some without waiting
             when_free(partial(connection.execute, "PRAGMA journal_mode=WAL"))
     except (OSError, sqlite3.Error) as error:

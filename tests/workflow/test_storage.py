@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +34,7 @@ from workflow.errors import Conflict, NotAllowed
 from workflow.storage import tables
 from workflow.storage.database import parse_url
 from workflow.storage.moment import Moment
+from workflow.storage.store import Store
 from workflow.storage.upgrade import migrating, upgrade
 
 ROOT = Path(__file__).parents[2]
@@ -318,13 +320,14 @@ def test_after_a_server_ended_every_connection_that_was_kept_no_command_fails(
     assert [step.event.kind for step in engine.history(case)] == ["opened", "noted", "noted"]
 
 
+@pytest.mark.parametrize("begin", [Database.deciding, Database.reading, Database.writing])
 def test_a_connection_that_is_ended_while_it_is_used_says_so_and_is_not_begun_anew(
-    postgres_url: str, opening: Callable[[str], Database]
+    postgres_url: str, opening: Callable[[str], Database], begin: Callable[[Database], AbstractContextManager[Store]]
 ) -> None:
     database = opening(postgres_url)
 
     def end_it() -> None:
-        with database.deciding() as store, psycopg.connect(postgres_url, autocommit=True) as other:
+        with begin(database) as store, psycopg.connect(postgres_url, autocommit=True) as other:
             (pid,) = store.execute("SELECT pg_backend_pid()").fetchone()
             other.execute("SELECT pg_terminate_backend(%s, 10000)", [pid])
             store.execute("SELECT 1").fetchone()

@@ -168,6 +168,8 @@ class Database:
         except BaseException as error:
             # outside the pipeline: what went wrong in it may only show when it ends
             is_of_use = line.roll_back() and getattr(error, "sqlstate", None) not in STALE
+            for words in line.last_words:
+                error.add_note(words)
             if not is_of_use:  # what ended this one, a server that restarted, has ended the others too
                 self._let_go()
             raise

@@ -155,9 +155,13 @@ def explain(error: BaseException, database: str) -> SchakelError:
 
 
 def _said(error: BaseException) -> str:
-    """What a driver says, on one line; of a server's error its message alone: the details repeat values of the row."""
+    """What a driver says, on one line; of a server's error its message alone: the details repeat values of the row.
+
+    Why a server ended the connection stands beside it as a note, and says more.
+    """
     message = getattr(getattr(error, "diag", None), "message_primary", None)
-    return " ".join((message or str(error)).split())
+    told = [message or str(error), *getattr(error, "__notes__", ())]
+    return " ".join(told[-1].split())
 
 
 def _meaning(said: str, database: str) -> str:

@@ -6,7 +6,8 @@ import random
 import select
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from time import monotonic, sleep
 from typing import Any
 
@@ -31,6 +32,12 @@ class Line:
     """For a statement whose rows are read at once: psycopg makes a new one in a fifth of the time of running it."""
     is_for_writing: bool | None = None
     """What SQLite was told of it; None: nothing yet."""
+    last_words: list[str] = field(default_factory=list)
+    """Why PostgreSQL ended it, said unasked: in a pipeline the driver's error then only tells that it is closed."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.connection, sqlite3.Connection):
+            self.connection.add_notice_handler(partial(_hear, self.last_words))
 
     def serve(self, *, writing: bool) -> None:
         """Tell SQLite what it is for: who reads may not write. Who writes does not leave the waiting to SQLite.
@@ -68,6 +75,11 @@ class Line:
         """Close it for good."""
         self.proxy.invalidate()
         self.proxy.close()
+
+
+def _hear(last_words: list[str], notice: Any) -> None:
+    if notice.severity_nonlocalized == "FATAL":
+        last_words.append(str(notice.message_primary))
 
 
 def when_free(act: Callable[[], object]) -> None:

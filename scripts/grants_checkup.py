@@ -7,14 +7,14 @@ from contextlib import suppress
 
 from scripts.ledger_checkup import Found
 from workflow.errors import NotAllowed, SchakelError
-from workflow.storage import Database, agreed, grants
+from workflow.storage import Database, agreed, grants, guards
 from workflow.storage.grants import Lack
 
 
 def examine_writing(database: Database) -> Iterator[Found]:
     """Nothing where all can be written. Of a role that may only read the missing grants are not told: it needs none."""
     fault, lacks, role = None, tuple[Lack, ...](), ""
-    hidden, unsafe = list[str](), list[str]()
+    hidden, unsafe, loose = list[str](), list[str](), list[tuple[str, str]]()
     is_sqlite = database.url.get_backend_name() == "sqlite"
     try:
         database.try_writing()
@@ -23,13 +23,16 @@ def examine_writing(database: Database) -> Iterator[Found]:
     if not is_sqlite:
         with suppress(SchakelError), database.reading() as store:  # then the fault says it
             lacks, role = grants.lacking(store)
-            hidden, unsafe = grants.hidden(store), agreed.unsafe(store)
+            hidden, unsafe, loose = grants.hidden(store), agreed.unsafe(store), guards.loose(store)
     statements = "; ".join(grants.grants_of(lacks, role))
     grant = f"as the owner of the tables: {statements}; docs/security.md has all grants"
     if unsafe:
         told = "; ".join(f"ALTER SYSTEM RESET {name}" for name in unsafe)
         message = f"The server has {' and '.join(unsafe)} off: a power cut can lose or damage what was written."
         yield "fail", message, f"as a superuser: {told}; SELECT pg_reload_conf(); or set it on in postgresql.conf"
+    if loose:
+        message = f"Different texts count as the same in {', '.join(name for name, _ in loose)}, by its collation."
+        yield "fail", message, f"as the owner of the tables: {'; '.join(mends for _, mends in loose)}"
     if hidden:
         todo = "; ".join(f"ALTER TABLE {name} DISABLE ROW LEVEL SECURITY" for name in hidden)
         message = f"Row level security would hide rows from this role, so it is refused them: {', '.join(hidden)}."

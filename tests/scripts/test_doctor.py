@@ -755,6 +755,23 @@ def test_doctor_fails_on_a_server_that_a_power_cut_can_take_what_was_written_fro
     assert "ALTER SYSTEM RESET fsync" in failed[0]["todo"]
 
 
+def test_doctor_names_the_columns_in_which_different_texts_count_as_the_same(ready: Desk, postgres_url: str) -> None:
+    ready.environ["SCHAKEL_DATABASE_URL"] = postgres_url
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute('CREATE COLLATION loose FROM "C"')
+        for table, column in (("cases", "external_reference"), ("events", "prev_hash")):
+            connection.execute(f"ALTER TABLE {table} ALTER COLUMN {column} TYPE varchar(64) COLLATE loose")
+        # not every server has ICU, which such a collation needs
+        connection.execute("UPDATE pg_collation SET collisdeterministic = false WHERE collname = 'loose'")
+
+        (failed,) = [found for found in findings(ready, "database", code=1) if found["result"] == "fail"]
+        for statement in failed["todo"].partition(": ")[2].split("; "):
+            connection.execute(statement)
+
+    assert "the same in cases.external_reference, events.prev_hash, by" in failed["message"]
+    assert {found["result"] for found in findings(ready, "database")} == {"ok"}
+
+
 @pytest.mark.parametrize(("file", "folder"), [(0o400, 0o700), (0o400, 0o500)])
 def test_doctor_says_that_a_file_may_not_be_written(ready: Desk, tmp_path: Path, file: int, folder: int) -> None:
     ready.open("E06")

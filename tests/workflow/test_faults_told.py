@@ -66,6 +66,11 @@ AT = 'connection failed: connection to server at "10.0.0.7", port 5432 failed: '
             "terminating connection due to idle-session timeout",
             "ended this connection (terminating connection due to idle-session timeout): look whether what you asked",
         ),
+        (
+            "nondeterministic collations are not supported for LIKE",
+            "has a column in which different texts count as the same (nondeterministic collations are not supported "
+            "for LIKE): schakel doctor says how to mend that.",
+        ),
         ("cached plan must not change result type", "was altered while this program ran (cached plan must not change"),
         ("server closed the connection\n\tunexpectedly", NO_ANSWER),
         ("the connection is lost", NO_ANSWER),

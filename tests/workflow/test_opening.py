@@ -86,6 +86,7 @@ def test_an_upgrade_says_where_it_came_from(path: Path, tmp_path: Path) -> None:
 
 UNREADABLE = "The database URL cannot be read. Write sqlite:////full/path/schakel.db or postgresql://user@host/name"
 NO_FILE = "A SQLite database needs a file: sqlite:////full/path/schakel.db"
+NO_EFFECT = "What stands after '?' in the URL of a SQLite database has no effect: leave it out. (%3F: a '?')"
 
 
 @pytest.mark.parametrize(
@@ -102,6 +103,8 @@ NO_FILE = "A SQLite database needs a file: sqlite:////full/path/schakel.db"
         ("postgresql://[::1/db", UNREADABLE),
         ("sqlite://", NO_FILE),
         ("sqlite:///:memory:", NO_FILE),
+        ("sqlite:////a/q?what.db", NO_EFFECT),
+        ("sqlite:////a/b.db?mode=ro", NO_EFFECT),
         ("mysql://x/y", "Schakel runs on SQLite and PostgreSQL, not on 'mysql'."),
     ],
 )
@@ -110,6 +113,49 @@ def test_a_url_of_no_database_of_ours_is_refused_with_what_will_do(url: str, wor
         with pytest.raises(UsageError) as refused:
             use(url)
         assert str(refused.value) == words
+
+
+@pytest.mark.parametrize("letter", ["x", "é"])
+def test_a_file_may_have_a_name_as_long_as_those_beside_it_allow(tmp_path: Path, letter: str) -> None:
+    longest = 247 // len(letter.encode()) * letter
+
+    for use in (open_database, upgrade):
+        with pytest.raises(UsageError, match="is too long: at most 247 bytes"):
+            use(f"sqlite:///{tmp_path}/{longest}{letter}")
+    upgrade(f"sqlite:///{tmp_path}/{longest}")
+    open_database(f"sqlite:///{tmp_path}/{longest}").dispose()
+
+    assert [path.name for path in tmp_path.iterdir()] == [longest]
+
+
+def test_a_file_may_have_a_question_mark_in_its_name(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/wat%3F.db"
+
+    upgrade(url)
+    open_database(url).dispose()
+
+    assert [path.name for path in tmp_path.iterdir()] == ["wat?.db"]
+
+
+def test_no_folder_is_made_for_a_link_that_leads_nowhere(tmp_path: Path) -> None:
+    link = tmp_path / "schakel.db"
+    link.symlink_to(tmp_path / "disk" / "schakel.db")
+
+    told = refusal(upgrade, f"sqlite:///{link}")
+
+    there = f"a link to {tmp_path}/disk/schakel.db, whose folder is not there: mount or make it."
+    assert told == f"The database {link} is {there}"
+    assert list(tmp_path.iterdir()) == [link]
+    (tmp_path / "disk").mkdir()
+    upgrade(f"sqlite:///{link}")
+    open_database(f"sqlite:///{link}").dispose()
+
+
+def test_a_link_to_itself_is_told_without_a_number_of_the_system(tmp_path: Path) -> None:
+    link = tmp_path / "schakel.db"
+    link.symlink_to(link)
+
+    assert refusal(upgrade, f"sqlite:///{link}").endswith("failed: Too many levels of symbolic links")
 
 
 @pytest.mark.parametrize(

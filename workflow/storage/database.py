@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
@@ -59,6 +60,8 @@ _SECRET = re.compile("pass|secret", re.IGNORECASE)
 """In the names of libpq's parameters that are not to be seen: password, sslpassword, passfile, oauth_client_secret."""
 _UNHEARD = logging.NullHandler()
 """What drivers log while a connection breaks is ours to say; whoever sets up logging still gets it."""
+_LONGEST_NAME = 255 - len("-journal")
+"""Bytes of a SQLite file's name, so that those beside it have one that a disk takes."""
 _MOST_KEPT = 5
 """Connections that are kept open while nobody uses them."""
 Failpoint = Callable[[str], None]
@@ -213,11 +216,23 @@ def parse_url(url: str) -> URL:
     backend = parsed.get_backend_name()
     if backend in ("postgresql", "postgres"):
         return parsed.set(drivername="postgresql+psycopg")
-    if backend == "sqlite" and parsed.database and parsed.database != ":memory:":
-        return parsed
     if backend == "sqlite":
-        raise UsageError("A SQLite database needs a file: sqlite:////full/path/schakel.db")
+        _check_file(url, parsed.database)
+        return parsed
     raise UsageError(f"Schakel runs on SQLite and PostgreSQL, not on '{backend}'.")
+
+
+def _check_file(url: str, path: str | None) -> None:
+    if not path or path == ":memory:":
+        raise UsageError("A SQLite database needs a file: sqlite:////full/path/schakel.db")
+    if "?" in url:
+        raise UsageError(
+            "What stands after '?' in the URL of a SQLite database has no effect: leave it out. (%3F: a '?')"
+        )
+    if len(os.fsencode(Path(path).name)) > _LONGEST_NAME:
+        raise UsageError(
+            f"The name of the file {path} is too long: at most {_LONGEST_NAME} bytes, as SQLite makes others beside it."
+        )
 
 
 def connecting(url: URL) -> dict[str, Any]:

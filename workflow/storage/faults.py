@@ -97,6 +97,10 @@ _SAYS = (
         "unsupported startup parameter",
         "refused this connection ({said}): a proxy between them takes none; leave `options` out of database_url.",
     ),
+    (
+        "nondeterministic collations",
+        "has a column in which different texts count as the same ({said}): schakel doctor says how to mend that.",
+    ),
     ("cached plan", "was altered while this program ran ({said}): repeat the command."),
     ("the database system is", "does not answer yet, or no more: {said}"),
     ("fatal:", "failed: {said}"),  # so it did answer
@@ -159,7 +163,8 @@ def _said(error: BaseException) -> str:
 
     Why a server ended the connection stands beside it as a note, and says more.
     """
-    message = getattr(getattr(error, "diag", None), "message_primary", None)
+    diagnosis = getattr(error, "diag", error)
+    message = getattr(diagnosis, "message_primary", None) or getattr(error, "strerror", None)
     told = [message or str(error), *getattr(error, "__notes__", ())]
     return " ".join(told[-1].split())
 

@@ -1,4 +1,4 @@
-"""Whether a database still has its tables, and the triggers that keep history from being changed."""
+"""Whether a database still has its tables as they were made, and the triggers that keep history from being changed."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ _COLUMNS: Mapping[str, str] = {
     " WHERE table_schema = current_schema()",
 }
 """Every table with each of its columns, by dialect."""
+_LOOSE = f"""SELECT c.relname || '.' || a.attname, format('ALTER TABLE %I ALTER COLUMN %I TYPE %s COLLATE "default"',
+        c.relname, a.attname, format_type(a.atttypid, a.atttypmod))
+    FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_collation k ON k.oid = a.attcollation
+    WHERE c.oid IN ({", ".join(f"to_regclass('{name}')" for name in tables.metadata.tables)})
+    AND NOT k.collisdeterministic ORDER BY 1"""
 _GUARDED = ("events", "leaves", "checkpoints")
 _REPLACED: Mapping[str, str] = {
     "events": "EXISTS (SELECT 1 FROM events WHERE id = NEW.id)"
@@ -45,6 +50,11 @@ def missing(store: Store) -> list[str]:
 def fallen(store: Store) -> list[str]:
     """The triggers that are gone, switched off or no longer refuse."""
     return _fallen_in_sqlite(store) if store.is_sqlite else _fallen_in_postgresql(store)
+
+
+def loose(store: Store) -> list[tuple[str, str]]:
+    """The columns in which different texts count as the same, each with what mends it (PostgreSQL)."""
+    return [(name, mends) for name, mends in store.execute(_LOOSE).fetchall()]
 
 
 def _columns(store: Store) -> dict[str, set[str]]:

@@ -14,7 +14,7 @@ from alembic.config import Config
 from sqlalchemy import URL, Connection, Engine, create_engine, event, pool, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from workflow.errors import NotAllowed
+from workflow.errors import NotAllowed, StoreError
 from workflow.storage import belonging, tables
 from workflow.storage.charset import watch_encoding
 from workflow.storage.database import connecting, parse_url, shown_url
@@ -79,6 +79,9 @@ def _migrate(connection: Connection, url: URL) -> str | None:
 
 def _make_file(path: Path) -> None:
     """A file only its owner can read, in a folder only its owner can enter; -wal and -shm inherit its mode."""
+    if path.is_symlink() and not (target := path.parent / path.readlink()).parent.is_dir():
+        # to make that folder would fill the place of a disk that is away
+        raise StoreError(f"The database {path} is a link to {target}, whose folder is not there: mount or make it.")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))

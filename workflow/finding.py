@@ -15,10 +15,11 @@ from workflow.domain import Key
 from workflow.errors import HistoryBroken, NoSuchCase, Overtaken, UsageError, check_known
 from workflow.events import is_chained
 from workflow.facts import Context, Other
-from workflow.history import FORGED, altered, evolve, is_same, readable, readable_rows
+from workflow.history import FORGED, altered, is_same, readable, readable_rows
 from workflow.reference import looks_like_reference, new_reference, parse_reference
 from workflow.returns import returns_of
 from workflow.storage import Database
+from workflow.storage.evidence import Evidence
 from workflow.storage.listing import Filter, find_cases
 from workflow.storage.store import Neighbours, Store
 from workflow.text import is_storable
@@ -83,12 +84,12 @@ def summaries(store: Store, rules: Rules, wanted: Filter, now: datetime) -> Iter
 
 def _check_told(definition: Definition, store: Store, case_id: int, case: Case, error: Exception) -> None:
     """Raises HistoryBroken: the case is not what its history tells, so that may be why it failed."""
+    from workflow.ledger.rulebook import Rulebook  # noqa: PLC0415  (brings the whole verifier, and is rarely asked)
+
     with readable(case.reference):
         told = list(store.history(case_id))
-        folded: Case | None = None
-        for event, values in told:
-            folded = evolve(definition, folded, event, values)
-    if folded is None or not is_same(case, folded) or not is_chained(event for event, _ in told):
+        folded = Rulebook(Evidence(store).definitions(), definition).fold(told)
+    if not is_same(case, folded) or not is_chained(event for event, _ in told):
         raise altered(case.reference) from error
 
 

@@ -12,7 +12,7 @@ from workflow.clock import AMSTERDAM
 from workflow.errors import UsageError
 from workflow.events import Event
 from workflow.finding import find_case, unless_altered
-from workflow.history import Values, evolve, is_same
+from workflow.history import Values, is_same
 from workflow.ledger.intact import is_intact
 from workflow.ledger.rulebook import Rulebook
 from workflow.storage.evidence import Evidence
@@ -37,7 +37,7 @@ def replay(
     rulebook = Rulebook(Evidence(store).definitions(), rules.definition)
     with unless_altered(rules.definition, store, case_id, stored):
         told = list(store.history(case_id))
-        whole = _fold(rulebook, told)
+        whole = rulebook.fold(told)
         part = [pair for pair in told if (seq is None or pair[0].seq <= seq) and (at is None or pair[0].at <= at)]
         _check_moment(stored, told, part, seq)
         rulings: Iterable[Ruling] = ()
@@ -45,9 +45,9 @@ def replay(
             rulings = rulings_then(rulebook.forms, (event for event, _ in part))
         elif asked is RulesOf.NOW:
             rulings = rulings_now(rules, part)
-        openings = chain.from_iterable(Evidence(store, case_id).openings())
+        openings = list(chain.from_iterable(Evidence(store, case_id).openings()))  # to their end: a cursor closes there
         return Replayed(
-            case=_fold(rulebook, part),
+            case=rulebook.fold(part),
             matches_stored=is_same(stored, whole),
             is_intact=is_intact([event for event, _ in told], openings),
             steps=tuple(steps_of(rules.definition, part, stored.facts)),
@@ -62,17 +62,6 @@ def _rules_of(by: RulesOf | None) -> RulesOf | None:
         return None if by is None else RulesOf(by)
     except ValueError:
         raise UsageError(f"by must be one of {', '.join(RulesOf)}.") from None
-
-
-def _fold(rulebook: Rulebook, told: list[tuple[Event, Values]]) -> Case:
-    """The case after these events, each by the states and ladders of the version that judged it."""
-    case: Case | None = None
-    for event, values in told:
-        definition = rulebook.definition_of({"definition": {"digest": event.definition[2]}})
-        case = evolve(definition, case, event, values)
-    if case is None:
-        raise ValueError("a case without events has no state")
-    return case
 
 
 def _check_moment(

@@ -400,6 +400,23 @@ def test_what_fails_in_the_code_of_a_workflow_is_told_as_that_and_not_as_altered
             fail()
 
 
+def test_a_case_that_climbed_another_ladder_than_todays_is_not_said_to_be_altered(
+    running: Running, clock: SetClock
+) -> None:
+    """Each event is folded by the version that judged it: there the day that was recorded began the reminders anew."""
+    engine = running(with_ladder(ANCHORED))
+    case = open_leave(engine)
+    clock.moment = datetime(2026, 6, 10, 8, tzinfo=UTC)
+    run_once(engine.database, engine.rules, clock.moment, WORKER)
+    engine.record(case, {"request": {"first_day": "2026-07-01"}})
+    careless = running(replace(with_domain(Careless()), version="2"))
+
+    for ask in (lambda: careless.case(case), lambda: list(careless.cases()), lambda: careless.history(case)):
+        with pytest.raises(KeyError):
+            ask()
+    assert findings(careless) == []
+
+
 @pytest.mark.parametrize(
     "column", ["facts = '{\"employee\": {}}'", "facts = replace(facts, ':50', ':50.0')", "head = 'x'", "version = 7"]
 )
@@ -411,6 +428,16 @@ def test_but_an_altered_case_is_told_as_altered_whatever_fails_on_it(running: Ru
     for ask in (lambda: careless.case(case), lambda: list(careless.cases()), lambda: careless.history(case)):
         with pytest.raises(HistoryBroken, match="somebody altered it"):
             ask()
+
+
+def test_a_value_that_was_altered_beside_failing_code_hides_neither(running: Running, url: str) -> None:
+    """Replay stops at the first value that is none; what is read of the rules after that is read all the same."""
+    case = open_leave(running(LEAVE))
+    careless = running(with_domain(Careless()))
+    run(url, "UPDATE private_values SET salt = 'x'")
+
+    with pytest.raises(KeyError):
+        careless.replay(case)
 
 
 def test_a_case_in_a_state_that_a_new_version_renamed_is_not_said_to_be_altered(running: Running) -> None:

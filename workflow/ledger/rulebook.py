@@ -7,9 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from workflow.answers import Case
 from workflow.definition import Definition, Rung, State
 from workflow.digest import canonical_form, digest_of
-from workflow.history import FORGED
+from workflow.events import Event
+from workflow.history import FORGED, Values, evolve
 from workflow.ledger.verify import Report, Says, canonical_json, parse_json
 
 
@@ -31,6 +33,16 @@ class Rulebook:
     def definition_of(self, says: Says) -> Definition:
         """The definition an event was judged by, for its states and ladders; the running one when it was not kept."""
         return self._by_digest.get(says["definition"]["digest"], self._running)
+
+    def fold(self, told: Iterable[tuple[Event, Values]]) -> Case:
+        """The case after these events, each by the states and ladders of the version that judged it."""
+        case: Case | None = None
+        for event, values in told:
+            definition = self.definition_of({"definition": {"digest": event.definition[2]}})
+            case = evolve(definition, case, event, values)
+        if case is None:
+            raise ValueError("a case without events has no state")
+        return case
 
     def _take(self, name: Any, version: Any, digest: Any, canonical: Any) -> str:
         """Keep a version; what is wrong with it, '' when nothing."""

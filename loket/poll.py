@@ -16,6 +16,7 @@ from typing import Protocol
 from loket.errors import LoketError
 from loket.hands import Ending, Hands
 from workflow.answers import Case
+from workflow.arguments import ClockInUtc
 from workflow.calendar import WorkingDays
 from workflow.clock import AMSTERDAM, Clock, local_day
 from workflow.errors import Conflict, HistoryBroken, SchakelError
@@ -72,7 +73,7 @@ class Poll:
         calls_per_minute: int,
     ) -> None:
         """`wants` says whether a case is to be checked on this day (ISO), which it no longer is once it was."""
-        self._database, self._calendar, self._clock = database, calendar, clock
+        self._database, self._calendar, self._clock = database, calendar, ClockInUtc(clock)
         self._connect, self._wants, self._calls_per_minute = connect, wants, calls_per_minute
         self._stopped = False
 

@@ -29,6 +29,7 @@ from notifications.recorder import Act, Recorder
 from notifications.rendering import TEMPLATES
 from notifications.smtp import Connection, Outcome, Phase, Reply
 from notifications.smtp_url import NoMailbox, Server
+from workflow.arguments import ClockInUtc
 from workflow.clock import Clock
 from workflow.events import Origin
 from workflow.storage import Database, letters
@@ -73,7 +74,7 @@ class Delivery:
         folder: Path = TEMPLATES,
     ) -> None:
         self._database = database
-        self._clock = clock
+        self._clock = clock = ClockInUtc(clock)
         self._desk = desk
         self._server = server
         self._connections = connections

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from workflow.answers import Case
+from workflow.arguments import in_utc
 from workflow.calendar import at_midnight
 from workflow.clock import AMSTERDAM, local_day
 from workflow.encoding import compact_json
@@ -49,8 +50,8 @@ def run_once(database: Database, rules: Rules, now: datetime) -> bool:
 
 
 def in_slot(rules: Rules, now: datetime) -> bool:
-    """Whether now is the hour of a working day in which the letters of the morning are written."""
-    local = now.astimezone(AMSTERDAM)
+    """Whether now is the hour of a working day in which the letters of the morning are written. Raises UsageError."""
+    local = in_utc("now", now).astimezone(AMSTERDAM)
     return rules.calendar.is_working_day(local.date()) and SLOT_BEGINS <= local.time() < SLOT_ENDS
 
 

@@ -15,8 +15,15 @@ _LARGEST = 2**63 - 1
 
 def check_moment(name: str, given: object) -> None:
     """Raises UsageError: it is no datetime that says its zone."""
-    if given is not None and not (isinstance(given, datetime) and given.utcoffset() is not None):
+    if given is not None:
+        in_utc(name, given)
+
+
+def in_utc(name: str, given: object) -> datetime:
+    """The same moment in UTC. Raises UsageError: it is no datetime that says its zone."""
+    if not isinstance(given, datetime) or given.utcoffset() is None:
         raise UsageError(f"{name} must be a datetime with its time zone, such as UTC, not {_kind(given)}.")
+    return given.astimezone(UTC)
 
 
 class ClockInUtc:
@@ -27,9 +34,7 @@ class ClockInUtc:
 
     def now(self) -> datetime:
         """The present moment in UTC. Raises UsageError: the clock does not say its zone."""
-        moment = self._clock.now()
-        check_moment("now of the clock", moment)
-        return moment.astimezone(UTC)
+        return in_utc("now of the clock", self._clock.now())
 
 
 def check_day(name: str, given: object) -> None:
@@ -46,6 +51,13 @@ def check_whole(name: str, given: object) -> None:
         raise UsageError(f"{name} must be a whole number, not {_kind(given)}.")
     if abs(given) > _LARGEST:
         raise UsageError(f"{name} is too large a number.")
+
+
+def check_count(name: str, given: int | None, most: int) -> None:
+    """Raises UsageError: it is no whole number from 0 to `most`."""
+    check_whole(name, given)
+    if given is None or not 0 <= given <= most:
+        raise UsageError(f"{name} must be from 0 to {most}, not {given}.")
 
 
 def check_origin(given: Origin) -> Origin:

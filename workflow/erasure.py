@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
+from workflow.arguments import check_count, check_origin, in_utc
 from workflow.clock import AMSTERDAM, local_day
 from workflow.commands import refuse
 from workflow.errors import NotAllowed, Overtaken, Refused, StoreError, UsageError
@@ -27,6 +28,8 @@ from workflow.storage.store import Store
 from workflow.text import check_text
 from workflow.work import Rules, Work
 
+MOST_YEARS = 100
+"""Of a retention term; as the settings have it."""
 _ERASER = "erase as schakel_eraser; if this is that role, are the grants of docs/security.md in place?"
 
 
@@ -65,6 +68,7 @@ def erase(database: Database, rules: Rules, now: datetime, origin: Origin, case:
     repeating the command does only that.
     """
     _check_wish(wish)
+    now, origin = in_utc("now", now), check_origin(origin)
     act = partial(_erase_now, database, rules, now, origin, case, wish)
     try:
         done = act()
@@ -109,10 +113,13 @@ def allowed_from(ended_at: datetime, years: int) -> datetime:
 
 
 def _check_wish(wish: Wish) -> None:
+    if not isinstance(wish, Wish):
+        raise UsageError(f"wish must be a Wish, not {type(wish).__name__}.")
     check_text("reason", wish.reason)
     check_text("ground", wish.ground, one_line=True)
     if wish.ground is not None and not wish.ground.strip():
         raise UsageError("The ground is empty; name the legal ground, or leave it out.")
+    check_count("retention_years", wish.retention_years, MOST_YEARS)
 
 
 def _refuse_untimely(store: Store, work: Work, wish: Wish) -> None:
@@ -136,8 +143,8 @@ def _refuse_untimely(store: Store, work: Work, wish: Wish) -> None:
 def _refuse_telling(work: Work, wish: Wish, history: Sequence[tuple[Event, Values]]) -> None:
     """Refuse a reason or a ground that is missing or tells what must be erased: both are kept for good."""
     domain = work.rules.definition.domain
-    problems = [] if wish.reason.strip() else [domain.reason_missing("erase")]
-    texts = {"reason": wish.reason, "ground": wish.ground or ""}
+    texts = {"reason": wish.reason or "", "ground": wish.ground or ""}
+    problems = [] if texts["reason"].strip() else [domain.reason_missing("erase")]
     for field, text in texts.items():
         problems += domain.judge_text(field, text)
     if problems:

@@ -15,9 +15,9 @@ from itertools import islice
 from tempfile import TemporaryFile
 from typing import IO
 
+from workflow.arguments import check_count, in_utc
 from workflow.calendar import WorkingDays, at_reminder_hour
 from workflow.clock import local_day
-from workflow.errors import UsageError
 from workflow.events import Event, Origin
 from workflow.finding import known_state, unless_altered
 from workflow.history import readable, readable_rows
@@ -55,10 +55,11 @@ def forecast(
 ) -> Iterator[Expected]:
     """The letters of the coming days, in order: those that wait in the outbox, and what the timers will write.
 
-    The roles `at_home` have an address that the next pass gives to their letters. Raises UsageError: `days` of none.
+    The roles `at_home` have an address that the next pass gives to their letters. Raises UsageError: `now` is no
+    moment, or `days` no number of them.
     """
-    if not 0 <= days <= _MOST_DAYS:
-        raise UsageError(f"days must be from 0 to {_MOST_DAYS}, not {days}.")
+    now = in_utc("now", now)
+    check_count("days", days, _MOST_DAYS)
     with ExitStack() as files:
         with database.reading() as store:
             parts = list(_sorted_parts(_unsorted(store, rules, now, now + timedelta(days=days), at_home), files))

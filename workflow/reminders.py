@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from workflow.answers import Case
+from workflow.arguments import in_utc
 from workflow.calendar import REMINDER_HOUR, WorkingDays, at_midnight
 from workflow.clock import AMSTERDAM, local_day
 from workflow.definition import LetterTo, Rung
@@ -52,8 +53,9 @@ def run_once(database: Database, rules: Rules, now: datetime, origin: Origin) ->
 
     Two workers share the work: what one has taken the other passes by, and what fired is no longer due. A case that
     cannot be read, fired or written takes no other with it. Raises CannotFire when all others are done: it names each
-    such case.
+    such case. UsageError: `now` does not say its zone.
     """
+    now = in_utc("now", now)
     total, kinds, after, size = Fired(), kinds_at(rules.calendar, now), FIRST, BATCH
     faults: dict[str, Exception] = {}
     is_more = True

@@ -29,7 +29,7 @@ from scripts.loket_fake import uuid_of
 from scripts.loket_poll import poll_of
 from tests.loket.conftest import Window
 from workflow.answers import Row
-from workflow.errors import Conflict, SchakelError
+from workflow.errors import Conflict, SchakelError, UsageError
 from workflow.storage import shift
 
 # -- many hands --------------------------------------------------------------------------------------------------------
@@ -215,6 +215,13 @@ def checked(window: Window) -> Counter[int]:
     """How many checks each case has in its history."""
     rows = look(window.environ["SCHAKEL_DATABASE_URL"], "SELECT case_id FROM events WHERE via = 'loket'")
     return Counter(row["case_id"] for row in rows)
+
+
+def test_a_clock_that_does_not_say_its_zone_begins_no_round(morning: Window, poll: Poll) -> None:
+    morning.clock.moment = morning.clock.moment.replace(tzinfo=None)
+
+    with pytest.raises(UsageError, match="now of the clock must be a datetime with its time zone"):
+        poll.run_once()
 
 
 def test_each_case_is_checked_once_a_morning(morning: Window, poll: Poll) -> None:

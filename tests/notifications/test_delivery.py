@@ -23,7 +23,7 @@ from notifications.delivery import Delivered, Delivery
 from notifications.desk import Desk
 from notifications.rendering import TEMPLATES
 from notifications.smtp_url import Server
-from workflow import Database, Engine, open_database
+from workflow import Database, Engine, UsageError, open_database
 from workflow.clock import SetClock
 from workflow.events import Kind
 from workflow.storage import letters
@@ -280,6 +280,16 @@ def test_letters_to_a_role_wait_until_its_address_is_set(engine: Engine) -> None
 
     assert (without.sent, without.pending, done) == (2, 1, Delivered(sent=1))
     assert sink.letters[-1][0] == "asr@example.org"
+
+
+def test_a_clock_that_does_not_say_its_zone_sends_nothing(engine: Engine, clock: SetClock) -> None:
+    engine.open_case(employer())
+    clock.moment = clock.moment.replace(tzinfo=None)
+
+    with Sink() as sink, pytest.raises(UsageError, match="now of the clock must be a datetime with its time zone"):
+        delivery(engine, sink).run_once()
+
+    assert sink.letters == []
 
 
 def test_a_letter_that_was_not_due_yet_is_left_alone(engine: Engine, clock: SetClock) -> None:

@@ -14,15 +14,18 @@ import pytest
 from leave import ASKED, LEAVE, Leave, finding, sized, with_first, with_ladder
 from tampering import run
 
+from notifications import checkpoint, overview
 from workflow import CannotFire, Database, Engine, HistoryBroken, Origin, Refused, Row, RulesOf, StoreError, UsageError
 from workflow.answers import Returned
 from workflow.clock import AMSTERDAM, SetClock
 from workflow.definition import Definition, Move, Rung
 from workflow.domain import Key, Occasion
+from workflow.erasure import Wish, erase
 from workflow.errors import Conflict
 from workflow.facts import Context, Facts, Json, Problem, Severity
 from workflow.forecast import forecast
 from workflow.history import evolve
+from workflow.ledger import sequencer
 from workflow.ledger.audit import verify_database
 from workflow.reminders import run_once
 
@@ -354,6 +357,25 @@ def test_a_clock_that_does_not_say_its_zone_is_refused(running: Running, clock: 
             attempt()
 
 
+def test_a_pass_that_is_given_a_moment_without_its_zone_is_refused_too(running: Running) -> None:
+    """Read in the machine's own zone it would be another hour, and of another day."""
+    engine = running(LEAVE)
+    case = open_leave(engine)
+    naive = datetime(2026, 4, 24, 8, 30)  # noqa: DTZ001  (that is the fault)
+    passes: tuple[Callable[[], object], ...] = (
+        lambda: run_once(engine.database, engine.rules, naive, WORKER),
+        lambda: list(forecast(engine.database, engine.rules, naive, 30)),
+        lambda: sequencer.run_once(engine.database, None, naive),
+        lambda: overview.run_once(engine.database, engine.rules, naive),
+        lambda: checkpoint.run_once(engine.database, engine.rules, naive),
+        lambda: erase(engine.database, engine.rules, naive, WORKER, case, Wish("x", "AVG", 7)),
+    )
+
+    for attempt in passes:
+        with pytest.raises(UsageError, match=r"^now must be a datetime with its time zone"):
+            attempt()
+
+
 def counted(facts: Facts, context: Context) -> Iterator[Problem]:
     """Fails on what nobody recorded."""
     if int(facts["review"]["budget"]) > 10:  # type: ignore[arg-type]
@@ -470,11 +492,20 @@ def test_what_no_database_can_hold_is_searched_for_by_nobody(running: Running) -
             list(running(LEAVE).cases(search=text))
 
 
-@pytest.mark.parametrize("days", [-1, 10**7])
-def test_a_forecast_of_days_that_there_are_not_is_refused(running: Running, days: int) -> None:
+@pytest.mark.parametrize(
+    ("days", "said"),
+    [
+        (-1, "from 0 to 3660, not -1"),
+        (10**7, "from 0 to 3660, not 10000000"),
+        (None, "from 0 to 3660, not None"),
+        ("7", "a whole number, not str"),
+        (True, "a whole number, not bool"),
+    ],
+)
+def test_a_forecast_of_days_that_there_are_not_is_refused(running: Running, days: Any, said: str) -> None:
     engine = running(LEAVE)
 
-    with pytest.raises(UsageError, match=f"days must be from 0 to 3660, not {days}"):
+    with pytest.raises(UsageError, match=f"days must be {said}"):
         list(forecast(engine.database, engine.rules, engine.clock.now(), days))
 
 

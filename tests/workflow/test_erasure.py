@@ -160,11 +160,12 @@ def test_a_ground_waives_the_term_and_is_in_the_history_for_good(engine: Engine,
     ("reason", "ground", "code"),
     [
         ("  ", "AVG art. 17", "REASON_MISSING"),
+        (None, "AVG art. 17", "REASON_MISSING"),
         ("van 123456782", "AVG art. 17", "BSN_IN_TEXT"),
         ("op verzoek", "zaak 123456782", "BSN_IN_TEXT"),
     ],
 )
-def test_a_text_that_may_not_be_kept_is_refused(engine: Engine, url: str, reason: str, ground: str, code: str) -> None:
+def test_a_text_that_may_not_be_kept_is_refused(engine: Engine, url: str, reason: Any, ground: str, code: str) -> None:
     case = withdrawn(engine)
     before = traces(url, case)
 
@@ -273,12 +274,35 @@ def test_a_reason_may_use_the_words_of_an_earlier_one(sqlite_engine: Engine) -> 
     assert wipe(sqlite_engine, case, Wish("op verzoek van de werkgever, nr. 1", "AVG", 7)).values
 
 
+WRONG_KINDS: tuple[tuple[Any, ...], ...] = (
+    (5, "AVG", 7),
+    ("x", b"AVG", 7),
+    ("x", None, "7"),
+    ("x", None, 7.0),
+    ("x", "AVG", True),
+    ("x", "AVG", None),
+    ("x", None, -1),
+    ("x", "AVG", 101),
+    ("x", None, 10**30),
+)
+
+
 @pytest.mark.parametrize(
-    "wish", [Wish("x", " ", 7), Wish("a\x00b", None, 7), Wish("x", "a\nb", 7), Wish("x" * 4001, None, 7)]
+    "wish",
+    [
+        Wish("x", " ", 7),
+        Wish("a\x00b", None, 7),
+        Wish("x", "a\nb", 7),
+        Wish("x" * 4001, None, 7),
+        *(Wish(*wrong) for wrong in WRONG_KINDS),
+        None,
+    ],
+    ids=lambda wish: repr(wish)[:40],
 )
 def test_what_cannot_be_a_text_is_a_usage_error_that_writes_nothing(
-    sqlite_engine: Engine, sqlite_url: str, wish: Wish
+    sqlite_engine: Engine, sqlite_url: str, wish: Any
 ) -> None:
+    """A term of fewer years than none would erase at once what is not over yet."""
     case = withdrawn(sqlite_engine)
     before = everything(sqlite_url)
 

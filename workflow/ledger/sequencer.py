@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple
 
+from workflow.arguments import in_utc
 from workflow.clock import format_time
 from workflow.errors import HistoryBroken, UsageError
 from workflow.ledger.signing import Signer, short_name, signers_of
@@ -49,9 +50,10 @@ def run_once(database: Database, signer: Signer | None, now: datetime, signed_at
     to come, since a clock ran ahead.
 
     Single because whoever is at it holds one row; another passes by. Leaves and checkpoint commit together. Raises
-    UsageError: another key signed the ledger; leaves were appended all the same. HistoryBroken: the row of the
-    sequencer is not of these leaves, so nothing was appended behind them.
+    UsageError: another key signed the ledger; leaves were appended all the same. Or `now` does not say its zone.
+    HistoryBroken: the row of the sequencer is not of these leaves, so nothing was appended behind them.
     """
+    now = in_utc("now", now)
     total = Sequenced()
     with database.reading() as store:
         fault = wrong_key(ledger.last_checkpoint(store), signer)

@@ -156,9 +156,10 @@ def _display_name(name: str) -> bytes:
 def _identity(row: OutboxRow) -> str:
     """What no other letter is called, also of a second database, or of one to which a copy was put back.
 
-    Its number comes again there; the moment it was written does not. Nothing of its words, which may be erased.
+    Its number comes again there; the moment it was written does not, nor, after a clock that ran ahead, the event that
+    wrote it. Nothing of its words, which may be erased.
     """
-    frozen = (row.seq, row.letter, row.role, row.language, format_time(row.created_at))
+    frozen = (row.event, row.letter, row.role, row.language, format_time(row.created_at))
     mark = sha256(" ".join(map(str, frozen)).encode()).hexdigest()
     return f"letter.{row.id}.{row.case or 'digest'}.{mark[:16]}"
 

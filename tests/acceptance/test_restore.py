@@ -134,13 +134,20 @@ def test_nothing_goes_out_twice_by_itself_and_what_is_missing_is_named(
     assert after > quiet
 
 
+@pytest.mark.parametrize("ahead", [timedelta(0), timedelta(days=400)], ids=["", "after a clock that ran ahead"])
 def test_no_letter_has_the_message_id_of_one_that_the_copy_does_not_know_and_one_sent_again_keeps_its_own(
-    desk: Desk, engine: Engine, clock: SetClock, copy: Copy
+    desk: Desk, engine: Engine, clock: SetClock, copy: Copy, ahead: timedelta
 ) -> None:
-    """A server that drops what it took before, by its Message-ID, would lose a letter that has another one's."""
+    """A server that drops what it took before, by its Message-ID, would lose a letter that has another one's.
+
+    When a clock ran ahead, all that follows in the case is of the same microsecond.
+    """
     with Sink() as sink:
         desk.environ["SCHAKEL_SMTP_URL"] = f"smtp://{ADDRESS}:{sink.port}"
         (case, *_) = live(desk, engine, clock)
+        clock.moment += ahead
+        engine.note(case, "met een klok die voorliep")
+        clock.moment -= ahead
         engine.database.dispose()
         restored = copy()
         desk.run("tick")

@@ -65,6 +65,7 @@ def row(letter: str = "invitation", language: str = "nl", *, role: str | None = 
         finished_at=None,
         merged_into=None,
         is_reminder=False,
+        event="5f" * 32,
         first_message_id=None,
     )
     return replace(made, **fields)
@@ -159,7 +160,7 @@ def test_the_first_letter_of_a_case_answers_nothing():
         {"letter": "case_withdrawn"},
         {"role": "operations"},
         {"language": "en"},
-        {"seq": 2},
+        {"event": "60" * 32},
         {"id": 13},
         {"case": "K-3F8N-P1TC"},
     ],

@@ -49,6 +49,8 @@ class OutboxRow:
     finished_at: datetime | None
     merged_into: int | None
     is_reminder: bool
+    event: str | None
+    """The hash of the event that wrote it; None: it is about several cases, or about none."""
     first_message_id: str | None
     """Message-ID of the first letter of the case that was built; None: this is the first."""
 

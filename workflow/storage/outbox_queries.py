@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from workflow.storage.letter_states import LetterState
 from workflow.storage.packing import unpacked
-from workflow.storage.tables import MERGEABLE, cases, outbox, outbox_attempts
+from workflow.storage.tables import MERGEABLE, cases, events, outbox, outbox_attempts
 from workflow.storage.wanted import is_wanted
 
 _BUILT = ("message_id", "subject", "message", "sha256")
@@ -56,15 +56,12 @@ def _is(letter: Any, *states: LetterState) -> Any:
 def letters_where(*where: Any) -> Select[Any]:
     """The columns of an `OutboxRow`, in the order the letters were written."""
     others = outbox.alias("others")
-    first: Any = (
-        select(others.c.message_id)
-        .where(others.c.case_id == outbox.c.case_id, others.c.id < outbox.c.id, others.c.message_id.is_not(None))
-        .order_by(others.c.id)
-        .limit(1)
-        .scalar_subquery()
-    )
+    earlier = and_(others.c.case_id == outbox.c.case_id, others.c.id < outbox.c.id, others.c.message_id.is_not(None))
+    first: Any = select(others.c.message_id).where(earlier).order_by(others.c.id).limit(1).scalar_subquery()
+    its_own = and_(events.c.case_id == outbox.c.case_id, events.c.seq == outbox.c.seq)
+    told: Any = select(events.c.hash).where(its_own).scalar_subquery()
     return (
-        select(*outbox.c, cases.c.reference.label("case"), first.label("first_message_id"))
+        select(*outbox.c, cases.c.reference.label("case"), told.label("event"), first.label("first_message_id"))
         .outerjoin(cases, cases.c.id == outbox.c.case_id)
         .where(*where)
         .order_by(outbox.c.id)

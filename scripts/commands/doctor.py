@@ -179,7 +179,9 @@ def _clock(session: Session) -> Iterator[Found]:
         yield "fail", "The time zone data knows no summer time in Amsterdam.", "install tzdata anew"
     with session.database.reading() as store:
         event, checkpoint, beats = store.last_event_at(), ledger.last_checkpoint(store), shift.heartbeats(store)
-    ahead = [f"the last event was at {local(event)}"] if event is not None and now < event else []
+    ahead = []
+    if event is not None and now + _SKEW < event:
+        ahead.append(f"the last event was at {local(event)}")
     if checkpoint is not None and now + _SKEW < checkpoint.at:
         ahead.append(f"the last checkpoint is of {local(checkpoint.at)}")
     if beats and now + _SKEW < beats[0].seen_at:

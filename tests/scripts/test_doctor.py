@@ -561,6 +561,19 @@ def test_doctor_lets_a_tick_of_a_machine_that_is_a_little_ahead_be_as_it_lets_it
     assert (clock["result"], worker["result"]) == (result, result)
 
 
+@pytest.mark.parametrize(("ahead", "result"), [(60, "ok"), (61, "warn")])
+def test_so_it_does_with_an_event_of_such_a_machine(ready: Desk, url: str, ahead: int, result: str) -> None:
+    ready.environ["SCHAKEL_DATABASE_URL"] = url
+    ready.clock.moment += timedelta(seconds=ahead)
+    ready.open("E06")
+    ready.clock.moment -= timedelta(seconds=ahead)
+
+    (clock,) = findings(ready, "clock")
+
+    assert clock["result"] == result
+    assert ("the last event was at 2026-04-20 10:01" in clock["message"]) is (result == "warn")
+
+
 def test_a_worker_that_the_clock_left_ahead_hides_no_tick_that_runs(ready: Desk, url: str) -> None:
     ready.environ["SCHAKEL_DATABASE_URL"] = url
     database = open_database(url)

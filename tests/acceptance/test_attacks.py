@@ -151,6 +151,9 @@ ATTACKS = {
     "emptied database": Attack(attacks.empty, empty),
     "emptied database, the sequencer's row as new": Attack(attacks.empty_as_if_new),
     "every leaf and checkpoint taken away, as if nothing was signed yet": Attack(attacks.unsign, unsign),
+    "one checkpoint taken from between two others": Attack(
+        attacks.unsign_between, records("checkpoints.jsonl", lambda rows: rows.pop(1))
+    ),
     "database without its triggers": Attack(attacks.drop_triggers),
     "back-dated insert, once the worker gave it a leaf": Attack(attacks.insert_back_dated_and_wait),
     "legal move with right hashes": Attack(attacks.move_legally),

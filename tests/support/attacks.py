@@ -173,6 +173,13 @@ def unsign(scene: Scene) -> None:
     run(scene.url, "DELETE FROM leaves", "DELETE FROM checkpoints", _AT_THE_BEGINNING)
 
 
+def unsign_between(scene: Scene) -> None:
+    """The second of three checkpoints: the third is over all that it was over."""
+    _, between, _ = look(scene.url, "SELECT id FROM checkpoints ORDER BY id")
+    run(scene.url, f"DELETE FROM checkpoints WHERE id = {between['id']}")
+    assert len(look(scene.url, "SELECT id FROM checkpoints")) == 2
+
+
 def drop_triggers(scene: Scene) -> None:
     """All that keeps history from being changed."""
     with bare(scene.url) as connection:

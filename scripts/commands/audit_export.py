@@ -20,7 +20,7 @@ from scripts.reading import read_held
 from scripts.wiring import Session, pass_session
 
 if TYPE_CHECKING:  # heavy, and not needed for the help
-    from workflow.ledger.export import Exported
+    from workflow.ledger.export import Exported, Order
 
 
 @click.command(
@@ -90,13 +90,14 @@ def export(
         against=tuple(sorted({held.size for held in read_held(against).checkpoints})) if against is not None else (),
         force=force,
         key=str(signer.key) if signer else None,
+        signer=signer,
     )
     with _shown(session) as watch:
         done = write_export(engine.database, engine.rules, order, partial(render, language=session.language), watch)
     if session.json:
         print_json(_document(done, order.asked.seed or None))
     else:
-        _tell(done, order.asked.seed, order.key)
+        _tell(done, order)
 
 
 def _document(done: Exported, seed: str | None) -> dict[str, object]:
@@ -112,7 +113,10 @@ def _document(done: Exported, seed: str | None) -> dict[str, object]:
     }
 
 
-def _tell(done: Exported, seed: str, key: str | None) -> None:
+def _tell(done: Exported, order: Order) -> None:
+    from workflow.ledger.sequencer import is_ahead
+
+    seed = order.asked.seed
     said = f"{counted(done.cases, 'case')}, {counted(done.events, 'event')}" + (f", seed {seed}" if seed else "")
     click.echo(f"{marks().yes} {done.file}: {said}")
     click.echo(f"SHA-256     {done.sha256}")
@@ -122,6 +126,8 @@ def _tell(done: Exported, seed: str, key: str | None) -> None:
         click.echo("No case matches, so the file holds proofs of nothing.", err=True)
     if done.waiting:
         said = f"{counted(done.waiting, 'event')} not in the ledger yet; schakel tick, or the worker, puts them there."
+        if done.checkpoint and is_ahead(done.checkpoint, order.now):
+            said = f"{said} A clock ran ahead (docs/operations.md), so verify.py takes them for put in later."
         click.echo(wrapped(said, "  ", first=""), err=True)
     if done.checkpoint is None:
         click.echo(
@@ -129,7 +135,7 @@ def _tell(done: Exported, seed: str, key: str | None) -> None:
         )
     said = "An auditor takes verify.py from a release, never from the export that it is to judge."
     click.echo(wrapped(said, "  ", first=""), err=True)
-    click.echo(plain(f"Next: {_check(done, key)}"), err=True)
+    click.echo(plain(f"Next: {_check(done, order.key)}"), err=True)
 
 
 def _check(done: Exported, key: str | None) -> str:

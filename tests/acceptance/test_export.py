@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,26 @@ def test_revealing_says_in_each_history_who_did_it(office: Desk, tmp_path: Path)
     assert "revealed: personal values in an export, cases: 2" in office.run("history E06").output
     assert office.ask("history E01")[-1]["kind"] != "revealed"
     assert "salaris06@example.com" in (Unzipped(tmp_path / "proof.zip").files["openings.jsonl"]).decode()
+
+
+def test_what_is_revealed_after_a_clock_ran_ahead_proves_well_where_the_key_is(office: Desk, tmp_path: Path) -> None:
+    """Where it is not, nothing can be signed: then it is said why verify.py will find fault with it."""
+    key = office.ask("audit key")["key"]
+    office.clock.moment += timedelta(days=1)
+    office.ask("tick")
+    office.clock.moment -= timedelta(days=1)
+
+    with_key = office.run(f"audit export {tmp_path / 'with.zip'} --reveal")
+    no_key = {"SCHAKEL_SIGNING_KEY": str(tmp_path / "none")}
+    without = office.run(f"audit export {tmp_path / 'without.zip'} --reveal", **no_key)
+
+    said = "so verify.py takes them for put in later"
+    assert [said in " ".join(done.stderr.split()) for done in (with_key, without)] == [False, True]
+    assert alone(tmp_path / "first", tmp_path / "with.zip", "--key", key)[0] == 0
+    code, found = alone(tmp_path / "second", tmp_path / "without.zip", "--key", key)
+    assert (code, {one["code"] for one in found["findings"]}) == (8, {"EVENT_NOT_SEQUENCED"})
+    office.ask("tick")
+    assert office.ask("audit verify")["ok"] is True
 
 
 def test_what_an_erased_case_held_is_in_no_later_export(office: Desk, tmp_path: Path) -> None:

@@ -366,6 +366,43 @@ def test_revealing_is_in_the_history_of_each_case_and_changes_nothing_else(
     assert [event["kind"] for event in Unzipped(folder / "some.zip").events()].count("revealed") == 3
 
 
+@pytest.mark.parametrize("ahead", [timedelta(minutes=16), timedelta(days=1)], ids=str)
+def test_what_is_revealed_after_a_clock_ran_ahead_is_not_called_altered(
+    engine: Engine, clock: SetClock, cases: list[str], folder: Path, signer: Signer, ahead: timedelta
+) -> None:
+    """By the right time its events are older than the last checkpoint: only with a leaf they are not put in later."""
+    clock.moment += ahead
+    engine.note(cases[0], "vooruit")
+    run_once(engine.database, signer, clock.now())
+    clock.moment -= ahead
+
+    done = make(engine, folder / "all.zip", reveal=True, signer=signer)
+
+    report = checked(folder / "all.zip", signer)
+    assert (done.waiting, report.unsequenced, report.proved) == (0, 0, report.events)
+    assert [engine.history(case)[-1].event.at == clock.now() for case in cases] == [False, True, True, True]
+
+
+def test_what_is_revealed_by_a_clock_that_is_right_waits_for_its_leaf(
+    engine: Engine, cases: list[str], folder: Path, signer: Signer
+) -> None:
+    """Nothing that lies in the ledger's way gets a leaf by being exported."""
+    run_once(engine.database, signer, engine.clock.now())
+
+    assert make(engine, folder / "all.zip", reveal=True, signer=signer).waiting == 4
+
+
+def test_after_a_clock_ran_ahead_another_key_seals_nothing_that_is_revealed(
+    engine: Engine, clock: SetClock, cases: list[str], folder: Path, signer: Signer, tmp_path: Path
+) -> None:
+    run_once(engine.database, signer, clock.now() + timedelta(days=1))
+    make_key(tmp_path / "other", "schakel/other")
+
+    done = make(engine, folder / "all.zip", reveal=True, signer=read_signer(tmp_path / "other"))
+
+    assert (done.waiting, done.checkpoint and done.checkpoint.size) == (4, done.events - 4)
+
+
 def test_a_case_that_is_opened_while_others_are_told_is_told_too(
     engine: Engine, cases: list[str], folder: Path, signer: Signer
 ) -> None:

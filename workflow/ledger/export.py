@@ -23,6 +23,8 @@ from workflow.ledger.lists import Row
 from workflow.ledger.proofs import TreeFile
 from workflow.ledger.revealing import reveal
 from workflow.ledger.selection import Asked, Chosen, choose
+from workflow.ledger.sequencer import is_ahead, run_once, wrong_key
+from workflow.ledger.signing import Signer
 from workflow.ledger.spreadsheets import write_csv, write_xlsx
 from workflow.ledger.verify import FORMAT
 from workflow.storage import Database, exporting, ledger
@@ -45,7 +47,8 @@ class Order:
     """What is to be exported, by whom, and where to.
 
     `reveal` adds the personal values and leaves an event in each case. `against` are the sizes of checkpoints somebody
-    holds, from which a proof leads to the last. `key` is the verifier key of this installation, if it has one.
+    holds, from which a proof leads to the last. `key` is the verifier key of this installation, if it has one, and
+    `signer` seals what `reveal` adds where nothing else could before the file is written (`is_ahead`).
     """
 
     out: Path
@@ -56,6 +59,7 @@ class Order:
     against: tuple[int, ...] = ()
     force: bool = False
     key: str | None = None
+    signer: Signer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,17 @@ def _take_down(
             if not untold:
                 return _Writer(archive, store, rules, order, chosen).write(render)
         reveal(database, rules, order.origin, order.now, untold, len(told) + len(untold))
+        if order.signer:
+            _seal_early(database, order.signer, order.now)
         told = array("q", merge(told, untold))
+
+
+def _seal_early(database: Database, signer: Signer, now: datetime) -> None:
+    """Give what was just revealed its leaves, if it would else seem to be put in long before the last checkpoint."""
+    with database.reading() as store:
+        last = _last_checkpoint(store)
+    if is_ahead(last, now) and not wrong_key(last, signer):
+        run_once(database, signer, now)
 
 
 def _missing(case_ids: Iterable[int], told: Chosen) -> Iterator[int]:

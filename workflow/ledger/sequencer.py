@@ -156,7 +156,14 @@ def _is_due(last: Head | None, size: int, moments: Moments) -> bool:
     """A time that lies ahead of this clock says nothing of when was signed; then this caller goes by its own."""
     if last is None or last.size < size:
         return True
-    age = moments.now - last.at
-    if age <= -HEARTBEAT:
+    if is_ahead(last, moments.now):
         return moments.signed_at is None or abs(moments.now - moments.signed_at) >= HEARTBEAT
-    return age >= HEARTBEAT
+    return moments.now - last.at >= HEARTBEAT
+
+
+def is_ahead(last: Head | None, now: datetime) -> bool:
+    """Whether the last checkpoint was signed by a clock so far ahead of this one that it says nothing of when.
+
+    What happens now has then to be sealed before it is verified: by its time it is too old to have no leaf.
+    """
+    return last is not None and last.at - now >= HEARTBEAT

@@ -49,7 +49,7 @@ class Told:
                 source=self.state if source == "as it is" else source,
                 target=to or self.state or "",
                 definition=definition,
-                body=body or {},
+                body=body or ({"until": "2026-05-01"} if kind == "held" else {}),
                 commitments={one.path: commit(one.value, one.salt) for one in values},
                 previous=self.events[-1].hash if self.events else GENESIS,
             )

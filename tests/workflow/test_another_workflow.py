@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 from leave import ASKED, LEAVE, Leave, finding, sized, with_first, with_ladder
-from tampering import run
+from tampering import put, run
 
 from notifications import checkpoint, overview
 from workflow import CannotFire, Database, Engine, HistoryBroken, Origin, Refused, Row, RulesOf, StoreError, UsageError
 from workflow.answers import Returned
 from workflow.clock import AMSTERDAM, SetClock
 from workflow.definition import Definition, Move, Rung
+from workflow.digest import canonical_form, digest_of
 from workflow.domain import Key, Occasion
 from workflow.erasure import Wish, erase
 from workflow.errors import Conflict
@@ -296,6 +297,21 @@ def test_a_database_that_holds_cases_of_two_workflows_from_before_goes_on_with_b
         )
 
     running(replace(LEAVE, version="2")).advance(case)
+
+
+def test_a_case_that_an_older_version_let_go_on_under_another_name_is_not_called_altered(
+    running: Running, url: str
+) -> None:
+    case, renamed = open_leave(running(LEAVE)), replace(LEAVE, name="onboarding")
+    canonical = canonical_form(renamed)
+    insert = "INSERT INTO definitions (name, version, digest, canonical) VALUES (?, ?, ?, ?)"
+    put(url, insert, renamed.name, renamed.version, digest_of(canonical), canonical)
+
+    engine = running(renamed)
+    engine.advance(case)
+
+    assert {step.event.definition[0] for step in engine.history(case)} == {"leave", "onboarding"}
+    assert findings(engine) == []
 
 
 ANCHORED = Rung("r1", 1, "nudge", "manager", anchor="request.first_day")

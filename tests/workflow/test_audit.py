@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -302,6 +303,17 @@ def accept_an_error(ledger: Ledger) -> None:
     ledger.reseal()
 
 
+def happen(ledger: Ledger, **changes: Any) -> None:
+    """The last event of a case is another one, sealed as if it had always been there."""
+    rewrite(ledger.url, ledger.held, 3, says(**changes))
+    ledger.reseal()
+
+
+def accept_a_text(ledger: Ledger) -> None:
+    rewrite(ledger.url, ledger.moved, 2, lambda event: event["body"].update(accepted="RW_PREFIX"))
+    ledger.reseal()
+
+
 def invent_a_case(ledger: Ledger) -> None:
     names = [column.name for column in metadata.tables["cases"].c if column.name not in ("id", "reference")]
     copied = ", ".join(name if name != "external_reference" else "NULL" for name in names)
@@ -389,6 +401,9 @@ FAULTS: dict[str, tuple[Callable[[Ledger], None], set[str]]] = {
     "a move that the table has not": (move_illegally, {"ILLEGAL"}),
     "a sheet that was never recorded": (forget_a_sheet, {"MISSING_SHEETS"}),
     "an error that was accepted": (accept_an_error, {"NOT_ACCEPTED"}),
+    "a text that was accepted": (accept_a_text, {"NOT_ACCEPTED"}),
+    "an event of a kind there is not": (partial(happen, kind="approved"), {"ILLEGAL", "STATE_DIFFERS"}),
+    "a hold until no day": (partial(happen, kind="held", body={"until": "31-12"}), {"ILLEGAL", "STATE_DIFFERS"}),
     "a stored state": (sql("UPDATE cases SET state = 'withdrawn'"), {"STATE_DIFFERS"}),
     "stored facts": (sql("UPDATE cases SET facts = '{}'"), {"STATE_DIFFERS"}),
     "stored facts that are no JSON": (sql("UPDATE cases SET facts = '{'"), {"STATE_DIFFERS"}),

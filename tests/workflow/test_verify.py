@@ -17,9 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from telling import FORM, STAMP, START, Told
 
+from states import EMPLOYER_COUPLING
 from workflow.clock import format_time
 from workflow.digest import digest_of
 from workflow.events import GENESIS, Kind, Origin, canonical_bytes, seal
+from workflow.history import evolve
 from workflow.ledger.verify import (
     Chain,
     History,
@@ -228,6 +230,31 @@ def test_no_event_however_odd_breaks_the_judge(kind: Kind, facts: Any, accepted:
     told.tell(str(kind), {"facts": facts, "accepted": accepted, "rung": rung, "until": facts})
 
     codes_of(told)
+
+
+days = st.sampled_from(["2026-05-01", "20260501", "2026-99-99", "", "2026-W18-5"])
+warning = st.fixed_dictionaries({}, optional={"code": st.just("RW_PREFIX"), "about": json_values})
+bodies = st.fixed_dictionaries(
+    {},
+    optional={
+        "until": days | json_values,
+        "accepted": st.lists(warning, max_size=2) | json_values,
+        "facts": st.dictionaries(st.sampled_from(["loket_user", "policy"]), json_values) | json_values,
+        "told": json_values,
+    },
+)
+
+
+@given(st.sampled_from([Kind.HELD, Kind.MOVED, Kind.RECORDED, Kind.NOTED]), bodies)
+def test_what_cannot_be_replayed_is_not_called_lawful(kind: Kind, body: dict[str, Any]) -> None:
+    """An export holds no row of the case to be compared with its replay, so the rules must find it."""
+    told = Told().opened("loket_user", "registration")
+    move = {"to": "registered", "trigger": "register"} if kind is Kind.MOVED else {}
+    told.tell(str(kind), {"letters": [], **body}, **move)
+
+    if codes_of(told) == []:
+        opened, event = told.events
+        evolve(EMPLOYER_COUPLING, evolve(EMPLOYER_COUPLING, None, opened, {}), event, {})
 
 
 @given(json_values)

@@ -11,7 +11,7 @@ from telling import FORM, STAMP, Told
 
 from states import VERSION
 from workflow.digest import digest_of
-from workflow.events import canonical_bytes
+from workflow.events import Kind, canonical_bytes
 from workflow.ledger.verify import Legality
 
 
@@ -23,6 +23,11 @@ def told(history: Told, form: dict[str, Any] | None = FORM) -> list[str]:
 
 def started() -> Told:
     return Told().opened("loket_user", "registration")
+
+
+def about(code: str) -> dict[str, Any]:
+    """A warning as a move accepts it."""
+    return {"code": code, "about": ["registration.company_name"]}
 
 
 def confirmed() -> Told:
@@ -69,7 +74,7 @@ LAWFUL: dict[str, Callable[[], Told]] = {
         .tell("reminded", {"rung": "first_exchange_check"})
     ),
     "an accepted warning": lambda: (
-        started().moved("register", "registered", body={"accepted": [{"code": "RW_PREFIX"}, {"code": "NAME_GT_70"}]})
+        started().moved("register", "registered", body={"accepted": [about("RW_PREFIX"), about("NAME_GT_70")]})
     ),
     "nothing accepted": lambda: started().moved("register", "registered", body={"accepted": []}),
     "what is open on a closed case": lambda: (
@@ -289,7 +294,7 @@ UNLAWFUL: dict[str, tuple[Callable[[], Told], list[str]]] = {
         ["2 ILLEGAL It was erased in 'rights_pending', though only a case that ended may be."],
     ),
     "accepts on opening": (
-        lambda: Told().tell("opened", {"accepted": [{"code": "RW_PREFIX"}]}, to="rights_pending"),
+        lambda: Told().tell("opened", {"accepted": [about("RW_PREFIX")]}, to="rights_pending"),
         ["1 NOT_ACCEPTED Only a move can accept warnings."],
     ),
     "accepts nothing by recording": (
@@ -298,13 +303,13 @@ UNLAWFUL: dict[str, tuple[Callable[[], Told], list[str]]] = {
     ),
     "accepts an error": (
         lambda: started().moved(
-            "register", "registered", body={"accepted": [{"code": "RW_PREFIX"}, {"code": "EMAIL_MISSING"}]}
+            "register", "registered", body={"accepted": [about("RW_PREFIX"), about("EMAIL_MISSING")]}
         ),
         ["2 NOT_ACCEPTED It accepts 'EMAIL_MISSING', which was no warning in the rules of then."],
     ),
     "accepts what is no warning": (
         lambda: started().moved(
-            "register", "registered", body={"accepted": [{"code": "LH_CASE_NORMALISED"}, {"code": "NO_SUCH_CODE"}]}
+            "register", "registered", body={"accepted": [about("LH_CASE_NORMALISED"), {"code": "NO_SUCH_CODE"}]}
         ),
         [
             "2 NOT_ACCEPTED It accepts 'LH_CASE_NORMALISED', which was no warning in the rules of then.",
@@ -317,6 +322,36 @@ UNLAWFUL: dict[str, tuple[Callable[[], Told], list[str]]] = {
             "2 NOT_ACCEPTED It accepts '['RW_PREFIX']', which was no warning in the rules of then.",
             "2 NOT_ACCEPTED It accepts 'None', which was no warning in the rules of then.",
             "2 NOT_ACCEPTED It accepts 'None', which was no warning in the rules of then.",
+        ],
+    ),
+    "accepts a text": (
+        lambda: started().moved("register", "registered", body={"accepted": "RW_PREFIX"}),
+        ["2 NOT_ACCEPTED What it accepts is no list of warnings."],
+    ),
+    "accepts one that is not in a list": (
+        lambda: started().moved("register", "registered", body={"accepted": about("RW_PREFIX")}),
+        ["2 NOT_ACCEPTED What it accepts is no list of warnings."],
+    ),
+    "accepts for no fields": (
+        lambda: started().moved(
+            "register",
+            "registered",
+            body={"accepted": [{"code": "RW_PREFIX"}, about("NAME_GT_70"), {"code": "RW_PREFIX", "about": "x"}]},
+        ),
+        ["2 NOT_ACCEPTED It accepts 'RW_PREFIX', but does not say for which fields."] * 2,
+    ),
+    "holds for ever": (
+        lambda: Told().opened().tell("held", {"days": 3}),
+        ["2 ILLEGAL It holds the case until 'None', which is no day."],
+    ),
+    "holds until what is no day": (
+        lambda: Told().opened().tell("held", {"until": "2026-99-99"}).tell("held", {"until": 20260501})
+        .tell("held", {"until": "20260501"}).tell("held", {"until": ["2026-05-01"]}),
+        [
+            "2 ILLEGAL It holds the case until '2026-99-99', which is no day.",
+            "3 ILLEGAL It holds the case until '20260501', which is no day.",
+            "4 ILLEGAL It holds the case until '20260501', which is no day.",
+            "5 ILLEGAL It holds the case until '['2026-05-01']', which is no day.",
         ],
     ),
 }  # fmt: skip
@@ -353,15 +388,23 @@ def test_nothing_can_be_done_to_a_case_that_was_erased(kind: str, also: list[str
     assert said == [f"4 ILLEGAL {sentence}" for sentence in expected]
 
 
-@pytest.mark.parametrize("kind", ["noted", "x" * 41])
-def test_of_a_kind_that_it_does_not_know_the_place_is_checked_all_the_same(kind: str) -> None:
+@pytest.mark.parametrize("kind", ["approved", "x" * 41, "Noted", ""])
+def test_what_a_case_cannot_be_is_told_whatever_its_place(kind: str) -> None:
     (says,) = Told().tell("noted", to="registered").says()
     legality = Legality({STAMP[:2]: FORM})
 
     assert legality.check({**says, "kind": kind}) == [
         ("ILLEGAL", f"The history begins with '{kind[:40]}' instead of its opening."),
         ("ILLEGAL", f"'{kind[:40]}' cannot bring a case from 'None' to 'registered'."),
+        ("ILLEGAL", f"No version up to this one records that a case was '{kind[:40]}'."),
     ]
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_every_kind_that_is_recorded_is_known(kind: Kind) -> None:
+    (_, says) = Told().opened().tell(kind).says()
+
+    assert not any("No version up to this one" in said for _, said in Legality({STAMP[:2]: FORM}).check(says))
 
 
 def test_the_rules_forget_one_case_before_the_next() -> None:

@@ -28,7 +28,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -388,6 +388,7 @@ _DECODER = json.JSONDecoder(
     object_pairs_hook=_object, parse_int=_integer, parse_float=_no_number, parse_constant=_no_number
 )
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _HASH = re.compile(r"[0-9a-f]{64}")
 _OPTIONAL = (str, type(None))
 _SHAPE: Mapping[str, tuple[type, ...]] = {
@@ -757,6 +758,7 @@ _NOT_WHEN_FINAL = ("held", "resumed")
 _NOT_WHEN_ERASED = frozenset(
     ("recorded", "moved", "held", "resumed", "noted", "reminded", "escalated", "erased", "revealed")
 )
+_KINDS = _NOT_WHEN_ERASED | {"opened", "refused", "letter_sent", "letter_failed", "letter_unknown"}
 
 
 class Legality:
@@ -815,6 +817,10 @@ class Legality:
             yield "ILLEGAL", f"'{kind[:40]}' cannot bring a case from {_quoted(source)} to {_quoted(target)}."
         if self._is_erased and kind in _NOT_WHEN_ERASED:
             yield "ILLEGAL", f"The case was erased before; nothing can be {kind} after that."
+        if kind not in _KINDS:
+            yield "ILLEGAL", f"No version up to this one records that a case was '{kind[:40]}'."
+        if kind == "held" and not _is_day(says["body"].get("until")):
+            yield "ILLEGAL", f"It holds the case until {_quoted(says['body'].get('until'))}, which is no day."
 
     def _take_facts(self, says: Says) -> None:
         """The fields an event sets or commits to, and the sheets of which something was recorded by now."""
@@ -854,10 +860,14 @@ class Legality:
         listed = says["body"].get("accepted")
         if listed is not None and says["kind"] != "moved":
             yield "NOT_ACCEPTED", "Only a move can accept warnings."
+        if not isinstance(listed, list | None):
+            yield "NOT_ACCEPTED", "What it accepts is no list of warnings."
         for item in listed if isinstance(listed, list) else ():
             code = _mapping(item).get("code")
             if not isinstance(code, str) or code not in table.warnings:
                 yield "NOT_ACCEPTED", f"It accepts {_quoted(code)}, which was no warning in the rules of then."
+            elif not isinstance(item.get("about"), list):
+                yield "NOT_ACCEPTED", f"It accepts {_quoted(code)}, but does not say for which fields."
 
     # what holds for one kind
 
@@ -914,6 +924,13 @@ class Legality:
             case "erased":
                 self._is_erased = True
         self.state = says["to"]
+
+
+def _is_day(value: Any) -> bool:
+    try:
+        return bool(_DAY.fullmatch(value)) and date.fromisoformat(value) is not None
+    except (TypeError, ValueError):
+        return False
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

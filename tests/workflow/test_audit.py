@@ -22,6 +22,7 @@ from tampering import past_the_guards, put, reseal, rewrite, run
 
 from states import EMPLOYER_COUPLING
 from workflow import Engine, NoSuchCase, Origin, StoreError, open_database, reminders
+from workflow.answers import Answer, RulesOf
 from workflow.clock import SetClock
 from workflow.definition import Definition, Rung
 from workflow.digest import canonical_form, digest_of
@@ -494,6 +495,22 @@ def test_each_thing_that_was_changed_is_found_and_nothing_else(ledger: Ledger, n
     change(ledger)
 
     assert ledger.codes() == expected
+
+
+def test_a_row_that_was_altered_for_a_move_and_put_back_shows_when_the_move_is_judged_again(ledger: Ledger) -> None:
+    """As docs/security.md says: a command reads the row of the case, not its history."""
+    case = bring(ledger.engine, "rights_pending")
+    ledger.engine.record(case, {"loket_user": {"active": False}})
+    honest = case_row(ledger.url, case)["facts"]
+    put(ledger.url, "UPDATE cases SET facts = ? WHERE reference = ?", honest.replace("false", "true"), case)
+
+    ledger.engine.advance(case, accept_warnings=True)
+    altered = ledger.codes()
+    put(ledger.url, "UPDATE cases SET facts = ? WHERE reference = ?", honest, case)
+
+    last = list(ledger.engine.replay(case, by=RulesOf.NOW).rulings)[-1]
+    assert (altered, ledger.codes()) == ({"STATE_DIFFERS"}, set())
+    assert (last.answer, "USER_BLOCKED" in [problem.code for problem in last.problems]) == (Answer.NO, True)
 
 
 def test_an_edited_event_is_found_at_its_place(ledger: Ledger) -> None:

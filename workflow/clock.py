@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import MAXYEAR, UTC, date, datetime
 from functools import lru_cache
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -52,5 +52,12 @@ def format_time(moment: datetime) -> str:
 
 
 def parse_time(text: str) -> datetime:
-    """The moment that `format_time` wrote. Raises ValueError."""
-    return datetime.fromisoformat(text.removesuffix("Z")).replace(tzinfo=UTC)
+    """The moment that `format_time` wrote. Raises ValueError: none, or of the last year there is."""
+    return told_anywhere(datetime.fromisoformat(text.removesuffix("Z")).replace(tzinfo=UTC))
+
+
+def told_anywhere(moment: datetime) -> datetime:
+    """The moment. Raises ValueError: it is of the last year there is, of which Amsterdam cannot tell every one."""
+    if moment.year == MAXYEAR:
+        raise ValueError("no clock of ours says this")
+    return moment

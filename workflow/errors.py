@@ -12,6 +12,7 @@ SchakelError
 ├── StoreError      the database cannot be used: not there, too new, read-only, full
 │   └── NotAllowed  the role that connects to it may not do that
 ├── HistoryBroken   what stands where a history should be cannot be read as one
+│   └── RowBroken     a row holds what nobody writes there; a ValueError too, as what reading forged rows raises
 ├── CannotFire      what is due for some cases cannot be fired; it was for all others
 ├── LoketError      (loket) the payroll package's API could not be asked
 ├── CannotRender    (notifications) a letter's template fails on what it is given
@@ -83,6 +84,10 @@ class NotAllowed(StoreError):
 
 class HistoryBroken(SchakelError):
     """What stands where a case's history should be cannot be read as one."""
+
+
+class RowBroken(HistoryBroken, ValueError):
+    """A row of a table holds what nobody writes there."""
 
 
 class CannotFire(SchakelError):

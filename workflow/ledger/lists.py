@@ -8,7 +8,7 @@ from typing import TypeAlias
 from workflow.clock import AMSTERDAM, parse_time
 from workflow.definition import Definition
 from workflow.domain import Domain
-from workflow.encoding import as_mapping, lenient_json
+from workflow.encoding import as_mapping, lenient_json, read_json
 from workflow.facts import Facts, Json
 from workflow.ledger.entries import Entry
 from workflow.ledger.spreadsheets import Value
@@ -109,7 +109,11 @@ def event_row(entry: Entry) -> Row:
 
 def shown_facts(domain: Domain, stored: str, *, revealed: bool) -> Facts:
     """The facts of a stored row, masked; also what a mask leaves readable, unless the export reveals it anyway."""
-    facts = {sheet: fields for sheet, fields in as_mapping(lenient_json(stored)).items() if isinstance(fields, dict)}
+    try:
+        said = as_mapping(read_json(stored))
+    except (TypeError, ValueError):
+        said = {}
+    facts = {sheet: fields for sheet, fields in said.items() if isinstance(fields, dict)}
     masked = domain.mask(facts, outside=not revealed)
     if revealed:
         return masked

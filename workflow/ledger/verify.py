@@ -28,7 +28,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import MAXYEAR, date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -401,9 +401,12 @@ Says = Mapping[str, Any]
 
 
 def is_moment(text: str) -> bool:
-    """Whether this is a moment as Schakel writes it: UTC, fixed width, so that text sorts as time does."""
+    """Whether this is a moment as Schakel writes it: UTC, fixed width, so that text sorts as time does.
+
+    None of the last year there is: not every one can be told in Amsterdam, nor waited from.
+    """
     try:
-        return bool(_MOMENT.fullmatch(text)) and datetime.fromisoformat(text[:-1]) is not None
+        return bool(_MOMENT.fullmatch(text)) and datetime.fromisoformat(text[:-1]).year < MAXYEAR
     except ValueError:
         return False
 

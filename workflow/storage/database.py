@@ -257,13 +257,25 @@ def _engine(url: URL) -> Any:
 
     def connect() -> sqlite3.Connection:
         uri = f"{path.absolute().as_uri()}?mode=rw"
-        return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=PATIENCE_MS / 1000, check_same_thread=False)
+        connection = sqlite3.connect(
+            uri, uri=True, isolation_level=None, timeout=PATIENCE_MS / 1000, check_same_thread=False
+        )
+        connection.text_factory = _text_or_bytes
+        return connection
 
     engine = create_engine(
         "sqlite://", creator=connect, poolclass=QueuePool, paramstyle="qmark", pool_reset_on_return=None
     )
     event.listen(engine, "connect", partial(_prepare, shown=shown_url(url)))
     return engine
+
+
+def _text_or_bytes(stored: bytes) -> str | bytes:
+    """A text; the bytes of what is none, as of any value that is of another kind than its column."""
+    try:
+        return stored.decode()
+    except UnicodeDecodeError:
+        return stored
 
 
 def _prepare(connection: sqlite3.Connection, _record: object, *, shown: str) -> None:

@@ -102,7 +102,7 @@ class Evidence:
     def reference_of(self, case_id: Any) -> str:
         """The reference of a case; '' when it has no row."""
         if self._named[0] != case_id:
-            found = self._store.read(select(cases.c.reference).where(cases.c.id == case_id))
+            found = self._store.read(select(cases.c.reference.label("reference")).where(cases.c.id == case_id))
             self._named = (case_id, next((str(row["reference"]) for row in found), ""))
         return self._named[1]
 
@@ -113,7 +113,9 @@ class Evidence:
 
     def sequenced(self) -> tuple[Any, Any] | None:
         """How many leaves the sequencer says it appended, and the peaks of their tree (JSON); None: its row is gone."""
-        found = self._store.read(select(sequencer.c.size, sequencer.c.peaks).where(sequencer.c.id == 1))
+        found = self._store.read(
+            select(sequencer.c.size.label("size"), sequencer.c.peaks.label("peaks")).where(sequencer.c.id == 1)
+        )
         return next(((row["size"], row["peaks"]) for row in found), None)
 
     def came_to(self) -> tuple[Any, Any] | None:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     ColumnElement,
     Executable,
     Select,
+    Table,
     Text,
     and_,
     bindparam,
@@ -22,8 +23,10 @@ from sqlalchemy import (
     tuple_,
     type_coerce,
 )
+from sqlalchemy.types import NullType
 
 from workflow.storage.evidence import as_bytes, as_text
+from workflow.storage.moment import Moment
 from workflow.storage.store import Store
 from workflow.storage.tables import SAME_EVENT, cases, events, leaves, private_values
 
@@ -48,7 +51,7 @@ class StoredEvent:
 
 @dataclass(frozen=True, slots=True)
 class StoredCase:
-    """A case's row as people may want to see it; JSON texts and moments as they are stored."""
+    """A case's row as people may want to see it; JSON texts and moments as they are stored, 0 for what is no number."""
 
     case_id: int
     reference: str
@@ -125,6 +128,7 @@ def cases_between(store: Store, between: Range) -> Iterator[StoredCase]:
     moments = ("opened_at", "entered_at", "due_at", "ended_at")
     for row in _by_number(store, _cases, between):
         told = {**row, **{name: str(as_text(row[name]) or "") for name in moments}, "erased": bool(row["erased"])}
+        told |= {name: row[name] if isinstance(row[name], int) else 0 for name in ("version", "seq")}
         yield StoredCase(told.pop("id"), **told)
 
 
@@ -162,7 +166,7 @@ def _by_number(store: Store, query: Callable[[], Executable], between: Range = E
 def _events() -> Executable:
     # looked up row by row, since PostgreSQL may take a join as a reason to read all leaves for every page
     leaf = select(leaves.c.id).where(SAME_EVENT).scalar_subquery().label("leaf")
-    wanted = select(events.c.case_id, events.c.seq, events.c.canonical, events.c.hash, leaf)
+    wanted = select(*_as_stored(events, "case_id", "seq", "canonical", "hash"), leaf)
     return _paged_by_case(wanted, events.c.case_id, events.c.seq)
 
 
@@ -179,12 +183,13 @@ def _leaf_at() -> Executable:
 
 
 def _leaf_columns() -> Select[Any]:
-    return select(leaves.c.id, leaves.c.case_id, _reference(leaves.c.case_id), leaves.c.seq, leaves.c.hash)
+    return select(*_as_stored(leaves, "id", "case_id", "seq", "hash"), _reference(leaves.c.case_id))
 
 
 def _openings() -> Executable:
     values = private_values.c
-    wanted = select(values.case_id, _reference(values.case_id), values.seq, values.path, values.value, values.salt)
+    path = type_coerce(values.path, NullType()).label("path")  # the next page begins behind what stands there
+    wanted = select(*_as_stored(private_values, "case_id", "seq", "value", "salt"), path, _reference(values.case_id))
     return _paged_by_case(wanted, values.case_id, values.seq, values.path)
 
 
@@ -195,12 +200,12 @@ def _reference(case_id: Column[Any]) -> ColumnElement[Any]:
 def _cases() -> Executable:
     plain = ("id", "reference", "external_reference", "state", "version", "seq", "facts", "progress", "erased")
     moments = ("opened_at", "entered_at", "due_at", "ended_at")
-    wanted = select(*(cases.c[name] for name in plain), *(_as_stored(cases.c[name]) for name in moments))
+    wanted = select(*_as_stored(cases, *plain, *moments))
     return _paged_by_number(wanted, cases.c.id)
 
 
 def _references() -> Executable:
-    return _paged_by_number(select(cases.c.id, cases.c.reference), cases.c.id)
+    return _paged_by_number(select(*_as_stored(cases, "id", "reference")), cases.c.id)
 
 
 def _paged_by_case(wanted: Select[Any], *order: Column[Any]) -> Select[Any]:
@@ -214,9 +219,12 @@ def _paged_by_number(wanted: Select[Any], number: Column[Any]) -> Select[Any]:
     return wanted.where(within).order_by(number).limit(bindparam("page"))
 
 
-def _as_stored(column: Column[Any]) -> ColumnElement[Any]:
-    """A moment without the reading that refuses what is none."""
-    return type_coerce(column, Text).label(column.name)
+def _as_stored(table: Table, *names: str) -> list[ColumnElement[Any]]:
+    """Columns without the reading that refuses what nobody writes there, moments as text."""
+    return [
+        (type_coerce(column, Text) if isinstance(column.type, Moment) else column).label(column.name)
+        for column in (table.c[name] for name in names)
+    ]
 
 
 def _leaf(row: dict[str, Any]) -> StoredLeaf:

@@ -121,6 +121,9 @@ _SAYS = (
     ("no route to host", _NO_ANSWER),
     ("network is unreachable", _NO_ANSWER),
 )
+_BLOB = "JSON cannot hold BLOB values"
+"""What SQLite says when it gathers the keys of a case; of nothing else it makes JSON."""
+_BEYOND = "A number in the row of a case is beyond all bounds"
 _EXISTS = ("unique constraint", "append-only: this event exists")
 _CROWDED = "has no connection left: end programs that hold some, or let it have more (max_connections), then repeat it."
 _STANDBY = (
@@ -146,9 +149,9 @@ def explain(error: BaseException, database: str) -> SchakelError:
     code = getattr(error, "sqlstate", None) or ""
     if code in _OVERTAKEN and _AWAY not in said:
         return Overtaken(_OVERTAKEN[code])
-    if isinstance(error, OverflowError) or code == _OUT_OF_RANGE:
-        said = "A number in the row of a case is beyond all bounds: somebody altered it."
-        return HistoryBroken(f"{said} To see where, run: schakel audit verify")
+    if isinstance(error, OverflowError) or code == _OUT_OF_RANGE or _BLOB in said:
+        what = "A key that a case is found by is no text" if _BLOB in said else _BEYOND
+        return HistoryBroken(f"{what}: somebody altered it. To see where, run: schakel audit verify")
     if code == _NOT_ALLOWED or "permission denied for" in said:
         where, _, _ = _BEFORE.sub("", said).partition(" LINE ")
         return NotAllowed(f"The database {database} does not allow that ({where[:_MOST]})")

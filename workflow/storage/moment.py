@@ -11,7 +11,7 @@ from sqlalchemy import DateTime, String, TypeDecorator
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
-from workflow.clock import format_time, parse_time
+from workflow.clock import format_time, parse_time, told_anywhere
 
 LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 FAR_AHEAD = datetime(9999, 1, 1, tzinfo=UTC)
@@ -43,9 +43,8 @@ class Moment(TypeDecorator[datetime]):
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None]:
         """What makes a value aware, in UTC."""
-        if dialect.name == "postgresql":
-            return _in_utc
-        return partial(_moment_or, self.garbled) if self.garbled else _moment_of
+        read = _in_utc if dialect.name == "postgresql" else _moment_of
+        return partial(_moment_or, self.garbled, read) if self.garbled else read
 
 
 @lru_cache(maxsize=1024)
@@ -58,10 +57,10 @@ def _moment_of(text: str | None) -> datetime | None:
     return parse_time(text) if text is not None else None
 
 
-def _moment_or(garbled: datetime, text: object) -> datetime | None:
+def _moment_or(garbled: datetime, read: Callable[[Any], datetime | None], stored: Any) -> datetime | None:
     try:
-        return _moment_of(text if text is None else str(text))
-    except ValueError:
+        return read(stored)
+    except (ValueError, TypeError, OverflowError):
         return garbled
 
 
@@ -72,4 +71,4 @@ def _aware(moment: datetime | None) -> datetime | None:
 
 
 def _in_utc(moment: datetime | None) -> datetime | None:
-    return moment.astimezone(UTC) if moment is not None else None
+    return told_anywhere(moment.astimezone(UTC)) if moment is not None else None

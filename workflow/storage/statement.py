@@ -11,11 +11,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import count
 from operator import itemgetter
+from types import NoneType
 from typing import Any
 
-from sqlalchemy import Boolean, Executable
+from sqlalchemy import Boolean, Column, Executable, Integer, LargeBinary, String
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.elements import ClauseElement
+
+from workflow.errors import RowBroken
+from workflow.history import FORGED
+from workflow.storage.moment import Moment
+from workflow.storage.tables import HISTORY
 
 Convert = Callable[[Any], Any]
 Row = Mapping[str, Any]
@@ -47,6 +53,11 @@ class Statement:
         self.columns = tuple(str(column.key) for column in columns)
         readers = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
         self._readers = [(name, read) for name, read in zip(self.columns, readers, strict=True) if read]
+        self._kinds = [_kind_of(column) for column in columns] if dialect.name == "sqlite" else []
+        """What SQLite hands over of each column, unless somebody put something else there; None: it may be anything."""
+        self._tables = [column.table.name if isinstance(column, Column) else "" for column in columns]
+        self._shapes: set[tuple[type, ...]] = set()
+        """Types of rows that were found to be as they should be."""
 
     def bind(self, values: Row) -> list[Any]:
         """The driver's parameters in their places; more values than it needs do not hurt. Raises KeyError."""
@@ -71,16 +82,55 @@ class Statement:
             yield from map(self.row, fetched)
 
     def row(self, values: Sequence[Any]) -> dict[str, Any]:
-        """One row of a select, as the driver gave it. Raises whatever reading a forged value raises."""
+        """One row of a select, as the driver gave it. Raises RowBroken: somebody altered it.
+
+        Only what history is proved by must be of its kind. Of other tables, and where a column is given a label, text
+        is told as well as can be, so that what was altered there stops nothing else.
+        """
         row = dict(zip(self.columns, values, strict=True))
+        if self._kinds and (shape := tuple(map(type, values))) not in self._shapes:
+            self._look_closely(row, shape)
         for name, read in self._readers:
-            row[name] = read(row[name])
+            try:
+                row[name] = read(row[name])
+            except FORGED as error:
+                raise self._broken(row, name) from error
         return row
+
+    def _look_closely(self, row: dict[str, Any], shape: tuple[type, ...]) -> None:
+        is_sound = True
+        for name, kind, table, found in zip(self.columns, self._kinds, self._tables, shape, strict=True):
+            if kind is None or found in (kind, NoneType):
+                continue
+            is_sound = False
+            if table in HISTORY:
+                raise self._broken(row, name)
+            if kind is bytes:
+                row[name] = str(row[name]).encode()
+            elif kind is str and found is bytes:
+                row[name] = row[name].decode(errors="backslashreplace")
+        if is_sound:
+            self._shapes.add(shape)
+
+    def _broken(self, row: Row, name: str) -> RowBroken:
+        table, number = self._tables[self.columns.index(name)], row.get("id")
+        which = f"Row {number} of" if isinstance(number, int) else "A row of"
+        said = f"{which} '{table}' cannot be read: somebody altered its '{name}'."
+        return RowBroken(f"{said} To see what else was, run: schakel audit verify")
 
     def part(self, values: Sequence[Any], name: str) -> Any:
         """One column of such a row, for who must know which row it is before the rest can be read."""
         value, read = values[self.columns.index(name)], dict(self._readers).get(name)
         return read(value) if read else value
+
+
+def _kind_of(column: Any) -> type | None:
+    """What SQLite hands over of such a column; None: anything, which its reader sees to."""
+    if isinstance(column.type, Moment | String):
+        return str
+    if isinstance(column.type, LargeBinary):
+        return bytes
+    return int if isinstance(column.type, Boolean | Integer) else None
 
 
 def in_one(changes: Sequence[tuple[Statement, Sequence[Row]]]) -> tuple[str, list[Any]]:

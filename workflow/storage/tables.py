@@ -184,9 +184,9 @@ workers = Table(
     "workers",
     metadata,
     Column("name", Text, primary_key=True),
-    Column("started_at", Moment, nullable=False),
-    Column("seen_at", Moment, nullable=False),
-    Column("stopped_at", Moment),
+    Column("started_at", Moment(garbled=LONG_AGO), nullable=False),
+    Column("seen_at", Moment(garbled=LONG_AGO), nullable=False),
+    Column("stopped_at", Moment(garbled=LONG_AGO)),
 )
 
 slots = Table(
@@ -237,5 +237,7 @@ restores = Table(
     Column("released_at", Moment),
 )
 
+HISTORY = frozenset(("cases", "events", "private_values", "definitions", "leaves", "checkpoints", "sequencer"))
+"""The tables that `audit verify` holds against each other."""
 SAME_EVENT = and_(leaves.c.case_id == events.c.case_id, leaves.c.seq == events.c.seq)
 """Whether a leaf stands for an event."""

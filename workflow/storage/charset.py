@@ -34,3 +34,11 @@ def watch_encoding(engine: Engine, shown: str) -> None:
             )
 
     event.listen(engine, "connect", refuse_others, insert=True)
+
+
+def text_or_bytes(stored: bytes) -> str | bytes:
+    """A text; the bytes of what is none, as of any value that is of another kind than its column."""
+    try:
+        return stored.decode()
+    except UnicodeDecodeError:
+        return stored

@@ -19,7 +19,7 @@ from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 from workflow.errors import SchakelError, StoreError, UsageError
 from workflow.storage import belonging
 from workflow.storage.agreed import agree
-from workflow.storage.charset import watch_encoding
+from workflow.storage.charset import text_or_bytes, watch_encoding
 from workflow.storage.compacting import compact
 from workflow.storage.faults import STALE, explain
 from workflow.storage.line import PATIENCE_MS, Line
@@ -260,7 +260,7 @@ def _engine(url: URL) -> Any:
         connection = sqlite3.connect(
             uri, uri=True, isolation_level=None, timeout=PATIENCE_MS / 1000, check_same_thread=False
         )
-        connection.text_factory = _text_or_bytes
+        connection.text_factory = text_or_bytes
         return connection
 
     engine = create_engine(
@@ -268,14 +268,6 @@ def _engine(url: URL) -> Any:
     )
     event.listen(engine, "connect", partial(_prepare, shown=shown_url(url)))
     return engine
-
-
-def _text_or_bytes(stored: bytes) -> str | bytes:
-    """A text; the bytes of what is none, as of any value that is of another kind than its column."""
-    try:
-        return stored.decode()
-    except UnicodeDecodeError:
-        return stored
 
 
 def _prepare(connection: sqlite3.Connection, _record: object, *, shown: str) -> None:

@@ -11,7 +11,7 @@ from psycopg.rows import tuple_row
 
 from tests.benchmarks.databases import sqlite_path
 from tests.benchmarks.written import Writes
-from workflow.storage.database import PRAGMAS
+from workflow.storage.sqlite_file import PRAGMAS
 
 SELECT = "SELECT id, state, version, seq, head FROM cases WHERE reference = :reference"
 

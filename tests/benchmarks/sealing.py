@@ -21,7 +21,7 @@ from tests.benchmarks.sameness import rows_of
 from workflow import Engine, commands
 from workflow.encoding import compact_json
 from workflow.ledger import sequencer
-from workflow.storage.database import PRAGMAS
+from workflow.storage.sqlite_file import PRAGMAS
 from workflow.work import Work
 
 T = TypeVar("T")

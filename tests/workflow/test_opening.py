@@ -16,8 +16,7 @@ from workflow.clock import SetClock
 from workflow.domain import Key
 from workflow.events import Kind
 from workflow.facts import Json
-from workflow.storage import compacting, guards, line, tables
-from workflow.storage import database as opening
+from workflow.storage import compacting, guards, line, sqlite_file, tables
 from workflow.storage.compacting import compact, expect_leftovers, has_leftovers
 from workflow.storage.database import parse_url, shown_url
 from workflow.storage.line import when_free
@@ -184,7 +183,7 @@ def test_a_password_in_the_query_of_a_url_is_not_shown() -> None:
 
 
 def test_a_disk_that_takes_no_setting_of_ours_is_named(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opening, "PRAGMAS", {"synchronous": ("FULL", 2), "journal_mode": ("WAL", "memory")})
+    monkeypatch.setattr(sqlite_file, "PRAGMAS", {"synchronous": ("FULL", 2), "journal_mode": ("WAL", "memory")})
 
     said = refusal(open_database, sqlite_url)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import re
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -16,26 +15,17 @@ from sqlalchemy import URL, QueuePool, create_engine, event, make_url
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 
-from workflow.errors import SchakelError, StoreError, UsageError
+from workflow.errors import SchakelError, UsageError
 from workflow.storage import belonging
 from workflow.storage.agreed import agree
-from workflow.storage.charset import text_or_bytes, watch_encoding
+from workflow.storage.charset import watch_encoding
 from workflow.storage.compacting import compact
 from workflow.storage.faults import STALE, explain
-from workflow.storage.line import PATIENCE_MS, Line
+from workflow.storage.line import Line
 from workflow.storage.session import TAKES_TURN, bare_cursor
+from workflow.storage.sqlite_file import connect, prepare
 from workflow.storage.store import Store
 
-PRAGMAS = {
-    # name: (as set, as it reads back)
-    "journal_mode": ("WAL", "wal"),
-    "synchronous": ("FULL", 2),
-    "foreign_keys": ("ON", 1),
-    "secure_delete": ("ON", 1),
-    "busy_timeout": (str(PATIENCE_MS), PATIENCE_MS),
-    "wal_autocheckpoint": ("10000", 10_000),
-    "journal_size_limit": ("67108864", 67_108_864),
-}
 _BEGIN = {
     ("sqlite", False): "BEGIN",
     ("sqlite", True): TAKES_TURN,
@@ -253,35 +243,12 @@ def _engine(url: URL) -> Any:
         watch_encoding(engine, shown_url(url))
         event.listen(engine, "connect", agree)
         return engine
-    path = Path(str(url.database))
-
-    def connect() -> sqlite3.Connection:
-        uri = f"{path.absolute().as_uri()}?mode=rw"
-        connection = sqlite3.connect(
-            uri, uri=True, isolation_level=None, timeout=PATIENCE_MS / 1000, check_same_thread=False
-        )
-        connection.text_factory = text_or_bytes
-        return connection
-
+    creator = partial(connect, Path(str(url.database)))
     engine = create_engine(
-        "sqlite://", creator=connect, poolclass=QueuePool, paramstyle="qmark", pool_reset_on_return=None
+        "sqlite://", creator=creator, poolclass=QueuePool, paramstyle="qmark", pool_reset_on_return=None
     )
-    event.listen(engine, "connect", partial(_prepare, shown=shown_url(url)))
+    event.listen(engine, "connect", partial(prepare, shown=shown_url(url)))
     return engine
-
-
-def _prepare(connection: sqlite3.Connection, _record: object, *, shown: str) -> None:
-    """Set a new connection; of another program's file nothing, as its journal_mode would stay."""
-    try:
-        belonging.found_migration(connection.execute, "sqlite", shown)
-    except UsageError:
-        connection.close()
-        raise
-    for name, (value, expected) in PRAGMAS.items():
-        connection.execute(f"PRAGMA {name}={value}")
-        (found,) = connection.execute(f"PRAGMA {name}").fetchone()
-        if found != expected:
-            raise StoreError(f"SQLite did not take 'PRAGMA {name}={value}': it says {found!r}. Is this a network disk?")
 
 
 @contextmanager

@@ -9,13 +9,16 @@ from states import forms, letters, wording
 from states.codes import Code, problem
 from states.identity import keys, names_sole_trader, shown_company
 from states.names import Field
-from states.numbers import bsns_in
+from states.numbers import bsns_in, holds_a_bsn
 from states.sheets import OBSERVED, PERSONAL, SHEETS, parse
 from states.telling import telling
 from workflow.facts import Facts, Json, Problem, Severity
 
 PERSONAL_TEXTS = frozenset({"reason", "text", "evidence"})
 """Free text of events, and what Loket.nl answered; not on any sheet, personal all the same."""
+
+KEPT_FOR_GOOD = frozenset({"external_reference", "actor", "ground"})
+"""Free text that stands in events in clear, and is there after erasing."""
 
 
 class EmployerCoupling:
@@ -58,8 +61,9 @@ class EmployerCoupling:
         }
 
     def judge_text(self, field: str, text: str) -> Iterable[Problem]:
-        """A BSN in free text; every one of them is the same problem, so it is told once."""
-        return (problem(Code.BSN_IN_TEXT, field),) if any(bsns_in(text)) else ()
+        """A BSN in free text, in what is kept for good also one that is written otherwise; told once."""
+        found = holds_a_bsn(text) if field in KEPT_FOR_GOOD else any(bsns_in(text))
+        return (problem(Code.BSN_IN_TEXT, field),) if found else ()
 
     def reason_missing(self, trigger: str) -> Problem:
         """The problem of a move, or a hold, that needs a reason and got none."""

@@ -23,6 +23,19 @@ _UUID = re.compile(r"\{?[0-9A-F]{8}-?(?:[0-9A-F]{4}-?){3}[0-9A-F]{12}\}?", re.IG
 _DIGITS = re.compile(r"[0-9]+")
 _NINE_IN_TEXT = re.compile(r"(?<![0-9])(?<![Aa])(?=([0-9](?:[ .\-]?[0-9]){8})(?![0-9])(?![LlBb][0-9]{2}))")
 _TAX_IN_TEXT = re.compile(r"(?<![0-9])[0-9](?:[ .\-]?[0-9]){8}[ .\-]?[Ll][ .\-]?[0-9]{2}(?![0-9])")
+_MARKS = r"._/,:;'\u2018\u2019\u00b7\u2022+()\-"
+_BREAK = rf"[ {_MARKS}]{{1,3}}"
+_BY_THREES = rf"[0-9]{{3}}{_BREAK}[0-9]{{3}}{_BREAK}[0-9]{{3}}|[1-9][0-9]{{2}}\) ?[0-9]{{6}}"
+_SUBNUMBER = rf"(?:{_BREAK})?[LlBb](?:{_BREAK})?[0-9]{{2}}(?![0-9])"
+_WITH_SUBNUMBER = re.compile(
+    rf"(?<![0-9])(?=((?:[0-9](?:[ .\-]?[0-9]){{8}}|{_BY_THREES}){_SUBNUMBER}|[0-9]{{8}}[LlBb][0-9]{{2}}(?![0-9])))"
+)
+"""A wage tax or VAT number, also one that lost its zero."""
+_THREES_IN_TEXT = re.compile(
+    rf"(?<![0-9Aa])(?<![0-9][{_MARKS}])(?<!\+[0-9]{{2}} )(?=({_BY_THREES})(?![{_MARKS}]?[0-9])(?!{_SUBNUMBER}))"
+)
+"""Nine digits by threes, whatever stands between, that are not part of a longer number: an amount, a phone number."""
+_NO_DIGIT = re.compile(r"[^0-9]+")
 _NINE_DIGITS = re.compile(r"\D*+(?:\d\D*+){9}")
 _LARGEST_ID = 2**31 - 1
 
@@ -81,7 +94,7 @@ def wage_tax_number(given: str) -> WageTaxNumber:
 
 
 def _may_hold_bsn(wrong: str) -> bool:
-    digits = re.sub(r"[^0-9]", "", wrong)
+    digits = _NO_DIGIT.sub("", wrong)
     return _ONE_SHORT.fullmatch(wrong) is not None or _NINE_BELOW_8.search(digits) is not None
 
 
@@ -125,14 +138,36 @@ def _bsns(readable: str) -> Iterator[str]:
             yield match[1]
 
 
+def holds_a_bsn(text: str) -> bool:
+    """Whether a BSN may be read in a text, however it is written: by threes, as wage tax number, as VAT number too."""
+    readable = _readable(text)
+    return any(_bsns(readable)) or any(_disguised(readable))
+
+
+def _disguised(readable: str) -> Iterator[str]:
+    """BSNs in other forms than BSN_IN_TEXT names, whole; a tax number that begins with an 8 is a company's."""
+    for match in _WITH_SUBNUMBER.finditer(readable):
+        digits = _NO_DIGIT.sub("", match[1])[:-2].zfill(9)
+        if digits < "8" and elfproef(digits):
+            yield match[1]
+    for match in _THREES_IN_TEXT.finditer(readable):
+        if elfproef(_NO_DIGIT.sub("", match[1])):
+            yield match[1]
+
+
 @lru_cache(maxsize=4096)
 def hide_numbers(text: str) -> str:
     """The text with every BSN and whole wage tax number blotted out, on one line; text without any stays as it was."""
-    readable = _readable(text)
-    found = [*_TAX_IN_TEXT.findall(readable), *_bsns(readable)] if readable else ()
-    for number in found:
-        readable = readable.replace(number, "•" * 9)
-    return readable if found else text
+    readable, is_hidden = _readable(text), False
+    while found := _numbers(readable):  # again: what stood behind a number that is hidden now may no longer be its tail
+        is_hidden = True
+        for number in found:
+            readable = readable.replace(number, "•" * 9)
+    return readable if is_hidden else text
+
+
+def _numbers(readable: str) -> list[str]:
+    return [*_TAX_IN_TEXT.findall(readable), *_disguised(readable), *_bsns(readable)] if readable else []
 
 
 def _readable(text: str) -> str:

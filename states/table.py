@@ -26,7 +26,7 @@ from workflow.facts import Validator
 
 Validators: TypeAlias = tuple[Validator, ...]
 
-VERSION = "2026.12"
+VERSION = "2026.13"
 """Raise it with every change of this folder's sources; events name the version they were judged by."""
 
 REMINDED, ESCALATED = "reminded", "escalated"

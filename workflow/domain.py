@@ -124,7 +124,10 @@ class Domain(Protocol):
         """What people call a state or a role."""
 
     def judge_text(self, field: str, text: str) -> Iterable[Problem]:
-        """Problems with free text (a note, a reason, an external reference)."""
+        """Problems with free text: a 'reason', a note's 'text'; or what stays for good in clear, so take more care.
+
+        The latter are an 'external_reference', an 'actor', and a 'ground', as which the reason of an erasure is judged.
+        """
 
     def telling(self, path: str, value: Json) -> Iterable[str]:
         """The words of a personal value that name somebody by themselves; `path` is that of a field or of a text."""

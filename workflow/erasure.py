@@ -7,7 +7,7 @@ event in clear, for the auditor; so they may name nobody.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
@@ -146,7 +146,8 @@ def _refuse_telling(work: Work, wish: Wish, history: Sequence[tuple[Event, Value
     texts = {"reason": wish.reason or "", "ground": wish.ground or ""}
     problems = [] if texts["reason"].strip() else [domain.reason_missing("erase")]
     for field, text in texts.items():
-        problems += domain.judge_text(field, text)
+        # the reason of any other command is erased with its case, this one is kept as the ground is
+        problems += [replace(found, field=field) for found in domain.judge_text("ground", text)]
     if problems:
         refuse(work, f"{work.case.reference} was not erased.", tuple(problems), command="erase")
     for field, text in texts.items():

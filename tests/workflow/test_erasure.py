@@ -163,6 +163,8 @@ def test_a_ground_waives_the_term_and_is_in_the_history_for_good(engine: Engine,
         (None, "AVG art. 17", "REASON_MISSING"),
         ("van 123456782", "AVG art. 17", "BSN_IN_TEXT"),
         ("op verzoek", "zaak 123456782", "BSN_IN_TEXT"),
+        ("van 123456782L01", "AVG art. 17", "BSN_IN_TEXT"),
+        ("op verzoek", "zaak NL123456782B01", "BSN_IN_TEXT"),
     ],
 )
 def test_a_text_that_may_not_be_kept_is_refused(engine: Engine, url: str, reason: Any, ground: str, code: str) -> None:

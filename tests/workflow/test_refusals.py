@@ -504,9 +504,10 @@ def test_a_reference_that_others_know_a_case_by_is_of_one_case(sqlite_engine: En
     assert [one.case for one in sqlite_engine.cases()] == [case.reference]
 
 
-def test_nothing_is_opened_when_the_reference_may_not_be_kept(sqlite_engine: Engine) -> None:
+@pytest.mark.parametrize("reference", [f"klant {BSN}", f"{BSN}L01", f"NL{BSN}B01", "123/456/782"])
+def test_nothing_is_opened_when_the_reference_may_not_be_kept(sqlite_engine: Engine, reference: str) -> None:
     with pytest.raises(Refused) as refusal:
-        sqlite_engine.open_case(employer(), external_reference=f"klant {BSN}")
+        sqlite_engine.open_case(employer(), external_reference=reference)
 
     assert str(refusal.value) == "No case was opened: its external reference holds what may not be kept there."
     assert [(one.code, one.field) for one in refusal.value.problems] == [("BSN_IN_TEXT", "external_reference")]

@@ -129,8 +129,11 @@ class Domain(Protocol):
         The latter are an 'external_reference', an 'actor', and a 'ground', as which the reason of an erasure is judged.
         """
 
-    def telling(self, path: str, value: Json) -> Iterable[str]:
-        """The words of a personal value that name somebody by themselves; `path` is that of a field or of a text."""
+    def telling(self, path: str, value: Json, known: Facts) -> Iterable[str]:
+        """The words of a personal value that name somebody by themselves; `path` is that of a field or of a text.
+
+        `known` is what is known of the case now.
+        """
 
     def reason_missing(self, trigger: str) -> Problem:
         """The problem of a move that needs a reason and got none."""

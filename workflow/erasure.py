@@ -151,7 +151,7 @@ def _refuse_telling(work: Work, wish: Wish, history: Sequence[tuple[Event, Value
     if problems:
         refuse(work, f"{work.case.reference} was not erased.", tuple(problems), command="erase")
     for field, text in texts.items():
-        if told := repeated(domain, text, (values for _, values in history)):
+        if told := repeated(domain, text, (values for _, values in history), work.case.facts):
             said = f"the {field} is kept for good, and repeats {told}. Say it without."
             refuse(work, f"{work.case.reference} was not erased: {said}", command="erase")
 

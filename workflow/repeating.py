@@ -7,12 +7,14 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 
 from workflow.domain import Domain
-from workflow.facts import Json
+from workflow.facts import Facts, Json
 from workflow.text import fold, on_one_line
 
 _SHORTEST = 4
-"""Characters of a value that a text may not repeat; shorter ones occur in any sentence."""
+"""Characters of a value that a text may not repeat as a whole; shorter ones occur in any sentence."""
 _LETTERS = re.compile(r"[^\W\d_]+")
+_LETTERS_ALIKE = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ð": "d", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th"})
+"""What people type for a letter that has no accent to leave out."""
 _TOKEN = re.compile(r"[\w.+-]+")
 _BETWEEN = re.compile(r"[\W_]+")
 _DATE = re.compile(r"(?<!\d)(?:\d{4}([-./])\d{1,2}\1\d{1,2}|\d{1,2}([-./])\d{1,2}\2\d{4})(?!\d)")
@@ -22,10 +24,11 @@ _SAME = 8
 """Digits at the end that make two phone numbers one, however the country is written."""
 
 
-def repeated(domain: Domain, text: str, history: Iterable[Mapping[str, Json]]) -> str | None:
+def repeated(domain: Domain, text: str, history: Iterable[Mapping[str, Json]], known: Facts) -> str | None:
     """What the text repeats of these values, and of which field, without the value; None: nothing.
 
-    Of notes and reasons only addresses and numbers count: their words are those of any sentence.
+    `known` is what is known of the case now. Of notes and reasons only addresses and numbers count: their words are
+    those of any sentence.
     """
     said = _Said(text)
     for values in history:
@@ -34,7 +37,7 @@ def repeated(domain: Domain, text: str, history: Iterable[Mapping[str, Json]]) -
             leaves = list(_leaves(value))
             if "." in path and any(map(said.holds, leaves)):
                 return f"what stands in {where}"
-            if any(map(said.names, domain.telling(path, value))):
+            if any(map(said.names, domain.telling(path, value, known))):
                 return f"a name, or part of an address, that stands in {where}"
             if any(said.counts(number) for leaf in leaves for number in _numbers(leaf)):
                 return f"a number that stands in {where}"
@@ -47,7 +50,7 @@ class _Said:
     def __init__(self, text: str) -> None:
         plain = _plain(text)
         words = {*_LETTERS.findall(plain), *(_BETWEEN.sub("", token) for token in _TOKEN.findall(plain))}
-        self._words = words | {word.removesuffix("s") for word in words}
+        self._words = words | {word.removesuffix("s") for word in words if len(word) >= _SHORTEST}
         self._folded = fold(text)
         self._numbers = [_digits(found) for found in _NUMBER.findall(_DATE.sub("|", plain))]
 
@@ -59,7 +62,7 @@ class _Said:
     def names(self, word: str) -> bool:
         """Whether it says this word, with or without accents, dots in it or an s behind it."""
         bare = _BETWEEN.sub("", _plain(word))
-        return len(bare) >= _SHORTEST and bare in self._words
+        return bool(bare) and bare in self._words
 
     def counts(self, number: str) -> bool:
         """Whether it says a number with the same end."""
@@ -84,7 +87,7 @@ def _leaves(value: Json) -> Iterator[str]:
 def _plain(text: str) -> str:
     """A text without capitals and accents, on one line: a number may be written over two."""
     apart = on_one_line(unicodedata.normalize("NFKD", text.casefold()))
-    return "".join(character for character in apart if not unicodedata.combining(character))
+    return "".join(character for character in apart if not unicodedata.combining(character)).translate(_LETTERS_ALIKE)
 
 
 def _digits(text: str) -> str:

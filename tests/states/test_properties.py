@@ -62,7 +62,7 @@ def test_rules_masks_keys_and_messages_are_total(facts):
     json.dumps([domain.mask(facts), domain.title(facts), [key.value for key in domain.keys(facts)]])
     domain.recipient("applicant", facts)
     tell_missing_rights(facts)
-    assert all(word for path, value in by_path(facts) for word in domain.telling(path, value))
+    assert all(word for path, value in by_path(facts) for word in domain.telling(path, value, facts))
 
 
 @given(st.sampled_from(sorted(SHEETS)), st.dictionaries(st.one_of(st.text(max_size=8), texts), values, max_size=3))

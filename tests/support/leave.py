@@ -84,7 +84,7 @@ class Leave:
         """Anything may be said."""
         return ()
 
-    def telling(self, path: str, value: Json) -> Iterable[str]:
+    def telling(self, path: str, value: Json, known: Facts) -> Iterable[str]:
         """The value itself."""
         return (value,) if isinstance(value, str) else ()
 

@@ -457,7 +457,7 @@ def test_a_text_repeats_a_value_when_the_whole_of_it_stands_in_it_as_words_of_th
     facts = employer("registration")
     facts["registration"] |= {"contact_name": "Joop", "dgas": [{"name": "Jan", "employee_number": 70012}]}
     case = withdrawn(sqlite_engine, facts)
-    said = ("namens JOOP", "bij 70012", "een Jan is kort", "Joopen", "nietJoop", "170012", "waar is true")
+    said = ("namens JOOP", "bij 70012", "namens Jan", "Jansen", "Joopen", "nietJoop", "170012", "waar is true")
     told = []
 
     for text in said:
@@ -465,7 +465,47 @@ def test_a_text_repeats_a_value_when_the_whole_of_it_stands_in_it_as_words_of_th
             wipe(sqlite_engine, case, Wish(text, "brief van Joop", 7))
         told.append(str(refusal.value).partition("not erased: ")[2].partition(" is kept")[0])
 
-    assert told == ["the reason", "the reason", *["the ground"] * 5]
+    assert told == [*["the reason"] * 3, *["the ground"] * 5]
+
+
+SHORT_AND_FOREIGN = {
+    "company_name": "Kapsalon De Zon",
+    "contact_name": "mw. Łukasz van der Bos-Wałęsa",
+    "dgas": [{"name": "王小明", "employee_number": 1}, {"name": "Søren Li", "employee_number": 2}],
+    "email": "a.b@example.com",
+}
+
+
+@pytest.mark.parametrize(
+    ("reason", "field"),
+    [
+        ("Op verzoek van mw. Bos", "registration.contact_name"),
+        ("Walesa vroeg het", "registration.contact_name"),
+        ("verzoek van LUKASZ", "registration.contact_name"),
+        ("namens 王小明", "registration.dgas"),
+        ("Sorens verzoek", "registration.dgas"),
+        ("Li belde", "registration.dgas"),
+        ("brief van de kapsalon", "registration.company_name"),
+        ("brief van Zon te Ede", "registration.company_name"),
+    ],
+)
+def test_a_name_however_short_or_foreign_and_that_of_a_sole_trader_is_not_repeated(
+    sqlite_engine: Engine, reason: str, field: str
+) -> None:
+    facts = employer("registration")
+    facts["registration"] |= {**SHORT_AND_FOREIGN, "wage_tax_number": "123456782L01"}
+    case = withdrawn(sqlite_engine, facts)
+
+    with pytest.raises(Refused, match=field):
+        wipe(sqlite_engine, case, Wish(reason, "AVG", 7))
+
+
+def test_the_words_between_names_and_those_of_a_companys_name_may_be_used(sqlite_engine: Engine) -> None:
+    facts = employer("registration")
+    facts["registration"] |= SHORT_AND_FOREIGN
+    case = withdrawn(sqlite_engine, facts)
+
+    assert wipe(sqlite_engine, case, Wish("Op verzoek van mw. in de kapsalon, a b, bo en l.", "AVG art. 17", 7)).values
 
 
 def test_letters_about_several_cases_lose_this_one_and_those_about_no_other_end(

@@ -46,7 +46,8 @@ class Wish:
 class Erased:
     """What erasing did: the values, and the letters (about several cases too) whose words went; `cancelled` never left.
 
-    `repeated`: it had been done before, and only what was left to clean was done now.
+    `repeated`: it had been done before, and only what was left to clean was done now. `reference_repeats`: what the
+    external reference, which stays, repeats of what went; None: nothing.
     """
 
     case: str
@@ -57,6 +58,7 @@ class Erased:
     letters: int = 0
     cancelled: int = 0
     repeated: bool = False
+    reference_repeats: str | None = None
 
 
 def erase(database: Database, rules: Rules, now: datetime, origin: Origin, case: str, wish: Wish) -> Erased:
@@ -165,6 +167,8 @@ def _erase(store: Store, work: Work, wish: Wish) -> Erased:
     with readable(work.case.reference):
         history = list(store.history(work.case_id))
     _refuse_telling(work, wish, history)
+    stays = work.case.external_reference or ""
+    told = repeated(work.rules.definition.domain, stays, (values for _, values in history), work.case.facts)
     letters, cancelled = end_letters(store, work.case_id, work.case.reference, work.now)
     erasing.delete_values(store, work.case_id)
     erasing.delete_answers(store, work.case_id)
@@ -173,7 +177,7 @@ def _erase(store: Store, work: Work, wish: Wish) -> Erased:
     body: dict[str, Json] = {"ground": wish.ground, "reason": wish.reason, "retention_years": wish.retention_years}
     event = work.append(Kind.ERASED, body)
     values = sum(len(values) for _, values in history)
-    return Erased(event.case, event.at, event.seq, event.hash, values, letters, cancelled)
+    return Erased(event.case, event.at, event.seq, event.hash, values, letters, cancelled, reference_repeats=told)
 
 
 def _earlier(store: Store, work: Work) -> Erased:

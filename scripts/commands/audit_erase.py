@@ -56,6 +56,7 @@ def erase(session: Session, case: str, reason: str, ground: str | None, yes: boo
             "cancelled": done.cancelled,
         }
         document |= {"repeated": True} if done.repeated else {}
+        document |= {"reference_repeats": done.reference_repeats} if done.reference_repeats else {}
         print_json({**document, "next": rest} if rest else document)
         return
     if done.repeated:
@@ -64,6 +65,9 @@ def erase(session: Session, case: str, reason: str, ground: str | None, yes: boo
     waited = f"{done.cancelled} that waited {'is' if done.cancelled == 1 else 'are'} cancelled"
     said = f"{done.case} erased: {counted(done.values, 'value')}, {counted(done.letters, 'letter')} ({waited})"
     click.echo(wrapped(said, "  ", first=f"{marks().yes} "))
+    if done.reference_repeats:
+        told = f"Its external reference, which stays in its history for good, repeats {done.reference_repeats}."
+        click.echo(wrapped(told, "  ", first=f"{marks().warning} "), err=True)
     if rest:
         click.echo("PostgreSQL keeps the old rows until its tables are rewritten. Next, at a quiet hour:")
         click.echo(f"  {rest}")

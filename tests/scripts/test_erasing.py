@@ -65,3 +65,29 @@ def test_what_is_part_of_a_letter_that_waits_counts_as_what_waits(
     assert asked is not None
     assert cancelled is not None
     assert asked[1] == cancelled[1] == "9"
+
+
+def test_a_reference_that_stays_and_repeats_what_went_is_told(desk: Desk) -> None:
+    case = desk.open("zaak-Wielewaal-7")
+    desk.ask(f"record {case} registration 'contact_name=Zoe Wielewaal'")
+    desk.ask(f"advance {case} withdraw --reason verzoek")
+    other = desk.open("zaak-8")
+    desk.ask(f"advance {other} withdraw --reason verzoek")
+    options = "--reason 'op verzoek' --ground 'AVG art. 17' --yes"
+
+    told = " ".join(desk.run(f"audit erase {case} {options}").stderr.split())
+    silent = desk.ask(f"audit erase {other} {options}")
+
+    assert "Its external reference, which stays in its history for good, repeats a name" in told
+    assert "registration.contact_name" in told
+    assert "reference_repeats" not in silent
+
+
+def test_that_is_in_the_json_answer_too(desk: Desk) -> None:
+    case = desk.open("zaak-Wielewaal-7")
+    desk.ask(f"record {case} registration 'contact_name=Zoe Wielewaal'")
+    desk.ask(f"advance {case} withdraw --reason verzoek")
+
+    done = desk.ask(f"audit erase {case} --reason 'op verzoek' --ground 'AVG art. 17' --yes")
+
+    assert done["reference_repeats"].endswith("stands in registration.contact_name")

@@ -12,11 +12,11 @@ from workflow.facts import Facts, Json
 _NAMES = frozenset({Field.CONTACT_NAME.value, "handover.contact_name", f"{Field.DGAS}.name"})
 _MISPLACED = frozenset(
     {
-        # what is personal in these is not where it belongs, and often a name
         *(Field.FRAMEWORK_CONTRACT, Field.LOKET_EMPLOYER_ID, Field.KVK_NUMBER, Field.KEYLANE_REFERENCE),
         f"{Field.POLICIES}.policy_number",
     }
 )
+"""What is personal in these is not where it belongs, and often a name."""
 _SHORTEST = 4
 """Letters of a word that may be a name outside the field of one; shorter words occur in any sentence."""
 _WORD = re.compile(rf"[^\W\d_]{{{_SHORTEST},}}")
@@ -31,45 +31,10 @@ _NAMES_NOBODY = frozenset(
         *("personeel", "personeelszaken", "post", "salaris", "salarisadministratie", "salarissen"),
         *("secretariaat", "support", "team", "werkgever"),
         *("dhr", "dr", "drs", "ds", "ing", "ir", "jhr", "jr", "mr", "mrs", "ms", "mw", "prof", "sr", "bv", "nv", "vof"),
-        *(
-            "aan",
-            "af",
-            "al",
-            "and",
-            "bij",
-            "da",
-            "dal",
-            "das",
-            "de",
-            "del",
-            "den",
-            "der",
-            "des",
-            "di",
-            "do",
-            "dos",
-            "du",
-        ),
-        *(
-            "een",
-            "el",
-            "en",
-            "het",
-            "in",
-            "la",
-            "las",
-            "le",
-            "les",
-            "los",
-            "of",
-            "onder",
-            "op",
-            "over",
-            "te",
-            "ten",
-            "ter",
-        ),
-        *("the", "to", "tot", "uit", "uijt", "und", "van", "ver", "vom", "von", "voor", "zu", "zum", "zur"),
+        *("aan", "af", "al", "and", "bij", "da", "dal", "das", "de", "del", "den", "der", "des", "di", "do", "dos"),
+        *("du", "een", "el", "en", "het", "in", "la", "las", "le", "les", "los", "of", "onder", "op", "over", "te"),
+        *("ten", "ter", "the", "to", "tot", "uijt", "uit", "und", "van", "ver", "vom", "von", "voor"),
+        *("zu", "zum", "zur"),
     }
 )
 """What names and addresses are often made of, and a reason may well say."""

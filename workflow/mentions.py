@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from workflow.encoding import compact_json, read_json
@@ -29,7 +30,8 @@ def end_letters(store: Store, case_id: int, reference: str, now: datetime) -> tu
     merged = {letter.merged_into for letter in own}
     waiting = [letter for letter in mentions if letter.case_id is None and letter.is_unsent]
     digests = {letter.id for letter in waiting if letter.id in merged}
-    others = {letter.id: without_case(letter.context, reference) for letter in waiting if letter.id not in merged}
+    told = erasing.about_several(mentions)
+    others = {letter.id: without_case(letter.context, reference, told) for letter in waiting if letter.id not in merged}
     rewritten = {number: context for number, context in others.items() if context is not None}
     for number, context in rewritten.items():
         erasing.rewrite_letter(store, number, context)
@@ -52,9 +54,9 @@ def _end_letters_of_others(store: Store, letters: list[Mention], reference: str)
             change(store, letter.id, _silent(letter.context, reference))
 
 
-def without_case(context: str, reference: str) -> str | None:
-    """What a letter about several cases may still say without this one; None: nothing is left to say."""
-    left = _without(read_json(context), reference)
+def without_case(context: str, reference: str, letters: Sequence[int] = ()) -> str | None:
+    """What a letter about several cases may still say without this one, or these letters; None: nothing is left."""
+    left = _without(read_json(context), reference, letters)
     if not isinstance(left, dict) or not any(isinstance(value, list) and value for value in left.values()):
         return None
     return _silent(compact_json(left), reference)
@@ -65,18 +67,20 @@ def _silent(context: str, reference: str) -> str:
     return context.replace(reference, "…")
 
 
-def _without(value: Json, reference: str) -> Json:
-    """A value without the items about a case, and without the groups that this leaves empty."""
+def _without(value: Json, reference: str, letters: Sequence[int]) -> Json:
+    """A value without the items about a case, or these letters, and without the groups that this leaves empty."""
     if isinstance(value, dict):
-        return {name: _without(inner, reference) for name, inner in value.items()}
+        return {name: _without(inner, reference, letters) for name, inner in value.items()}
     if not isinstance(value, list):
         return value
-    kept = [(item, _without(item, reference)) for item in value if not _is_about(item, reference)]
+    kept = [(item, _without(item, reference, letters)) for item in value if not _is_about(item, reference, letters)]
     return [left for item, left in kept if not _was_emptied(item, left)]
 
 
-def _is_about(item: Json, reference: str) -> bool:
-    """Whether an item is a case, or a line that begins with its reference."""
+def _is_about(item: Json, reference: str, letters: Sequence[int]) -> bool:
+    """Whether an item is a case, a line that begins with its reference, or one of these letters."""
+    if isinstance(item, dict) and item.get("id") in letters:
+        return True
     said = item.get("reference") if isinstance(item, dict) else item
     return isinstance(said, str) and said.startswith(reference)
 

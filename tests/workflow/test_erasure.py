@@ -758,6 +758,40 @@ def named(name: str) -> dict[str, Any]:
     return employer("registration")["registration"] | {"company_name": name}
 
 
+@pytest.mark.parametrize("overview_is", ["sent", "pending", "pending, with more to say"])
+def test_what_a_server_said_of_a_letter_about_several_cases_goes_from_the_overview_too(
+    engine: Engine, clock: SetClock, url: str, overview_is: str
+) -> None:
+    """The overview names that letter by its number only, and the server's words name whom it was for."""
+    given = employer("registration")
+    given["registration"]["email"] = "wielewaal@example.com"
+    cases = [engine.open_case(given).case.reference for _ in range(2)]
+    with Sink() as sink:
+        delivery(engine, sink).run_once()
+    clock.moment = datetime(2026, 4, 28, 9, tzinfo=AMSTERDAM)
+    reminders.run_once(engine.database, engine.rules, clock.now(), WORKER)
+    with Sink(answers={"wielewaal@example.com": "550 no such user kwartelbos here"}) as sink:
+        delivery(engine, sink).run_once()
+    for case in cases:
+        engine.advance(case, "withdraw", reason="op verzoek", letters=False)
+    if overview_is.endswith("more to say"):
+        bring(engine, "enriched")
+    clock.moment = datetime(2026, 5, 6, 8, 10, tzinfo=AMSTERDAM)
+    assert overview.run_once(engine.database, engine.rules, clock.now())
+    with Sink(answers={} if overview_is == "sent" else {"beheer@example.org": "450 later"}) as sink:
+        delivery(engine, sink).run_once()
+    (written,) = (row for row in shared(url) if row["letter"] == "daily_overview")
+    told = [line for line in json.loads(written["context"])["failed"] if not line["reference"]]
+
+    wipe(engine, cases[0])
+
+    assert [line["reason"] for line in told] == ["rcpt: 550 no such user kwartelbos here"]
+    (row,) = (row for row in shared(url) if row["letter"] == "daily_overview")
+    assert row["state"] == {"sent": "sent", "pending": "cancelled"}.get(overview_is, "pending")
+    assert (row["context"] != "") == overview_is.endswith("more to say")
+    assert "kwartelbos" not in row["context"] + str(row["message"])
+
+
 def test_an_overview_with_nothing_else_to_say_is_cancelled(engine: Engine, clock: SetClock, url: str) -> None:
     case = bring(engine, "registered")
     clock.moment = MORNING.replace(day=28, hour=6, minute=10)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from looking import look
 from sink import Sink
+from tampering import run
 
 from states import EMPLOYER_COUPLING
 from tests.benchmarks import employers, population, scale
@@ -169,6 +170,19 @@ def test_no_other_command_does(desk: Desk, words: str, monkeypatch: pytest.Monke
     with watched(monkeypatch) as seen:
         desk.run(*words.format(waiting).split())
 
+    assert scans(desk, seen) == {}
+
+
+def test_erasing_does_not_either(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Letters about several cases are read through, since they name them in their text: few, and by an index."""
+    case = desk.waiting()
+    desk.run("advance", case, "withdraw", "--reason", "op verzoek")
+    of_the_case = f"case_id = (SELECT id FROM cases WHERE reference = '{case}')"
+    run(desk.environ["SCHAKEL_DATABASE_URL"], f"UPDATE outbox SET merged_into = 7 WHERE {of_the_case}")
+    with watched(monkeypatch) as seen:
+        desk.run("audit", "erase", case, "--reason", "op verzoek", "--ground", "AVG art. 17", "--yes")
+
+    assert '%{"id":7,%' in str(list(seen.values()))
     assert scans(desk, seen) == {}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -38,11 +38,23 @@ class Mention:
 def lock_letters(store: Store, case_id: int, reference: str) -> list[Mention]:
     """Every letter that holds something of a case, kept from workers until the transaction ends; its own come first.
 
-    The caller has the turn, so that nobody is about to write another one.
+    So does a letter that tells of one about several cases, as the daily overview does: by its number, and without the
+    reference, but with what a server said of it. The caller has the turn, so that nobody is about to write another one.
     """
-    own = store.select(_own_letters, {"case": case_id})
-    shared = store.select(_shared_letters, {"case": case_id, "reference": f"%{reference}%"})
-    return [_mention(row) for rows in (list(own), shared) for row in rows]
+    own = [_mention(row) for row in store.select(_own_letters, {"case": case_id})]
+    shared = [_mention(row) for row in store.select(_shared_letters, {"case": case_id, "reference": f"%{reference}%"})]
+    found = {letter.id: letter for letter in (*own, *shared)}
+    for number in about_several(found.values()):
+        telling = store.select(_telling_of, {"said": f'%{{"id":{number},%'})
+        found |= {row["id"]: _mention(row) for row in telling}
+    return list(found.values())
+
+
+def about_several(mentions: Collection[Mention]) -> list[int]:
+    """The numbers of letters that the case's reminders became part of, or were until these were taken apart."""
+    parts = {letter.merged_into for letter in mentions if letter.merged_into is not None}
+    apart = {letter.id for letter in mentions if letter.case_id is None and letter.state is not LetterState.SENT}
+    return sorted(parts | apart)
 
 
 def lock_letters_of_others(store: Store, case_id: int, reference: str) -> list[Mention]:
@@ -112,6 +124,12 @@ def _shared_letters() -> Executable:
         .order_by(outbox.c.id)
         .with_for_update()
     )
+
+
+def _telling_of() -> Executable:
+    """Letters about several cases, or about none, that name another letter by its number."""
+    tells = outbox.c.context.like(bindparam("said"))
+    return select(*_MENTION).where(outbox.c.case_id.is_(None), tells).order_by(outbox.c.id).with_for_update()
 
 
 def _of_others() -> Executable:

@@ -93,6 +93,7 @@ class Connection:
         self._under_way = self._was_used = False
         forms = (server.password, f"\0{server.user}\0{server.password}") if server.password else ()
         self._secrets = (*forms, *(b64encode(form.encode()).decode() for form in forms))
+        self._recipient = ""  # of the letter in hand, or of the last one
 
     @property
     def is_open(self) -> bool:
@@ -118,7 +119,7 @@ class Connection:
 
     async def offer(self, sender: str, recipient: str) -> Reply | None:
         """MAIL and RCPT for one recipient. None: accepted, now `transmit`. Else RETRY or FAILED; nothing has left."""
-        phase = Phase.MAIL
+        phase, self._recipient = Phase.MAIL, recipient
         try:
             origin, phase = mailbox(sender), Phase.RCPT
             target = mailbox(recipient)
@@ -156,7 +157,7 @@ class Connection:
         if refusal := self._judged(answer, wanted=2):
             return refusal
         self._under_way, self._was_used = False, True
-        return Reply(Outcome.SENT, Phase.DATA, answer.code, _presentable(answer.words, self._secrets))
+        return Reply(Outcome.SENT, Phase.DATA, answer.code, self._presentable(answer.words))
 
     async def reset(self) -> bool:
         """RSET; False: the server would not, and the connection is closed."""
@@ -223,7 +224,10 @@ class Connection:
         is_plain_refusal = kind in (4, 5) and phase not in OPENING and code != 421
         if said_more or unsent or not (is_accepted or is_plain_refusal):
             self._drop()
-        return None if is_accepted else Reply(_outcome(phase, code), phase, code, _presentable(words, self._secrets))
+        return None if is_accepted else Reply(_outcome(phase, code), phase, code, self._presentable(words))
+
+    def _presentable(self, words: str) -> str:
+        return _without_name(_on_one_line(words, self._secrets), self._recipient)[:_MAX_WORDS]
 
     def _left_over(self) -> tuple[bool, bool]:
         """Whether the server gave more than one answer, and whether it gave one before it had heard everything."""
@@ -247,10 +251,18 @@ def _outcome(phase: Phase, code: int | None) -> Outcome:
     return Outcome.UNKNOWN if phase is Phase.DATA and kind not in (4, 5) else Outcome.RETRY
 
 
-def _presentable(words: str, secrets: tuple[str, ...]) -> str:
+def _on_one_line(words: str, secrets: tuple[str, ...]) -> str:
     """On one line, without control characters, addresses, or anything of the password, which some servers echo."""
     for secret in secrets:
         words = words.replace(secret, "•••")
     words = _ENCODED.sub(lambda found: "•••" if any(found[0] in secret for secret in secrets) else found[0], words)
     seen = (letter if letter.isprintable() else " " if letter.isspace() else "" for letter in words[: 10 * _MAX_WORDS])
-    return " ".join(_ADDRESS.sub(r"\1\2•••@", "".join(seen)).split())[:_MAX_WORDS]
+    return " ".join(_ADDRESS.sub(r"\1\2•••@", "".join(seen)).split())
+
+
+def _without_name(words: str, recipient: str) -> str:
+    """Words without what stands before the @ of an address, or before a + in that: servers also say it by itself."""
+    name = recipient.rpartition("@")[0]
+    for said in filter(None, (name, name.partition("+")[0])):
+        words = re.sub(rf"(?<![^\W_]){re.escape(said)}(?![^\W_])(?!•••@)", "•••", words, flags=re.IGNORECASE)
+    return words

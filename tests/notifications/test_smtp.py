@@ -708,6 +708,27 @@ def test_the_words_of_the_server_stand_on_one_line_with_addresses_masked(said: b
 
 
 @pytest.mark.parametrize(
+    ("recipient", "said", "words"),
+    [
+        (RECIPIENT, "<jan.jansen@example.com>: no jan.jansen here", "<j•••@example.com>: no ••• here"),
+        (RECIPIENT, "user_JAN.JANSEN is over quota", "user_••• is over quota"),
+        (RECIPIENT, "january jan.jansens", "january jan.jansens"),
+        ("123456782.x@z.example", "'123456782.x' unknown", "'•••' unknown"),
+        ("j+loket@z.example", "j: no mailbox j+loket at j@z.example", "•••: no mailbox ••• at j•••@z.example"),
+        ("zoë@z.example", "ZOË is gone", "••• is gone"),
+    ],
+)  # fmt: skip
+def test_the_words_of_the_server_do_not_say_whom_the_letter_is_for(recipient: str, said: str, words: str) -> None:
+    """A name, or a BSN, also where a server says only what stands before the @."""
+
+    async def story() -> Reply:
+        async with hostile("plain", At.DOT, b"550 " + said.encode() + b"\r\n", extensions=("SMTPUTF8",)) as server:
+            return await send(Connection(reaching(server)), recipient=recipient)
+
+    assert run(story()).words == words
+
+
+@pytest.mark.parametrize(
     ("url", "password", "expected"),
     [
         ("smtp://mail.example", None, ("mail.example", 25, "none", None)),

@@ -18,8 +18,12 @@ from notifications.rendering import Rendered, Renderer, templates
 from notifications.samples import sample_context
 from scripts.passes import desk_of
 from scripts.wiring import Session
+from states.identity import names_sole_trader
+from states.letters import is_by_name
+from states.masking import DOTS
 from workflow import history
 from workflow.definition import Definition, LetterTo
+from workflow.encoding import as_mapping, lenient_json
 from workflow.errors import (
     Conflict,
     HistoryBroken,
@@ -32,7 +36,7 @@ from workflow.errors import (
 )
 from workflow.events import Kind
 from workflow.finding import find_case, find_case_seen, lag_told
-from workflow.storage import letters, tries
+from workflow.storage import letters, lookups, tries
 from workflow.storage.letter_states import LetterState
 from workflow.storage.letters import OutboxRow
 from workflow.storage.merging import take_apart
@@ -76,15 +80,14 @@ def letter_and_tries(session: Session, number: int) -> tuple[OutboxRow, list[Try
 
     Raises NoSuchCase. One whose words were erased stays as it is.
     """
+    desk = desk_of(session.settings)
+    shown = Builder(desk if desk.sender else replace(desk, sender=NO_SENDER))
     with session.database.reading() as store:
-        (row,) = _with_all_tries(store, [_letter(store, number)])
+        row = _letter(store, number)
         told = tries.of_letter(store, number)
         ended = why_outdated(store, number) if row.state in _RETRYABLE else None
-    if row.is_erased:
-        return row, told, ended
-    desk = desk_of(session.settings)
-    shown = desk if desk.sender else replace(desk, sender=NO_SENDER)
-    return Builder(shown).build(row, session.clock.now()), told, ended
+        (row,) = _with_all_tries(store, [row if row.is_erased else shown.build(row, session.clock.now())])
+    return row, told, ended
 
 
 def readable(row: OutboxRow) -> str:
@@ -236,9 +239,20 @@ def resolve_letter(session: Session, number: int, *, arrived: bool, reason: str)
 
 
 def _with_all_tries(store: Store, rows: Sequence[OutboxRow]) -> list[OutboxRow]:
-    """Letters to be looked at, with their tries from before a person put them back counted too."""
+    """Letters to be looked at, with their tries from before a person put them back counted too.
+
+    The subject of one that names a person is hidden: its case was known as a sole trader's after it was written.
+    """
     counts = tries.count(store, [row.id for row in rows])
-    return [replace(row, attempts=counts[row.id]) for row in rows]
+    facts = lookups.facts_of(store, {row.case_id for row in rows if row.subject and row.case_id is not None})
+    seen = [replace(row, attempts=counts[row.id]) for row in rows]
+    return [replace(row, subject=DOTS) if _names_person(row, facts.get(row.case_id or 0)) else row for row in seen]
+
+
+def _names_person(row: OutboxRow, facts: str | None) -> bool:
+    """Whether the subject of a letter may name a person, by the facts of its case as they are stored."""
+    known = {sheet: as_mapping(fields) for sheet, fields in as_mapping(lenient_json(facts)).items()}
+    return names_sole_trader(known) and is_by_name(as_mapping(lenient_json(row.context)).get("company"))
 
 
 def _letter(store: Store, number: int) -> OutboxRow:

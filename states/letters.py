@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from types import MappingProxyType
@@ -44,6 +45,7 @@ _HOLDERS = {state.name: state.holder or "" for state in STATES}
 _GREETINGS = MappingProxyType({"nl": ("Beste", "Hallo"), "en": ("Dear", "Hello")})
 _COLLEAGUES = MappingProxyType({Role.KEYLANE.value: "Beste collega's van Keylane"})
 _EMPLOYERS = MappingProxyType({"nl": ("werkgever", "deze werkgever"), "en": ("employer", "this employer")})
+_NO_NAME = re.compile("|".join(f"{employer} [0-9]+|{unnamed}" for employer, unnamed in _EMPLOYERS.values()))
 
 
 def recipient(role: str, facts: Facts) -> str | None:
@@ -60,6 +62,11 @@ def language(role: str, facts: Facts) -> str:
     known = LANGUAGES.get(role, _DUTCH_ONLY)
     chosen = held_text(facts, Field.LANGUAGE)
     return chosen if chosen in known else known[0]
+
+
+def is_by_name(company: Json) -> bool:
+    """Whether what a letter's context calls the employer is its name; not so of who was known to be a sole trader."""
+    return isinstance(company, str) and not _NO_NAME.fullmatch(company)
 
 
 class _Shared(NamedTuple):

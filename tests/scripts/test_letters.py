@@ -357,3 +357,39 @@ def test_a_decision_without_a_reason_says_what_is_missing(three: Desk, reason: s
 
     assert [problem["code"] for problem in refused["problems"]] == ["REASON_MISSING"]
     assert states(three)[0] == "unknown"
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_a_name_that_turned_out_to_be_a_sole_traders_is_in_no_subject_that_is_shown(
+    three_anywhere: Desk, sent: bool
+) -> None:
+    """Letter 4 was written when it was a company's, letter 5 when it was known to be a person's."""
+    named = {"company_name": "Schilder Wouterus", "email": "schilder@example.com"}
+    case = three_anywhere.open("E09", registration=named)
+    with Sink() as sink:
+        mail = {"SCHAKEL_SMTP_URL": f"smtp://127.0.0.1:{sink.port}", "SCHAKEL_MAIL_FROM": "schakel@example.org"}
+        if sent:
+            three_anywhere.run("tick", **mail)
+            assert "van Schilder Wouterus" in three_anywhere.ask("mail show 4")["subject"]
+        three_anywhere.ask("record E09 registration wage_tax_number=123456782L01 loket_employer_id=9900009")
+        three_anywhere.ask("advance E09 withdraw --reason gestopt")
+        if sent:
+            three_anywhere.run("tick", **mail)
+
+    listed = [row["subject"] for row in three_anywhere.ask("mail list --case E09")]
+    shown = [three_anywhere.ask(f"mail show {number}")["subject"] for number in (1, 4, 5)]
+
+    about = f"De salariskoppeling van werkgever 9900009 gaat niet door [{case}]"
+    assert listed == (["•••••", about] if sent else [None, None])
+    assert shown[0].startswith("Salariskoppeling van Drie Dennen Holding B.V.")
+    assert shown[1:] == ["•••••", about]
+    assert "Wouterus" not in three_anywhere.run("mail list").stdout
+
+
+def test_a_letter_of_a_case_whose_facts_were_altered_is_listed_all_the_same(three: Desk) -> None:
+    with bare(three.environ["SCHAKEL_DATABASE_URL"]) as connection:
+        connection.execute("UPDATE outbox SET subject = 'Brief ' || id")
+        for number, facts in enumerate(("none", "[1]", '{"registration": [1]}'), 1):
+            connection.execute(f"UPDATE cases SET facts = '{facts}' WHERE id = {number}")
+
+    assert [row["subject"] for row in three.ask("mail list")] == ["Brief 1", "Brief 2", "Brief 3"]

@@ -64,6 +64,12 @@ def first_older_open_cases(store: Store, wanted: Sequence[tuple[int, Iterable[Ke
     return [tuple(others) for others in found]
 
 
+def facts_of(store: Store, case_ids: Iterable[int]) -> dict[int, str]:
+    """The facts of these cases, as they are stored: whoever reads them may find that somebody altered them."""
+    wanted = {"wanted": compact_json([[str(case_id)] for case_id in case_ids])}
+    return {row["id"]: row["facts"] for row in store.select(_facts, wanted)}
+
+
 def _by_external() -> Select[Any]:
     """The cases with one of these external references, a JSON array of arrays of one text."""
     return _of_external(select(cases))
@@ -88,6 +94,12 @@ def _lagging() -> Executable:
     """Which of them have a next event; the number of the last may have been altered to the largest there is."""
     follows = and_(events.c.case_id == cases.c.id, events.c.seq == cast(cases.c.seq, BigInteger) + 1)
     return _of_external(select(cases.c.external_reference)).where(select(events.c.seq).where(follows).exists())
+
+
+def _facts() -> Executable:
+    """The facts of cases, by their numbers: a JSON array of arrays of one number as text."""
+    number = cast(unpacked("wanted").c.value[0].as_string(), BigInteger)
+    return select(cases.c.id, cases.c.facts).where(cases.c.id.in_(select(number)))
 
 
 def _of_external(found: Select[Any]) -> Select[Any]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from scripts.forms import JSON_FORMS
 from states.inline import parse_inline
 from workflow.definition import Definition
 from workflow.errors import UsageError, check_known, nearest
+
+_HOW = "write field=value, with quotes around a value with spaces."
 
 
 def read_assignments(
@@ -21,13 +23,21 @@ def read_assignments(
     for text in texts:
         path, sign, value = text.partition("=")
         if not sign or not path.strip():
-            raise UsageError(f"'{text}' is no assignment; write field=value, with quotes around a value with spaces.")
+            raise UsageError(f"{_called(text, sheets, facts)} is no assignment; {_HOW}")
         place, name = _place(path.strip(), definition, sheet)
         fields = facts.setdefault(place, {})
         if name in fields:
             raise UsageError(f"'{place}.{name}' is given twice; keep one.")
         fields[name] = _value(place, name, value)
     return facts
+
+
+def _called(text: str, sheets: Mapping[str, Sequence[str]], before: Mapping[str, Mapping[str, object]]) -> str:
+    """A text that is no assignment, by its place unless it is the name of a field: it may be the rest of a value."""
+    if text in {name for sheet, fields in sheets.items() for field in fields for name in (field, f"{sheet}.{field}")}:
+        return f"'{text}'"
+    last = [name for fields in before.values() for name in fields][-1:]
+    return f"What follows {last[0]}=…" if last else "The first text"
 
 
 def _value(sheet: str, name: str, text: str) -> object:

@@ -21,6 +21,7 @@ MOST_BYTES = 10_000_000
 MOST_HELD = 1_000_000_000
 """Bytes of checkpoints: a busy ledger signs some 5 MB of them a day."""
 MOST_LEVELS = 50
+_SHORT = 8
 _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
 
 
@@ -132,12 +133,13 @@ def _object(pairs: list[tuple[str, Given]]) -> dict[str, Given]:
 def _integer(text: str) -> int:
     number = int(text) if len(text) < 20 else LARGEST + 1
     if abs(number) > LARGEST:
-        raise UsageError(f"the number {text[:20]}… is too large; write a long number as text, in quotes.")
+        raise UsageError(f"a number of {len(text)} characters is too large; write it as text, in quotes.")
     return number
 
 
 def _refuse_float(text: str) -> NoReturn:
-    raise UsageError(f"{text[:40]} is no whole number; write it as text, in quotes.")
+    said = text if len(text) <= _SHORT else f"a number of {len(text)} characters"  # a long one may be somebody's
+    raise UsageError(f"{said} is no whole number; write it as text, in quotes.")
 
 
 def _refuse_constant(text: str) -> NoReturn:

@@ -1,4 +1,4 @@
-"""The types of single values: what each accepts, and the words that refuse anything else."""
+"""The types of single values: what each accepts, and the words that refuse anything else without repeating it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from typing import Annotated, TypeAlias, TypeVar
 from pydantic import BeforeValidator, PlainValidator
 
 from states.names import AccessVia, Frequency, Language, UserKind
-from states.vocabulary import NONE_AT_ALL
-from workflow.errors import nearest
+from states.vocabulary import NONE_AT_ALL, not_one_of
 from workflow.events import LARGEST
 from workflow.text import fold
 
@@ -84,7 +83,7 @@ def one_of(options: type[StrEnum]) -> Callable[[object], str | None]:
         given = text(value)
         if given is None or given in known:
             return given
-        raise ValueError(f"cannot be '{given[:40]}'.{nearest(given, known)}")
+        raise ValueError(not_one_of(given, known))
 
     return choice
 

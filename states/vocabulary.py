@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from states.names import AccessVia, Frequency, Language, UserKind
@@ -52,7 +52,7 @@ def yes_or_no(text: str) -> bool:
     """The answer this word gives. Raises ValueError."""
     answer = YES_NO.get(fold(text))
     if answer is None:
-        raise ValueError(f"must be yes or no (ja or nee), not '{text[:40]}'")
+        raise ValueError("must be yes or no (ja or nee)")
     return answer
 
 
@@ -60,8 +60,13 @@ def chosen(text: str, words: Mapping[str, str]) -> str:
     """The option that this word stands for. Raises ValueError."""
     option = words.get(fold(text))
     if option is None:
-        raise ValueError(f"cannot be '{text[:40]}'.{nearest(text, words)}")
+        raise ValueError(not_one_of(text, words))
     return option
+
+
+def not_one_of(text: str, words: Iterable[str]) -> str:
+    """What to say of a text that is none of these words, without it: of exchanged columns it is a name or a number."""
+    return f"cannot have this value.{nearest(text, words)}"
 
 
 def frequencies(text: str) -> str | list[str]:

@@ -17,6 +17,7 @@ from scripts.parameters import actor_option, examples, json_option
 from scripts.progress import progress
 from scripts.tables import MOST_BYTES, Columns, Sheet, look_through
 from scripts.wiring import Session, pass_session
+from states.masking import DOTS
 from states.spreadsheet import COLUMNS, REFERENCE_COLUMN, read_row
 from workflow.answers import Row, RowResult
 from workflow.errors import UsageError
@@ -106,8 +107,9 @@ def _import(
         origin=session.origin("import"),
     )
     session.in_parts = True
+    told = (_without_number(session, _by_column(result)) for result in results)
     with _program_at_rest(), progress("importing", sheet.count, session, scrolls=True) as step:
-        counts = _answer(session, map(_by_column, results), step)
+        counts = _answer(session, told, step)
     if not session.json:
         _print_summary(counts, dry_run=dry_run, accepted=accept_warnings, letters=letters)
     return counts
@@ -150,6 +152,15 @@ def _by_column(result: RowResult) -> RowResult:
     if result.message is None:
         return result
     return result._replace(message=_FIELD.sub(lambda found: _title(found[0]), result.message))
+
+
+def _without_number(session: Session, result: RowResult) -> RowResult:
+    """A result that does not repeat a reference which may not be kept, such as a BSN; its row tells which it was."""
+    given = result.external_reference
+    if not any(session.definition.domain.judge_text("external_reference", given)):
+        return result
+    message = result.message and result.message.replace(given.strip(), DOTS)
+    return result._replace(external_reference=DOTS, message=message)
 
 
 def _title(path: str) -> str:

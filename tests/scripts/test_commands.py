@@ -409,3 +409,24 @@ def test_problems_speak_the_language_of_the_settings(desk: Desk) -> None:
     dutch = desk.run("why E06", SCHAKEL_LANGUAGE="nl").stdout
 
     assert "ontbreekt" in dutch
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("payroll_frequency=123456782", "'registration.payroll_frequency' cannot have this value. There are: "),
+        ("thirteenth_month=123456782", "'registration.thirteenth_month' must be yes or no (ja or nee)."),
+        ("company_name=Jan 123456782", "What follows company_name=… is no assignment; write field=value"),
+        ("123456782", "The first text is no assignment; write field=value"),
+        ("=123456782", "The first text is no assignment; write field=value"),
+        ("email", "'email' is no assignment; write field=value"),
+        ("registration.email", "'registration.email' is no assignment; write field=value"),
+    ],
+)
+def test_what_is_no_value_of_a_field_is_not_repeated(desk: Desk, words: str, said: str) -> None:
+    desk.open("E06")
+
+    told = desk.ask(f"record E06 registration {words}", code=2)["message"]
+
+    assert told.startswith(said)
+    assert "123456782" not in told

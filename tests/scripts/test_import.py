@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import openpyxl
+import pytest
 
 from tests.scripts.desk import SAMPLE, Desk
 
@@ -168,6 +169,46 @@ def test_faults_call_fields_by_their_column_and_every_code_stands_in_plain_lines
     assert "BSN_IN_TEXT: " in shown
 
 
+@pytest.mark.parametrize("value", ["Wielewaal Kwartelbos", "zoe.kwartel@kwarteldomein.example", "123456782", "ZOE"])
+def test_columns_that_were_exchanged_are_named_with_what_they_may_hold_and_never_what_stands_in_them(
+    desk: Desk, write: Write, value: str
+) -> None:
+    """Of a result that a cron job mails, nobody knows who reads it."""
+    allowed = {
+        **dict.fromkeys(("dertiende_maand", "gebruiker_actief", "gebruiker_uitsluitend"), "yes or no (ja or nee)"),
+        **{"verloning": "maandelijks", "gebruiker_soort": "standaard", "toegang_via": "werkgever", "taal": "engels"},
+    }
+    rows = [sample()[0] | {"case_id": f"X{number}", name: value} for number, name in enumerate(allowed)]
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    path = write("in.csv", as_csv([{name: row.get(name, "") for name in columns} for row in rows]))
+
+    told = desk.run(f"import {path} --dry-run", COLUMNS="400")
+    messages = [row["message"] for row in desk.ask(f"import {path} --dry-run", code=6)]
+
+    assert value not in told.output + str(messages)
+    for (name, word), message in zip(allowed.items(), messages, strict=True):
+        assert f"'{name}' " in message
+        assert word in message
+
+
+def test_a_reference_that_may_not_be_kept_is_not_repeated(desk: Desk, write: Write) -> None:
+    """A BSN in case_id: of a row that is refused for it, of one that cannot be read, and of two that stand twice."""
+    bsns = ["123456782", "111222333", "999990007", "999990007"]
+    rows = [sample()[0] | {"case_id": bsn} for bsn in bsns]
+    rows[1]["dertiende_maand"] = "misschien"
+    path = write("in.csv", as_csv(rows))
+
+    results = desk.ask(f"import {path}", code=6)
+    told = desk.run(f"import {path}").output
+
+    assert [(row["row"], row["external_reference"], row["result"]) for row in results] == [
+        (number, "•••••", "error") for number in (2, 3, 4, 5)
+    ]
+    assert results[0]["codes"] == ["BSN_IN_TEXT"]
+    assert results[2]["message"] == "case_id '•••••' stands on lines 4 and 5; keep one of them."
+    assert not any(bsn in told + str(results) for bsn in bsns)
+
+
 def test_what_import_refuses_of_an_ended_case_record_does_by_the_words_of_import(desk: Desk, write: Write) -> None:
     rows = sample()[:1]
     desk.ask(f"import {write('known.csv', as_csv(rows))}")
@@ -272,7 +313,7 @@ def test_the_cells_of_a_workbook_are_taken_for_what_they_say(desk: Desk, tmp_pat
         None,
         f"Line 4: loonheffingennummer {lost}",
         f"Line 5: kvk_nummer {lost}",
-        "'gebruiker_actief' must be yes or no (ja or nee), not '2026-01-05'.",
+        "'gebruiker_actief' must be yes or no (ja or nee).",
     ]
     facts = [desk.ask(f"show {result['case']}")["facts"]["registration"] for result in results[:2]]
     assert facts[0]["loket_employer_id"] == "9910001"

@@ -41,6 +41,14 @@ def test_unfit_json_is_refused_with_one_clear_message(content: bytes, says: str)
     assert str(refused.value).startswith("case.json")
 
 
+@pytest.mark.parametrize("number", ["123456782.0", "12345678e1", "12345678200000000000"])
+def test_a_number_that_may_be_somebodys_is_not_repeated(number: str) -> None:
+    with pytest.raises(UsageError, match="a number of") as refused:
+        parse_json(b'{"a": %b}' % number.encode(), "case.json")
+
+    assert "12345678" not in str(refused.value)
+
+
 @pytest.mark.parametrize("number", [LARGEST, -LARGEST])
 def test_the_largest_number_that_history_keeps_is_read(number: int) -> None:
     assert parse_json(b'{"a": %d}' % number, "x") == {"a": number}

@@ -74,7 +74,7 @@ def test_a_list_of_dgas_that_can_be_read_in_two_ways_is_refused_with_how_to_writ
     ("sheet", "field", "text", "expected"),
     [
         ("registration", "thirteenth_month", "misschien", "'registration.thirteenth_month' must be yes or no"),
-        ("registration", "payroll_frequency", "week", "'registration.payroll_frequency' cannot be 'week'."),
+        ("registration", "payroll_frequency", "week", "'registration.payroll_frequency' cannot have this value."),
         ("registration", "dgas", "[{", "'registration.dgas' must be a JSON array"),
         ("policy", "policies", "P-1", "'policy.policies' must be a JSON array"),
         ("policy", "policies", "{}", "'policy.policies' must be a JSON array"),

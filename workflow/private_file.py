@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _KINDS = {
@@ -14,6 +16,16 @@ _KINDS = {
     stat.S_IFBLK: "a device",
     stat.S_IFSOCK: "a socket",
 }
+
+
+@contextmanager
+def for_owner_only() -> Iterator[None]:
+    """Only its owner can read what this process makes meanwhile, whatever others might read by its settings."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def make_private(path: Path, text: str) -> None:

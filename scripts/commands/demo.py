@@ -27,6 +27,7 @@ from scripts.passes import Passes
 from scripts.wiring import Session
 from workflow.calendar import WorkingDays, at_reminder_hour
 from workflow.clock import AMSTERDAM, SetClock, local_day
+from workflow.private_file import for_owner_only
 
 FILE = "employers.csv"
 _UNTIL_EXCHANGE = 10
@@ -136,9 +137,9 @@ def demo(ctx: click.Context) -> None:
     place = Path(tempfile.mkdtemp(prefix="schakel-demo-"))
     environ, now = _environment(place, session.environ), session.clock.now()
     sample = place / FILE
-    sample.write_bytes(resources.files("scripts").joinpath("sample", FILE).read_bytes())
     first = WorkingDays().next_working_day(local_day(now - _MONTH))
-    with Catcher(place / "letters") as catcher:
+    with for_owner_only(), Catcher(place / "letters") as catcher:
+        sample.write_bytes(resources.files("scripts").joinpath("sample", FILE).read_bytes())
         clock = SetClock(at_reminder_hour(first))
         scene = LoketScene(place)
         stage = Stage(ctx, session, environ | _made_with(place), clock, scene.manners)

@@ -1,6 +1,8 @@
 import email
 import email.policy
+import os
 import smtplib
+import stat
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,24 @@ def test_every_letter_of_the_demo_was_caught_and_can_be_opened(told: Any) -> Non
     assert len(letters) == sent == len(list(Path(told["month"]["folder"]).glob("*.eml")))
     assert [message["Subject"] for message in read] == [one["subject"] for one in letters]
     assert all(Path(one["file"]).with_suffix(".html").read_text("utf-8").startswith("<!") for one in letters)
+
+
+def test_the_files_of_the_demo_are_for_its_owner_alone(
+    bare_desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    before = os.umask(0)
+    try:
+        bare_desk.ask("demo")
+    finally:
+        left = os.umask(before)
+
+    (place,) = tmp_path.glob("schakel-demo-*")
+    files = [file for file in place.rglob("*") if file.is_file()]
+    assert left == 0
+    assert {"E90.json", "employers.csv", "schakel.db"} < {file.name for file in files}
+    assert {file.suffix for file in files} > {".eml", ".html"}
+    assert {stat.S_IMODE(file.stat().st_mode) & 0o077 for file in (place, *files)} == {0}
 
 
 def test_reminders_of_the_demo_go_out_on_working_days_and_not_on_hold(told: Any) -> None:

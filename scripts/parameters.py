@@ -53,6 +53,20 @@ LETTER = Whole(1, 2**63 - 1)
 """The number of a letter, as a database can hold it."""
 
 
+class Words(click.ParamType[str]):
+    """Free text; '-' takes it from standard input, so that it stands in no history of a shell or list of processes."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text, read when it is to be."""
+        if value != "-":
+            return str(value)
+        from scripts.reading import read_words  # brings what reads JSON, and the help of all commands would wait for it
+
+        return read_words()
+
+
 class NeverWas(ValueError):
     """A time that no clock in Amsterdam showed, as summer time began."""
 

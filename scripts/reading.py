@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
+import click
+
 from workflow.errors import UsageError
 from workflow.events import LARGEST
 
@@ -71,12 +73,16 @@ def read_json(source: str) -> Given:
     return parse_json(read_bytes(source), describe(source))
 
 
+def read_words() -> str:
+    """The text on standard input, without the newline that ends it. Raises UsageError."""
+    if sys.stdin.isatty():
+        click.echo("Reading the text from the keyboard; end it with Enter and Ctrl-D.", err=True)
+    return re.sub(r"\r?\n\Z", "", _decoded(read_bytes("-"), describe("-")))
+
+
 def parse_json(content: bytes, name: str) -> Given:
     """The JSON these bytes say; `name` is what messages call them. A byte order mark is skipped."""
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{name} is not UTF-8 text (byte {error.start + 1}). Save it as UTF-8.") from None
+    text = _decoded(content, name)
     _refuse_depth(text, name)
     try:
         value: Given = json.loads(
@@ -107,6 +113,13 @@ def read_object(source: str) -> dict[str, Given]:
 def describe(source: str) -> str:
     """What messages call a source."""
     return "Standard input" if source == "-" else source
+
+
+def _decoded(content: bytes, name: str) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{name} is not UTF-8 text (byte {error.start + 1}). Save it as UTF-8.") from None
 
 
 def _refuse_depth(text: str, name: str) -> None:

@@ -8,7 +8,7 @@ from shlex import quote
 import click
 
 from scripts.output import counted, local, marks, moment, print_json, wrapped
-from scripts.parameters import actor_option, case_argument, examples, json_option
+from scripts.parameters import Words, actor_option, case_argument, examples, json_option
 from scripts.wiring import Session, pass_session
 from workflow.errors import UsageError
 
@@ -20,7 +20,13 @@ from workflow.errors import UsageError
     ),
 )
 @case_argument
-@click.option("--reason", metavar="TEXT", required=True, help="Why; kept for good and in clear, so name nobody.")
+@click.option(
+    "--reason",
+    metavar="TEXT",
+    type=Words(),
+    required=True,
+    help="Why; kept for good and in clear, so name nobody. '-' reads standard input.",
+)
 @click.option("--ground", metavar="TEXT", help="The legal ground to do so before its term; kept for good too.")
 @click.option("--yes", is_flag=True, help="Do not ask first; needed where there is no terminal to ask on.")
 @json_option

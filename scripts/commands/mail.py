@@ -12,7 +12,7 @@ from scripts.commands.mail_preview import preview
 from scripts.exits import DONE, explain
 from scripts.lazy import Group
 from scripts.output import Column, counted, folded, json_array, local, marks, moment, print_json, table, wrapped
-from scripts.parameters import COUNT, LETTER, examples, json_option
+from scripts.parameters import COUNT, LETTER, Words, examples, json_option
 from scripts.wiring import Session, pass_session
 from workflow.storage.letter_states import LetterState
 from workflow.storage.letters import OutboxRow
@@ -200,7 +200,7 @@ def _was(count: int) -> str:
 @click.argument("number", metavar="ID", type=LETTER)
 @click.option("--sent", is_flag=True, help="It arrived.")
 @click.option("--resend", is_flag=True, help="It did not: send it again.")
-@click.option("--reason", metavar="TEXT", required=True, help="How you know.")
+@click.option("--reason", metavar="TEXT", type=Words(), required=True, help="How you know; '-' reads standard input.")
 @json_option
 @pass_session
 def resolve(session: Session, number: int, sent: bool, resend: bool, reason: str) -> None:

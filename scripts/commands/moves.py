@@ -6,7 +6,7 @@ import click
 
 from scripts.assignments import by_path, read_assignments
 from scripts.output import marks, print_json, wrapped
-from scripts.parameters import Whole, actor_option, case_argument, examples, json_option
+from scripts.parameters import Whole, Words, actor_option, case_argument, examples, json_option
 from scripts.problems import print_letters, problem_documents, problem_lines
 from scripts.steps import returned_document, returned_lines
 from scripts.wiring import Session, pass_session
@@ -14,7 +14,7 @@ from workflow.answers import Moved, Verdict, Why
 
 _REASON = (
     "Why; asked for by moves that go back or stop. The letters of the move give it word for word, to the applicant or "
-    "a.s.r. for instance."
+    "a.s.r. for instance; '-' reads it from standard input."
 )
 
 
@@ -55,7 +55,7 @@ def why(session: Session, case: str, trigger: str | None) -> None:
 @click.argument("words", metavar="[TRIGGER] [SHEET.FIELD=VALUE]...", nargs=-1)
 @click.option("--accept", metavar="CODE", multiple=True, help="Accept this warning; may be repeated.")
 @click.option("--accept-warnings", is_flag=True, help="Accept every warning there is.")
-@click.option("--reason", metavar="TEXT", help=_REASON)
+@click.option("--reason", metavar="TEXT", type=Words(), help=_REASON)
 @click.option("--expect-version", metavar="N", type=Whole(min=0), help="Only if CASE is at version N.")
 @click.option("--key", metavar="KEY", help="Do this once: the same KEY again gives the first answer again.")
 @json_option

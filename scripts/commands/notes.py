@@ -8,19 +8,24 @@ from shlex import quote
 import click
 
 from scripts.output import local, marks, moment, print_json
-from scripts.parameters import Day, actor_option, case_argument, examples, json_option
+from scripts.parameters import Day, Words, actor_option, case_argument, examples, json_option
 from scripts.wiring import Session, pass_session
 from workflow.answers import Case
 
 
-@click.command(epilog=examples('schakel note K-7QDM-4XTR "Called; they send the form this week."'))
+@click.command(
+    epilog=examples('schakel note K-7QDM-4XTR "Called; they send the form this week."', "schakel note E06 - < note.txt")
+)
 @case_argument
-@click.argument("text")
+@click.argument("text", metavar="TEXT|-", type=Words())
 @json_option
 @actor_option
 @pass_session
 def note(session: Session, case: str, text: str) -> None:
-    """Add a note to CASE's history. It can be erased later, like all personal data, but never changed."""
+    """Add a note to CASE's history. It can be erased later, like all personal data, but never changed.
+
+    '-' reads TEXT from standard input: then the history of the shell and the list of processes do not hold it.
+    """
     event = session.engine.note(case, text)
     if session.json:
         print_json({"case": event.case, "event": {"seq": event.seq, "hash": event.hash}, "at": moment(event.at)})
@@ -31,7 +36,7 @@ def note(session: Session, case: str, text: str) -> None:
 @click.command(epilog=examples('schakel hold E06 --until 2026-12-14 --reason "Accountant is away"'))
 @case_argument
 @click.option("--until", metavar="DATE", type=Day(), required=True, help="The hold ends at 00:00 of this day.")
-@click.option("--reason", metavar="TEXT", required=True, help="Why we wait.")
+@click.option("--reason", metavar="TEXT", type=Words(), required=True, help="Why we wait; '-' reads standard input.")
 @json_option
 @actor_option
 @pass_session

@@ -146,6 +146,7 @@ class Summary:
     overdue: bool
     ball_days: int
     """Working days the present holder has had the ball in this state."""
+    ended_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from datetime import date, timedelta
 from typing import NoReturn
 
+from workflow.answers import Case
 from workflow.definition import LetterTo, Move
 from workflow.errors import Refused, UsageError
 from workflow.events import Event, Kind
@@ -151,22 +152,24 @@ def check_hold(until: date, today: date) -> None:
         raise UsageError(f"--until {until} is not after today ({today}): a hold ends on a later day.")
 
 
-def hold(work: Work, until: date, reason: str) -> Event:
-    """Stop the clock until 00:00 Amsterdam of a later day."""
+def hold(work: Work, until: date, reason: str) -> Case:
+    """Stop the clock until 00:00 Amsterdam of a later day; the case as it is then."""
     if work.rules.definition.state(work.case.state).final:
         refuse(work, f"{work.case.reference} is {work.case.state}: there is no clock to stop.", command="hold")
     if not (reason or "").strip():
         problem = work.rules.definition.domain.reason_missing("hold")
         refuse(work, f"{work.case.reference} was not put on hold: a reason is missing.", (problem,), command="hold")
     _refuse_text(work, "reason", reason, "hold")
-    return work.append(Kind.HELD, {"until": until.isoformat()}, personal={"reason": reason})
+    work.append(Kind.HELD, {"until": until.isoformat()}, personal={"reason": reason})
+    return work.case
 
 
-def resume(work: Work) -> Event:
-    """End a hold before its day."""
+def resume(work: Work) -> Case:
+    """End a hold before its day; the case as it is then."""
     if not is_on_hold(work.case, work.now):
         refuse(work, f"{work.case.reference} is not on hold.", command="resume")
-    return work.append(Kind.RESUMED, {})
+    work.append(Kind.RESUMED, {})
+    return work.case
 
 
 def refuse(

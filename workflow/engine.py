@@ -156,21 +156,11 @@ class Engine:
         check_text("reason", reason)
         check_day("until", until)
         commands.check_hold(until, local_day(self._clock.now()))
-
-        def decide(work: Work) -> Case:
-            commands.hold(work, until, reason)
-            return work.case
-
-        return self._command(case, decide, origin)
+        return self._command(case, lambda work: commands.hold(work, until, reason), origin)
 
     def resume(self, case: str, *, origin: Origin | None = None) -> Case:
         """End a hold early. Raises NoSuchCase, HistoryBroken, Refused (not on hold)."""
-
-        def decide(work: Work) -> Case:
-            commands.resume(work)
-            return work.case
-
-        return self._command(case, decide, origin)
+        return self._command(case, commands.resume, origin)
 
     def import_rows(
         self,
@@ -224,10 +214,15 @@ class Engine:
         overdue: bool = False,
         search: str | None = None,
         limit: int | None = None,
+        retention_years: int | None = None,
     ) -> Iterator[Summary]:
-        """Cases as they were opened; `search`: part of a reference or 'name' key. Raises UsageError, HistoryBroken."""
+        """Cases as they were opened; `search`: part of a reference or 'name' key. Raises UsageError, HistoryBroken.
+
+        `retention_years`: those that ended so long ago that they may be erased, and were not.
+        """
         now = self._clock.now()
         wanted = Filter.of(self.definition, state, holder, now if overdue else None, search, limit)
+        wanted = wanted.kept_for(retention_years, now)
         with self.database.reading() as store:
             yield from finding.summaries(store, self.rules, wanted, now)
 

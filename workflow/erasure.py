@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import partial
 
 from workflow.arguments import check_count, check_origin, in_utc
-from workflow.clock import AMSTERDAM, local_day
+from workflow.clock import local_day
 from workflow.commands import refuse
 from workflow.errors import NotAllowed, Overtaken, Refused, StoreError, UsageError
 from workflow.events import Event, Kind, Origin
@@ -21,6 +21,7 @@ from workflow.finding import find_case, known_state, lag_told
 from workflow.history import Values, readable
 from workflow.mentions import end_letters
 from workflow.repeating import repeated
+from workflow.retention import MOST_YEARS, allowed_from
 from workflow.storage import Database, erasing
 from workflow.storage.compacting import expect_leftovers, has_leftovers
 from workflow.storage.shift import take_turn
@@ -28,8 +29,6 @@ from workflow.storage.store import Store
 from workflow.text import check_text
 from workflow.work import Rules, Work
 
-MOST_YEARS = 100
-"""Of a retention term; as the settings have it."""
 _ERASER = "erase as schakel_eraser; if this is that role, are the grants of docs/security.md in place?"
 
 
@@ -100,15 +99,6 @@ def _erase_now(database: Database, rules: Rules, now: datetime, origin: Origin, 
         raise refused
     assert done is not None
     return done
-
-
-def allowed_from(ended_at: datetime, years: int) -> datetime:
-    """When the retention term ends: so many years later, same day and hour in Amsterdam; 1 March for 29 February."""
-    local = ended_at.astimezone(AMSTERDAM)
-    try:
-        return local.replace(year=local.year + years)
-    except ValueError:
-        return local.replace(year=local.year + years, month=3, day=1)
 
 
 # -- deciding --------------------------------------------------------------------------------------------------------

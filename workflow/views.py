@@ -56,6 +56,7 @@ def summary_of(rules: Rules, case: Case, now: datetime) -> Summary:
         due_at=due,
         overdue=due is not None and now >= due,
         ball_days=0 if state.final else _days(rules, case, now),
+        ended_at=case.ended_at,
     )
 
 

@@ -25,6 +25,7 @@ _COLUMNS = (
     Column("DAYS"),
     Column("DUE"),
 )
+_ENDED_COLUMNS = (*_COLUMNS[:4], Column("ENDED"))
 
 
 @click.command(epilog=examples("schakel show K-7QDM-4XTR", "schakel show E06 --json"))
@@ -53,14 +54,24 @@ def show(session: Session, case: str, reveal: bool) -> None:
 @click.option("--holder", metavar="HOLDER", help="Only cases where this party has the ball.")
 @click.option("--overdue", is_flag=True, help="Only cases whose first reminder is due.")
 @click.option("--search", metavar="TEXT", help="Only cases whose name or reference holds this.")
+@click.option("--erasable", is_flag=True, help="Only cases that may be erased now: their retention term has passed.")
 @click.option("--limit", metavar="N", type=COUNT, help="At most so many.")
 @json_option
 @pass_session
 def list_cases(
-    session: Session, state: str | None, holder: str | None, overdue: bool, search: str | None, limit: int | None
+    session: Session,
+    state: str | None,
+    holder: str | None,
+    overdue: bool,
+    search: str | None,
+    erasable: bool,
+    limit: int | None,
 ) -> None:
     """List cases in the order they were opened; DAYS are the working days the ball has lain where it lies."""
-    found = session.engine.cases(state=state, holder=holder, overdue=overdue, search=search, limit=limit)
+    years = session.settings.retention_years if erasable else None
+    found = session.engine.cases(
+        state=state, holder=holder, overdue=overdue, search=search, limit=limit, retention_years=years
+    )
     if session.json:
         with json_array(session) as add:
             for summary in found:
@@ -68,14 +79,17 @@ def list_cases(
         return
     summaries = list(found)
     if not summaries:
-        filtered = any((state, holder, overdue, search))
+        filtered = any((state, holder, overdue, search, erasable))
         hint = "There are no cases yet. Next: schakel import FILE.csv --advance"
         click.echo("No case matches." if filtered else hint)
         return
-    for line in table(_COLUMNS, map(_row, summaries)):
+    columns, row = (_ENDED_COLUMNS, _ended_row) if erasable else (_COLUMNS, _row)
+    for line in table(columns, map(row, summaries)):
         click.echo(line)
     late = sum(summary.overdue for summary in summaries)
     click.echo(counted(len(summaries), "case") + (f", {late} overdue ({marks().warning})" if late else ""))
+    if erasable:
+        click.echo('Next, for each: schakel audit erase CASE --reason "…"')
 
 
 def _document(view: View, facts: Facts, problems: list[dict[str, str]]) -> dict[str, object]:
@@ -159,6 +173,11 @@ def _row(summary: Summary) -> tuple[str, ...]:
     )
 
 
+def _ended_row(summary: Summary) -> tuple[str, ...]:
+    ended = local(summary.ended_at)[:10] if summary.ended_at else ""
+    return (summary.case, summary.external_reference or "", summary.title, summary.state, ended)
+
+
 def _document_of(summary: Summary) -> dict[str, object]:
     return {
         "case": summary.case,
@@ -170,4 +189,5 @@ def _document_of(summary: Summary) -> dict[str, object]:
         "due_at": moment(summary.due_at),
         "overdue": summary.overdue,
         "days": summary.ball_days,
+        "ended_at": moment(summary.ended_at),
     }

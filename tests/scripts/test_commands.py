@@ -288,6 +288,24 @@ def test_who_is_late_is_seen_in_the_list(desk: Desk) -> None:
     assert "1 case, 1 overdue" in desk.run("list").stdout
 
 
+def test_who_may_be_erased_is_listed_with_when_each_ended_and_how(desk: Desk) -> None:
+    for external in ("E06", "E07", "E08"):
+        desk.open(external)
+    desk.ask("advance E06 withdraw --reason verzoek")
+    desk.clock.moment += timedelta(days=800)
+    desk.ask("advance E07 withdraw --reason verzoek")
+    assert "No case matches." in desk.run("list --erasable").stdout
+
+    (found,) = json.loads(desk.run("list --erasable --json", SCHAKEL_RETENTION_YEARS="2").stdout)
+    said = desk.run("list --erasable", SCHAKEL_RETENTION_YEARS="2").stdout
+
+    assert (found["external_reference"], found["ended_at"]) == ("E06", "2026-04-20T08:00:00.000000Z")
+    assert [one["ended_at"] is not None for one in desk.ask("list")] == [True, True, False]
+    assert re.search(r"(?m)^CASE +YOURS +NAME +STATE +ENDED$", said)
+    assert re.search(r"(?m)^K-\S+ +E06 +Drie Dennen Holding B.V. +withdrawn +2026-04-20$", said)
+    assert said.endswith('1 case\nNext, for each: schakel audit erase CASE --reason "…"\n')
+
+
 def test_history_names_the_actor_and_masks_what_changed(desk: Desk) -> None:
     desk.open("E06")
     desk.ask("--actor bob record E06 registration email=new@example.com")

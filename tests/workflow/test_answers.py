@@ -292,8 +292,8 @@ def test_a_list_says_of_each_case_what_it_is_called_and_how_it_stands(sqlite_eng
         Summary(
             waits, "E1", name, "rights_pending", "applicant", START, datetime(2026, 4, 28, 7, tzinfo=UTC), False, 3
         ),
-        Summary(ended, None, str(other), "withdrawn", None, START, None, False, 0),
-        Summary(gone, None, "[erased]", "withdrawn", None, START, None, False, 0),
+        Summary(ended, None, str(other), "withdrawn", None, START, None, False, 0, START),
+        Summary(gone, None, "[erased]", "withdrawn", None, START, None, False, 0, START),
     ]
 
 

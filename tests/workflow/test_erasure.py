@@ -31,9 +31,10 @@ from states import EMPLOYER_COUPLING
 from workflow import Conflict, Database, Engine, Origin, Refused, StoreError, UsageError, open_database, reminders
 from workflow.answers import Row
 from workflow.clock import AMSTERDAM, SetClock
-from workflow.erasure import Erased, Wish, allowed_from, erase
+from workflow.erasure import Erased, Wish, erase
 from workflow.errors import HistoryBroken, NoSuchCase, Overtaken
 from workflow.events import Kind
+from workflow.retention import allowed_from
 from workflow.storage import letters
 from workflow.storage.compacting import compact
 from workflow.storage.letter_states import LetterState

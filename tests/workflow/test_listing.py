@@ -5,18 +5,21 @@ from __future__ import annotations
 import itertools
 import unicodedata
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from employers import REACHED_BY, bring, employer
 
-from workflow import Engine
+from workflow import Engine, Origin
 from workflow.answers import Summary
 from workflow.clock import SetClock
+from workflow.erasure import Wish, erase
 from workflow.errors import UsageError
+from workflow.retention import allowed_from
 
 NAMES = ("100% Zon B.V.", "100 Zonnen B.V.", "Zon_en Zee", "Zonnen Zee", "ÉTÉ  Groep", "Kaas\\Melk")
 SEARCHES = (None, "100%", "zon_", "été groep", "\\", "zonne", "RELATIE-1", "relatie_1", "niemand")
+BOB = Origin("bob", "bob-os", "cli")
 HOLDERS = ("applicant", "asr", "keylane")
 
 
@@ -109,3 +112,56 @@ def test_what_cannot_be_listed_is_a_usage_error(engine: Engine, options: dict[st
         list(engine.cases(**options))
 
     assert str(refused.value) == words
+
+
+def retained(engine: Engine, moment: datetime, clock: SetClock) -> str:
+    """A case that was withdrawn at this moment."""
+    clock.moment = moment
+    return bring(engine, "withdrawn")
+
+
+def test_what_may_be_erased_is_listed_from_the_very_moment_and_until_it_is(engine: Engine, clock: SetClock) -> None:
+    ended = datetime(2019, 10, 27, 0, 30, tzinfo=UTC)  # the night the clocks went back, the first 02:30
+    later = retained(engine, ended + timedelta(minutes=45), clock)  # 02:15, so its term ends a quarter earlier
+    first = retained(engine, ended, clock)
+    live = bring(engine, "registered")
+    leap = retained(engine, datetime(2020, 2, 29, 9, tzinfo=UTC), clock)
+    passed = {later: "2026-10-27T01:15Z", first: "2026-10-27T01:30Z", leap: "2027-03-01T09:00Z"}
+
+    for case, moment in passed.items():
+        clock.moment = datetime.fromisoformat(moment) - timedelta.resolution
+        assert case not in {one.case for one in engine.cases(retention_years=7)}
+        clock.moment += timedelta.resolution
+        assert case in {one.case for one in engine.cases(retention_years=7)}
+        assert allowed_from(engine.case(case).case.ended_at, 7) == clock.moment
+    erase(engine.database, engine.rules, clock.moment, BOB, later, Wish("termijn voorbij", None, 7))
+
+    assert [(one.case, one.ended_at) for one in engine.cases(retention_years=7)] == [
+        (first, ended),
+        (leap, datetime(2020, 2, 29, 9, tzinfo=UTC)),
+    ]
+    assert {one.case for one in engine.cases(retention_years=0)} == {first, leap}
+    assert live not in {one.case for one in engine.cases(retention_years=0)}
+
+
+def test_what_may_be_erased_is_listed_whole_however_it_is_cut_and_filtered(
+    engine: Engine, clock: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workflow.storage.listing.PAGE", 2)
+    start = datetime(2019, 5, 1, 9, tzinfo=UTC)
+    cases = [retained(engine, start + timedelta(days=day), clock) for day in (0, 9, 1, 9, 9, 2, 3)]
+    clock.moment = datetime(2026, 5, 4, 9, tzinfo=UTC)
+    over = [cases[place] for place in (0, 2, 5, 6)]
+
+    for limit in range(1, 6):
+        assert [one.case for one in engine.cases(retention_years=7, limit=limit)] == over[:limit]
+        found = engine.cases(retention_years=7, limit=limit, state="withdrawn")
+        assert [one.case for one in found] == over[:limit]
+    assert list(engine.cases(retention_years=7, state="confirmed")) == []
+    assert [one.case for one in engine.cases(retention_years=7, search=over[1])] == [over[1]]
+
+
+@pytest.mark.parametrize("years", [-1, 101, 1.5, "7", True])
+def test_a_term_that_is_none_is_a_usage_error(sqlite_engine: Engine, years: object) -> None:
+    with pytest.raises(UsageError, match="retention_years must be"):
+        list(sqlite_engine.cases(retention_years=years))

@@ -11,10 +11,11 @@ from operator import attrgetter
 
 from sqlalchemy import Executable, Select, exists, false, func, literal, or_, select, tuple_
 
-from workflow.arguments import check_whole
+from workflow.arguments import check_count, check_whole
 from workflow.definition import Definition
 from workflow.errors import UsageError, check_known
 from workflow.reference import parse_reference
+from workflow.retention import MOST_YEARS, Term
 from workflow.storage.store import Store, Unread
 from workflow.storage.tables import case_keys, cases
 from workflow.text import check_text, fold
@@ -31,6 +32,8 @@ class Filter:
     search: str | None
     limit: int | None
     due_after: datetime | None = None
+    term: Term | None = None
+    """The retention term that has passed; an erased case has none left."""
 
     @classmethod
     def of(
@@ -60,6 +63,13 @@ class Filter:
         )
         return cls(chosen if state or holder else None, overdue_at, search, limit)
 
+    def kept_for(self, years: int | None, now: datetime) -> Filter:
+        """The same, of cases that ended at least so many years ago; None: of any. Raises UsageError."""
+        if years is None:
+            return self
+        check_count("retention_years", years, MOST_YEARS)
+        return replace(self, term=Term(years, now))
+
 
 def find_cases(store: Store, wanted: Filter) -> Iterator[Unread]:
     """The cases a filter asks for, in the order they were opened; overdue ones longest due first."""
@@ -67,6 +77,8 @@ def find_cases(store: Store, wanted: Filter) -> Iterator[Unread]:
     if wanted.states and wanted.overdue_at is None:  # each state along its own index, in which they stand in order
         each = (_pages(store, replace(wanted, states=(state,))) for state in wanted.states)
         found = heapq.merge(*each, key=attrgetter("case_id"))
+    if wanted.term:
+        found = (one for one in found if wanted.term.has_passed(one.part("ended_at")))
     return islice(found, wanted.limit)
 
 
@@ -75,7 +87,7 @@ def _pages(store: Store, wanted: Filter) -> Iterator[Unread]:
     by_due = wanted.overdue_at is not None
     order = (cases.c.due_at, cases.c.id) if by_due else (cases.c.id,)
     query = _filtered(wanted).order_by(*order)
-    left = wanted.limit
+    left = None if wanted.term else wanted.limit  # of a term the query knows only nearly which have passed
     after: Select[tuple[object, ...]] = query
     while left is None or left > 0:
         size = PAGE if left is None else min(PAGE, left)
@@ -127,6 +139,8 @@ def _filtered(wanted: Filter) -> Select[tuple[object, ...]]:
         query = query.where(cases.c.due_at <= wanted.overdue_at)
     if wanted.due_after is not None:
         query = query.where(cases.c.due_at > wanted.due_after)
+    if wanted.term:
+        query = query.where(cases.c.ended_at <= wanted.term.latest, cases.c.erased.is_(False))
     if wanted.search:
         named = exists().where(
             case_keys.c.case_id == cases.c.id,

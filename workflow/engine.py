@@ -215,14 +215,16 @@ class Engine:
         search: str | None = None,
         limit: int | None = None,
         retention_years: int | None = None,
+        person: str | None = None,
     ) -> Iterator[Summary]:
         """Cases as they were opened; `search`: part of a reference or 'name' key. Raises UsageError, HistoryBroken.
 
-        `retention_years`: those that ended so long ago that they may be erased, and were not.
+        `retention_years`: those that ended so long ago that they may be erased, and were not. `person`: those that
+        hold this in a personal value of now or of before, or in the address of a letter; that reads all there is.
         """
         now = self._clock.now()
         wanted = Filter.of(self.definition, state, holder, now if overdue else None, search, limit)
-        wanted = wanted.kept_for(retention_years, now)
+        wanted = wanted.kept_for(retention_years, now).holding(person)
         with self.database.reading() as store:
             yield from finding.summaries(store, self.rules, wanted, now)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import click
 
 from scripts.output import Column, counted, json_array, local, marks, moment, plain, print_json, table, wrapped
-from scripts.parameters import COUNT, case_argument, examples, json_option
+from scripts.parameters import COUNT, Words, case_argument, examples, json_option
 from scripts.problems import problem_documents, problem_lines
 from scripts.steps import returned_document, returned_lines
 from scripts.values import fact_lines, in_order
@@ -54,6 +54,12 @@ def show(session: Session, case: str, reveal: bool) -> None:
 @click.option("--holder", metavar="HOLDER", help="Only cases where this party has the ball.")
 @click.option("--overdue", is_flag=True, help="Only cases whose first reminder is due.")
 @click.option("--search", metavar="TEXT", help="Only cases whose name or reference holds this.")
+@click.option(
+    "--person",
+    metavar="TEXT",
+    type=Words(),
+    help="Only cases that hold this about a person, or did, or sent a letter there; '-' reads standard input.",
+)
 @click.option("--erasable", is_flag=True, help="Only cases that may be erased now: their retention term has passed.")
 @click.option("--limit", metavar="N", type=COUNT, help="At most so many.")
 @json_option
@@ -64,13 +70,20 @@ def list_cases(
     holder: str | None,
     overdue: bool,
     search: str | None,
+    person: str | None,
     erasable: bool,
     limit: int | None,
 ) -> None:
     """List cases in the order they were opened; DAYS are the working days the ball has lain where it lies."""
     years = session.settings.retention_years if erasable else None
     found = session.engine.cases(
-        state=state, holder=holder, overdue=overdue, search=search, limit=limit, retention_years=years
+        state=state,
+        holder=holder,
+        overdue=overdue,
+        search=search,
+        limit=limit,
+        retention_years=years,
+        person=person,
     )
     if session.json:
         with json_array(session) as add:
@@ -79,7 +92,7 @@ def list_cases(
         return
     summaries = list(found)
     if not summaries:
-        filtered = any((state, holder, overdue, search, erasable))
+        filtered = any((state, holder, overdue, search, person, erasable))
         hint = "There are no cases yet. Next: schakel import FILE.csv --advance"
         click.echo("No case matches." if filtered else hint)
         return

@@ -306,6 +306,22 @@ def test_who_may_be_erased_is_listed_with_when_each_ended_and_how(desk: Desk) ->
     assert said.endswith('1 case\nNext, for each: schakel audit erase CASE --reason "…"\n')
 
 
+def test_a_person_is_found_without_being_shown(desk: Desk) -> None:
+    first = desk.open("E06", registration={**GOOD["registration"], "contact_name": "Zoë Bos"})
+    second = desk.open("E07", registration={**GOOD["registration"], "dgas": [{"name": "Zoë Bos"}]})
+    desk.open("E08")
+    desk.ask("record E07 registration dgas=[]")
+
+    by_argument, by_input = desk.ask("list --person bos"), desk.ask("list --person -", "zoë bos\n")
+    said = desk.run("list --person 'ZOË BOS'").stdout
+
+    assert [one["case"] for one in by_argument] == [first, second]
+    assert by_input == by_argument
+    assert said.endswith("2 cases\n")
+    assert "Bos" not in f"{said}{by_argument}"
+    assert desk.run("list --person Voss").stdout == "No case matches.\n"
+
+
 def test_history_names_the_actor_and_masks_what_changed(desk: Desk) -> None:
     desk.open("E06")
     desk.ask("--actor bob record E06 registration email=new@example.com")

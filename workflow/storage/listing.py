@@ -34,6 +34,8 @@ class Filter:
     due_after: datetime | None = None
     term: Term | None = None
     """The retention term that has passed; an erased case has none left."""
+    person: str | None = None
+    """What stands in a personal value, now or before, or in an address that a letter went to."""
 
     @classmethod
     def of(
@@ -70,6 +72,13 @@ class Filter:
         check_count("retention_years", years, MOST_YEARS)
         return replace(self, term=Term(years, now))
 
+    def holding(self, person: str | None) -> Filter:
+        """The same, of cases that hold this text about a person; None: of any. Raises UsageError."""
+        check_text("person", person)
+        if person is not None and not person.strip():
+            raise UsageError("person is empty; give a name, an address or a number of somebody, or a part of it.")
+        return replace(self, person=person)
+
 
 def find_cases(store: Store, wanted: Filter) -> Iterator[Unread]:
     """The cases a filter asks for, in the order they were opened; overdue ones longest due first."""
@@ -79,6 +88,10 @@ def find_cases(store: Store, wanted: Filter) -> Iterator[Unread]:
         found = heapq.merge(*each, key=attrgetter("case_id"))
     if wanted.term:
         found = (one for one in found if wanted.term.has_passed(one.part("ended_at")))
+    if wanted.person:
+        from workflow.storage.persons import holding  # noqa: PLC0415  (brings what an export reads; rarely asked)
+
+        found = holding(store, found, wanted.person)
     return islice(found, wanted.limit)
 
 
@@ -87,7 +100,7 @@ def _pages(store: Store, wanted: Filter) -> Iterator[Unread]:
     by_due = wanted.overdue_at is not None
     order = (cases.c.due_at, cases.c.id) if by_due else (cases.c.id,)
     query = _filtered(wanted).order_by(*order)
-    left = None if wanted.term else wanted.limit  # of a term the query knows only nearly which have passed
+    left = None if wanted.term or wanted.person else wanted.limit  # those are sifted after they were found
     after: Select[tuple[object, ...]] = query
     while left is None or left > 0:
         size = PAGE if left is None else min(PAGE, left)

@@ -236,3 +236,5 @@ class RowResult(NamedTuple):
     message: str | None = None
     changed: tuple[str, ...] = ()
     """Fields of a case that was there before, to which the row gave another value."""
+    kept: tuple[str, ...] = ()
+    """Fields that stay as somebody made them since an import last said what the row says of them."""

@@ -7,10 +7,10 @@ done again one at a time, so that no row takes another with it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import count
+from itertools import chain, count
 
 from workflow import commands, finding
 from workflow.answers import Case, Row, RowResult
@@ -21,7 +21,8 @@ from workflow.domain import Key
 from workflow.errors import Conflict, HistoryBroken, Refused, UsageError
 from workflow.events import Event, Origin
 from workflow.facts import Facts, Other, Problem, Severity
-from workflow.history import FORGED, altered, merge
+from workflow.history import Values, altered, merge, readable
+from workflow.imported import last_said, steps_of, was_refused_so, without_repeats
 from workflow.judgement import Judgement, judge
 from workflow.near import Near
 from workflow.reference import new_reference
@@ -53,6 +54,8 @@ class _Item:
     keys: tuple[Key, ...] = ()
     others: tuple[Other, ...] = ()
     lags: bool = False
+    kept: tuple[str, ...] = ()
+    """Fields that somebody changed since an import last said what this row says of them."""
 
 
 @dataclass
@@ -70,6 +73,8 @@ class Batch:
     _imagined: Near = field(default_factory=Near)
     _imagined_cases: dict[str, tuple[int, Case]] = field(default_factory=dict)
     """External reference → the case as a dry run left it."""
+    _imagined_steps: dict[int, list[tuple[Event, Values]]] = field(default_factory=dict)
+    """Number of a case → what a dry run would have added to its history."""
     _imagined_numbers: Iterator[int] = field(default_factory=partial(count, _DRY))
 
     def run(self, rows: Iterable[Row | RowResult]) -> Iterator[RowResult]:
@@ -147,11 +152,12 @@ class Batch:
             item.found = found.get(item.row.external_reference)
             item.lags = item.row.external_reference in lagging
             item.case_id = item.found[0] if item.found else next(numbers)
-            known: Facts = {}
             if item.found:
                 finding.known_state(self.rules.definition, item.found[1])
-                known = item.found[1].facts
-            item.facts = commands.changes_of(known, item.facts)
+            item.facts = commands.changes_of(item.found[1].facts if item.found else {}, item.facts)
+        self._leave_repeats(store, [item for item in items if item.found and item.facts and _may_repeat(item.found[1])])
+        for item in items:
+            known = item.found[1].facts if item.found else {}
             item.keys = self.rules.definition.domain.keys(merge(known, item.facts) if item.facts else known)
         # a dry run changes cases that the database still shows as they were, so it must look past those
         wanted = [(item.case_id, item.keys) for item in items]
@@ -166,6 +172,17 @@ class Batch:
             if len(items) > 1 and any(other.reference in updated for other in seen):
                 raise _Entangled
 
+    def _leave_repeats(self, store: Store, items: Sequence[_Item]) -> None:
+        """Take from these rows what an import said before, so that none undoes what somebody did since.
+
+        Only rows that would change a case pay for it.
+        """
+        histories = store.histories([item.case_id for item in items])
+        for item, history in zip(items, histories, strict=True):
+            with readable(item.found and item.found[1].reference):
+                said = last_said(chain(history, self._imagined_steps.get(item.case_id, ())), self.origin.via)
+            item.facts, item.kept = without_repeats(item.facts, said)
+
     def _imagine(self, wanted: int) -> list[int]:
         return [next(self._imagined_numbers) for _ in range(wanted)]
 
@@ -176,7 +193,7 @@ class Batch:
         try:
             result = self._update(store, item, work) if before else self._open(item, work)
         except Refused as error:
-            if self.dry_run or not _was_refused_so(store, work):
+            if self.dry_run or not was_refused_so(store, work):
                 works.append(work)
             return self._refused(item, work, error)
         if item.lags and work.events:
@@ -184,6 +201,7 @@ class Batch:
         works.append(work)
         if self.dry_run:
             self._imagined_cases[item.row.external_reference] = (item.case_id, work.case)
+            self._imagined_steps.setdefault(item.case_id, []).extend(steps_of(work))
         if work.case.ended_at is None:
             near.add(item.case_id, work.case.reference, item.keys)
         return result
@@ -207,7 +225,7 @@ class Batch:
             event or (before and not judgement.refuses and never_left(store, definition, item.case_id, before))
         ):
             self._try(work, move)
-        return self._result(item, work, judgement)._replace(changed=changed)
+        return self._result(item, work, judgement)._replace(changed=changed, kept=item.kept)
 
     def _try(self, work: Work, move: Move) -> None:
         if not self.advance:
@@ -252,21 +270,13 @@ class Batch:
             case.state,
             error.problems,
             str(error),
+            kept=item.kept,
         )
 
 
-def _was_refused_so(store: Store, work: Work) -> bool:
-    """Whether the last event of the case is this very refusal, by an earlier import: the same row came again."""
-    if work.before is None:
-        return False
-    last = None
-    with suppress(*FORGED):  # an altered event is none that repeats
-        last = store.event(work.case_id, work.before.seq)
-    return [_said(event) for event in work.events] == [_said(event) for event in (last,) if event]
-
-
-def _said(event: Event) -> tuple[object, ...]:
-    return event.kind, event.origin.via, event.trigger, event.body
+def _may_repeat(case: Case) -> bool:
+    """Whether something happened to a case since it was opened, and can still be read."""
+    return case.version > 1 and not case.erased
 
 
 def _outcome(problems: Iterable[Problem]) -> str:

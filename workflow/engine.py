@@ -181,7 +181,7 @@ class Engine:
             self.database,
             self.rules,
             self._clock,
-            check_origin(origin) if origin else self._origin or Origin.of_user("import"),
+            (check_origin(origin) if origin else self._origin or Origin.of_user("import")).by("import"),
             advance=advance,
             accept_warnings=accept_warnings,
             dry_run=dry_run,

@@ -8,7 +8,7 @@ import json
 import os
 import pwd
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
@@ -64,6 +64,10 @@ class Origin:
         """The user that runs this program."""
         user = os_user()
         return cls(user, user, via)
+
+    def by(self, via: str) -> Origin:
+        """The same, who asks by this way."""
+        return replace(self, via=via)
 
 
 def os_user() -> str:

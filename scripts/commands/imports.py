@@ -74,6 +74,9 @@ def import_file(
     settled since, such as a warning that is accepted now. One that was sent back moves only when its row has changed. A
     rejected row is a result (its case waits for what is missing); exit 6 means that a row could not be processed.
 
+    What somebody recorded since, or was read from Loket.nl, is kept as long as the cell says what it said before: the
+    result names it. A cell that changed since the last import changes the case.
+
     FILE may be a pipe, such as /dev/stdin; it is copied first, to a file for you alone that is gone afterwards.
 
     A case that has ended is not changed by an import: put an address right with record, and give a new request a new
@@ -195,6 +198,7 @@ def _document(result: RowResult) -> dict[str, object]:
         "state": result.state,
         "codes": list(dict.fromkeys(problem.code for problem in result.problems)),
         "changed": list(result.changed),
+        "kept": list(result.kept),
     }
     return document if result.message is None else {**document, "message": result.message}
 
@@ -206,7 +210,10 @@ def _lines(result: RowResult, signs: Marks, session: Session) -> Iterator[str]:
     name = plain(result.external_reference)
     yield f"{sign} {result.row:>4}  {name:<8}  {result.result:<9}  {where}".rstrip()
     if result.changed:
-        yield wrapped(f"Changed: {', '.join(_title(path) for path in result.changed)}", " " * 10, first=" " * 8)
+        yield wrapped(f"Changed: {', '.join(map(_title, result.changed))}", " " * 10, first=" " * 8)
+    if result.kept:
+        said = "the row says what it said before, and this was changed since"
+        yield wrapped(f"Kept: {', '.join(map(_title, result.kept))} ({said})", " " * 10, first=" " * 8)
     if result.message is not None:
         yield wrapped(result.message, " " * 8)
     for problem in result.problems:

@@ -75,6 +75,23 @@ def test_a_row_says_which_fields_of_its_case_it_changed_and_never_a_value(desk: 
     assert not any(value in f"{dry} {real} {shown}" for value in ("999900122", "Iemand"))
 
 
+def test_a_row_says_which_fields_it_leaves_as_somebody_made_them_since(desk: Desk, write: Write) -> None:
+    path = write("in.csv", as_csv(sample()[:1]))
+    (opened,) = desk.ask(f"import {path} --advance")
+    desk.run(f'advance {opened["case"]} return_to_applicant --reason "Verkeerd contract"')
+    desk.run(f"record {opened['case']} registration framework_contract_number=A020990777")
+
+    shown = desk.run(f"import {path} --advance").stdout
+    (again,) = desk.ask(f"import {path} --advance")
+
+    assert (again["result"], again["changed"], again["kept"]) == (
+        "unchanged",
+        [],
+        ["registration.framework_contract_number"],
+    )
+    assert "\n        Kept: raamwerkcontractnummer (the row says what it said before" in shown
+
+
 def test_a_dry_run_writes_nothing(desk: Desk) -> None:
     result = desk.run(f"import {SAMPLE} --advance --dry-run")
 

@@ -211,6 +211,76 @@ def test_the_same_row_again_does_not_overrule_whoever_sent_its_case_back(engine:
     assert (corrected.result, str(corrected.state)) == ("accept", "registered")
 
 
+CORRECTED: dict[str, tuple[str, Any, Any]] = {
+    # what a person corrects          field                        the row   the person
+    "a field that all may read":     ("framework_contract_number", "A02011", "A02022"),
+    "a personal value":              ("contact_name", "Iemand", "Iemand anders"),
+    "an answer where there was none": ("kvk_number", None, "00000001"),
+    "an answer that is taken away":  ("kvk_number", "00000001", None),
+    "a list":                        ("dgas", [], [{"name": "D. Denkbeeldig", "employee_number": "4"}]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("corrected", CORRECTED)
+def test_the_same_row_again_undoes_no_correction_and_moves_nothing(engine: Engine, url: str, corrected: str) -> None:
+    field, cell, value = CORRECTED[corrected]
+    file = rows(("E1", changed(employer("loket_user", "registration"), **{field: cell})))
+    list(engine.import_rows(file, advance=True))
+    engine.advance("E1", "return_to_applicant", reason="dat klopt niet")
+    engine.record("E1", {"registration": {field: value}})
+    before = tables(url)
+
+    (foretold,) = engine.import_rows(file, advance=True, dry_run=True)
+    (result,) = engine.import_rows(file, advance=True)
+
+    assert foretold == result
+    assert (result.result, str(result.state), result.changed) == ("unchanged", "rights_pending", ())
+    assert result.kept == (f"registration.{field}",)
+    assert tables(url) == before
+    assert engine.case("E1").case.facts["registration"].get(field) == value
+
+
+def test_a_cell_that_changed_overwrites_a_correction_and_no_other_is_undone(engine: Engine) -> None:
+    first = changed(employer("loket_user", "registration"), contact_name="Een", kvk_number="00000001")
+    list(engine.import_rows(rows(("E1", first)), advance=True))
+    engine.advance("E1", "return_to_applicant", reason="dat klopt niet")
+    engine.record("E1", {"registration": {"contact_name": "Twee", "kvk_number": "00000002"}})
+    second = rows(("E1", changed(first, contact_name="Drie")))
+
+    (result,) = engine.import_rows(second)
+    (again,) = engine.import_rows(second)
+
+    assert (result.changed, result.kept) == (("registration.contact_name",), ("registration.kvk_number",))
+    assert (again.result, again.changed, again.kept) == ("unchanged", (), ("registration.kvk_number",))
+    (back,) = engine.import_rows(rows(("E1", first)))
+    assert (back.changed, back.kept) == (("registration.contact_name",), ("registration.kvk_number",))
+
+
+def test_the_first_row_of_a_case_that_was_opened_by_hand_is_news(engine: Engine) -> None:
+    facts = changed(employer("loket_user", "registration"), contact_name="Een", kvk_number="00000001")
+    engine.open_case(facts, external_reference="E1")
+    engine.record("E1", {"registration": {"contact_name": "Twee"}})
+    file = rows(("E1", changed(facts, kvk_number=None)))
+
+    (first,) = engine.import_rows(file)
+    engine.record("E1", {"registration": {"contact_name": "Twee", "kvk_number": "00000001"}})
+    (again,) = engine.import_rows(file)
+
+    assert ({*first.changed}, first.kept) == ({"registration.contact_name", "registration.kvk_number"}, ())
+    assert (again.changed, again.kept) == ((), first.changed)
+
+
+def test_the_same_row_leaves_what_was_corrected_in_a_case_that_ended(engine: Engine) -> None:
+    facts = closed(engine, "withdrawn")
+    engine.record("E1", {"registration": {"email": "wel@adres.example"}})
+    events = len(engine.history("E1"))
+
+    (result,) = engine.import_rows(rows(("E1", facts)), advance=True)
+
+    assert (result.result, result.kept) == ("unchanged", ("registration.email",))
+    assert len(engine.history("E1")) == events
+
+
 def test_a_corrected_row_updates_a_case_that_is_further_on(engine: Engine) -> None:
     facts = employer("loket_user", "registration")
     list(engine.import_rows(rows(("E1", facts)), advance=True))

@@ -165,11 +165,13 @@ class Store(Session):
 
     def history(self, case_id: int) -> Iterator[tuple[Event, Values]]:
         """A case's events in order, each with the personal values that are still there."""
-        values: dict[int, dict[str, Json]] = {}
-        for row in self.select(queries.private_of_case, {"case_id": case_id}):
-            values.setdefault(row["seq"], {})[row["path"]] = read_json(row["value"])
-        for row in self.select(queries.events_of_case, {"case_id": case_id}):
-            yield rows.event_of(row), values.get(row["seq"], {})
+        yield from next(self.histories([case_id]))
+
+    def histories(self, case_ids: Sequence[int]) -> Iterator[Iterator[tuple[Event, Values]]]:
+        """The same of several cases; all are asked before the first is read."""
+        named = [{"case_id": case_id} for case_id in case_ids]
+        asked = [(self.select(queries.private_of_case, one), self.select(queries.events_of_case, one)) for one in named]
+        return (_history(private, happened) for private, happened in asked)
 
     # -- writing -----------------------------------------------------------------------------------------------------
 
@@ -257,6 +259,14 @@ def _by(reference: str | None, external: str | None) -> tuple[_By, dict[str, str
 
 def _case_in(statement: Statement, values: Sequence[Any]) -> Case:
     return rows.case_of(statement.row(values))
+
+
+def _history(private: Iterable[dict[str, Any]], happened: Iterable[dict[str, Any]]) -> Iterator[tuple[Event, Values]]:
+    values: dict[int, dict[str, Json]] = {}
+    for row in private:
+        values.setdefault(row["seq"], {})[row["path"]] = read_json(row["value"])
+    for row in happened:
+        yield rows.event_of(row), values.get(row["seq"], {})
 
 
 def _look_up(case_id: int, key: Key, most: int) -> dict[str, Any]:

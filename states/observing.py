@@ -12,7 +12,7 @@ from states.numbers import employer_id, wage_tax_number
 from states.reading import held, held_frequencies, held_text
 from states.rights import REQUIRED_RIGHTS, missing_rights
 from states.seal import seal, seals
-from states.seen import is_about_this, is_gone, subject_of
+from states.seen import is_about_this, is_blocked, is_gone, subject_of
 from states.table import READY_TO_REGISTER
 from workflow.facts import Context, Facts, Json, Severity
 from workflow.history import merge
@@ -154,7 +154,7 @@ def _drift(before: Facts, after: Facts, sight: Sight, state: str) -> tuple[list[
 def _wrong(facts: Facts) -> dict[Code, bool]:
     """Each code of drift, and whether it holds; what is unanswered was never right."""
     return {
-        Code.USER_BLOCKED: held(facts, Field.ACTIVE) is not True,
+        Code.USER_BLOCKED: held(facts, Field.ACTIVE) is not True or is_blocked(facts),
         Code.USER_NO_ACCESS: is_gone(facts),
         Code.RIGHTS_MISSING: bool(missing_rights(facts)),
     }

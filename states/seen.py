@@ -16,6 +16,9 @@ from workflow.text import fold
 MOST_INTEGRATIONS = 1
 """A user that is made for one coupling gives access to one application at most."""
 
+_AT_WORK = frozenset({"", UserStatus.HAS_ACCESS, UserStatus.NOT_LISTED})
+"""What does not say that a user is blocked: of those in no list, or never looked for, nothing is known."""
+
 
 def as_in_loket(facts: Facts, context: Context) -> Iterator[Problem]:
     """The payroll package knows the same wage tax number and payroll frequency as the form."""
@@ -43,6 +46,11 @@ def is_gone(facts: Facts) -> bool:
     """Whether a user of the employer itself was seen not to be among its users."""
     unlisted = held(facts, Field.SEEN_STATUS) == UserStatus.NOT_LISTED
     return unlisted and held(facts, Field.ACCESS_VIA) == AccessVia.EMPLOYER and is_about_this(facts)
+
+
+def is_blocked(facts: Facts) -> bool:
+    """Whether Loket.nl said that the user cannot work; what is recorded after that unblocks nobody, a check does."""
+    return held_text(facts, Field.SEEN_STATUS) not in _AT_WORK and is_about_this(facts)
 
 
 def is_about_this(facts: Facts) -> bool:

@@ -160,6 +160,19 @@ def test_only_access_makes_a_user_active(unseen, codes, status):
     assert ("USER_BLOCKED" in codes(suitable_user, seen)) is (status != UserStatus.HAS_ACCESS)
 
 
+@pytest.mark.parametrize("status", [*UserStatus])
+def test_what_is_recorded_later_does_not_unblock_a_user_that_loket_calls_blocked(unseen, codes, status):
+    said = after(unseen, ALL_WELL._replace(status=status))
+
+    later = merge(said, {"loket_user": {"active": True}})
+
+    blocked = status not in {UserStatus.HAS_ACCESS, UserStatus.NOT_LISTED}
+    assert ("USER_BLOCKED" in codes(suitable_user, later)) is blocked
+    assert "USER_BLOCKED" not in codes(suitable_user, merge(later, {"loket_user": {"user_name": "een ander"}}))
+    assert "USER_BLOCKED" not in codes(suitable_user, after(later, ALL_WELL))
+    assert "USER_BLOCKED" not in codes(suitable_user, after(later, Sight("uuid-1")))
+
+
 def test_rights_that_say_the_same_are_left_as_they_stand(case):
     attested = case(loket_user__rights=[name.upper() for name in REQUIRED_RIGHTS])
 

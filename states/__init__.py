@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from states.domain import EmployerCoupling
 from states.names import StateName
-from states.table import COUNTED, MOVES, NOTICES, OPENING, STATES, VERSION
+from states.table import COUNTED, LAPSES, MOVES, NOTICES, OPENING, STATES, VERSION
 from workflow.definition import Definition
 
 EMPLOYER_COUPLING = Definition(
@@ -17,6 +17,7 @@ EMPLOYER_COUPLING = Definition(
     notices=NOTICES,
     domain=EmployerCoupling(),
     counted=COUNTED,
+    lapses=LAPSES,
 )
 """The workflow that ships with Schakel."""
 

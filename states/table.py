@@ -21,7 +21,7 @@ from states.registration import (
 )
 from states.rights import complete_rights, suitable_user, tell_missing_rights
 from states.seen import as_in_loket, tell_complete
-from workflow.definition import LetterTo, Move, Notice, Rung, State
+from workflow.definition import Lapse, LetterTo, Move, Notice, Rung, State
 from workflow.facts import Validator
 
 Validators: TypeAlias = tuple[Validator, ...]
@@ -152,6 +152,10 @@ NOTICES = (
     Notice((CONFIRMATION, CONFIRMATION_ASR), DONE,      Field.FIRST_EXCHANGE_DATE, tell_first_exchange),
 )
 # fmt: on
+
+SET_AT_KEYLANE = (Field.CONTACT_DATE, Field.AUTHORISATIONS_SET)
+LAPSES = tuple(Lapse(field, SET_AT_KEYLANE) for field in (Field.LOKET_EMPLOYER_ID, Field.USER_NAME, Field.ACCESS_VIA))
+"""Keylane speaks about one user of one employer: of another nothing was agreed, nor set."""
 
 COUNTED = (LetterName.KEYLANE_HANDOVER, LetterName.KEYLANE_WILL_CONTACT, LetterName.CONFIGURATION_STARTED)
 """Letters of moves that say whether they take the place of an earlier one, or come for a second round."""

@@ -14,6 +14,7 @@ from itertools import chain, count
 
 from workflow import commands, finding
 from workflow.answers import Case, Row, RowResult
+from workflow.changes import changes_of
 from workflow.clock import Clock
 from workflow.commands import Parsed
 from workflow.definition import Move
@@ -154,7 +155,7 @@ class Batch:
             item.case_id = item.found[0] if item.found else next(numbers)
             if item.found:
                 finding.known_state(self.rules.definition, item.found[1])
-            item.facts = commands.changes_of(item.found[1].facts if item.found else {}, item.facts)
+            item.facts = changes_of(item.found[1].facts if item.found else {}, item.facts)
         self._leave_repeats(store, [item for item in items if item.found and item.facts and _may_repeat(item.found[1])])
         for item in items:
             known = item.found[1].facts if item.found else {}

@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from typing import NoReturn
 
 from workflow.answers import Case
+from workflow.changes import changes_of, with_lapses
 from workflow.definition import LetterTo, Move
 from workflow.errors import Refused, UsageError
 from workflow.events import Event, Kind
@@ -75,6 +76,9 @@ def record(
         refuse(work, closed_words(case.reference, state, closed, by_hand=amend), command="record", fields=[*closed])
     if state.final:
         _refuse_unfit_amendment(work, merge(case.facts, changes), changed)
+    elif changes:
+        changes = with_lapses(definition.lapses, case.facts, facts, changes)
+        changed = tuple(_paths(changes))
     sent, told = _notices(work, merge(case.facts, changes), changed) if letters else ((), {})
     body, personal = _split(work, changes)
     body |= _told(work, case.told, sent, letters=letters, values=told)
@@ -96,6 +100,8 @@ def advance(
     """Make a move: the event, its letters by name, and the codes accepted with it. Raises Refused with every reason."""
     move = find_move(work, trigger)
     changes = changes_of(work.case.facts, facts)
+    if changes:
+        changes = with_lapses(work.rules.definition.lapses, work.case.facts, facts, changes)
     merged = merge(work.case.facts, changes) if changes else work.case.facts
     judgement = _judge_with_reason(work, move, merged, changes, reason, accept, accept_warnings)
     if judgement.refuses:
@@ -180,16 +186,6 @@ def refuse(
     body |= {name: value for name, value in said.items() if value is not None}
     work.append(Kind.REFUSED, body, trigger=trigger)
     raise Refused(message, problems, work.case.reference)
-
-
-def changes_of(facts: Facts, given: Facts) -> dict[str, dict[str, Json]]:
-    """What of `given` differs from the facts; None stands for unanswered."""
-    changes: dict[str, dict[str, Json]] = {}
-    for sheet, fields in given.items():
-        known = facts.get(sheet, {})
-        if different := {name: value for name, value in fields.items() if known.get(name) != value}:
-            changes[sheet] = different
-    return changes
 
 
 def _paths(facts: Facts) -> list[str]:

@@ -83,6 +83,17 @@ class Notice:
     """What there is to tell (no personal values: it is stored in the event); None: nothing."""
 
 
+@dataclass(frozen=True, slots=True)
+class Lapse:
+    """A field that, when its known value becomes another, ends those that were about the old one: they are cleared.
+
+    In a final state nothing lapses: what may change there is said by `amendable`.
+    """
+
+    field: str
+    ends: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Definition:
     """A whole workflow: a name, a version, the states, the table of moves, and the domain it is about.
@@ -100,6 +111,7 @@ class Definition:
     domain: Domain
     counted: tuple[str, ...] = ()
     """Letters of moves that say whether they went out before, besides those that follow a fact."""
+    lapses: tuple[Lapse, ...] = ()
 
     def state(self, name: str) -> State:
         """The state with this name. Raises KeyError."""

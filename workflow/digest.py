@@ -16,7 +16,8 @@ def canonical_form(definition: Definition) -> bytes:
 
 def form_of(definition: Definition) -> dict[str, Json]:
     """States, ladders, moves (validators by name), letters, sheets and codes."""
-    return {
+    lapses: list[Json] = [{"field": lapse.field, "ends": list(lapse.ends)} for lapse in definition.lapses]
+    form: dict[str, Json] = {
         "name": definition.name,
         "version": definition.version,
         "initial": definition.initial,
@@ -31,6 +32,7 @@ def form_of(definition: Definition) -> dict[str, Json]:
         "sheets": {sheet: list(fields) for sheet, fields in definition.domain.sheets.items()},
         "codes": {str(code): str(severity) for code, severity in definition.domain.codes.items()},
     }
+    return form | {"lapses": lapses} if lapses else form  # without any, versions of before this keep their digest
 
 
 def state_form(state: State) -> dict[str, Json]:

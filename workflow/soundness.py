@@ -24,6 +24,7 @@ def check(
         *_forward(definition),
         *_ladders(definition),
         *_fields(definition),
+        *_lapses(definition),
         *_letters(definition, frozenset(templates)),
         *_messages(definition),
     )
@@ -137,6 +138,13 @@ def _fields(definition: Definition) -> Iterator[str]:
         for name in notice.states:
             if name not in definition.by_name:
                 yield f"the notice about '{notice.field}' names state '{name}', which does not exist"
+
+
+def _lapses(definition: Definition) -> Iterator[str]:
+    for lapse in definition.lapses:
+        for path in (lapse.field, *lapse.ends):
+            if not _is_field(definition, path):
+                yield f"what lapses with '{lapse.field}' names field '{path}', which does not exist"
 
 
 def _is_field(definition: Definition, path: str) -> bool:

@@ -67,6 +67,7 @@ changes = st.dictionaries(st.sampled_from(sorted(MAY)), st.integers(0, 3), min_s
 )
 
 
+SET_FOR_A_USER = ("handover.contacted_on", "handover.authorisations_set")
 KEPT = (
     "registration.framework_contract_number",
     "registration.payroll_frequency",
@@ -104,7 +105,12 @@ class Model:
     def change(self, flat: dict[str, Any]) -> dict[str, Any]:
         """The fields that differ."""
         trimmed = {path: value.strip() if isinstance(value, str) else value for path, value in flat.items()}
-        return {path: value for path, value in trimmed.items() if self.facts.get(path) != value}
+        differing = {path: value for path, value in trimmed.items() if self.facts.get(path) != value}
+        replaced = "loket_user.user_name" in self.facts and "loket_user.user_name" in differing
+        if replaced and self.state not in FINAL:
+            ended = [path for path in SET_FOR_A_USER if path in self.facts and path not in flat]
+            differing |= dict.fromkeys(ended)
+        return differing
 
     def take(self, differing: dict[str, Any]) -> None:
         self.facts = {p: v for p, v in (self.facts | differing).items() if v is not None}
@@ -129,6 +135,7 @@ class Model:
             errors.add("HANDOVER_REFERENCE_MISSING")
         if asked >= 3:
             errors |= set() if facts.get("handover.authorisations_set") else {"AUTHORISATIONS_NOT_SET"}
+            errors |= set() if "handover.contacted_on" in facts else {"CONTACT_DATE_MISSING"}
             errors |= set() if "realisation.realised_on" in facts else {"REALISED_MISSING"}
             errors |= set() if "realisation.first_exchange_date" in facts else {"FIRST_EXCHANGE_MISSING"}
         if not facts["registration.framework_contract_number"].startswith("A020"):

@@ -77,6 +77,9 @@ MISSING: Mapping[str, tuple[str, str, str]] = {
     "realisation.realised_on": ("confirm", "REALISED_MISSING", "realisation.realised_on"),
     "realisation.first_exchange_date": ("confirm", "FIRST_EXCHANGE_MISSING", "realisation.first_exchange_date"),
 }
+ENDS = ("loket_user.access_via", "registration.loket_employer_id")
+"""Without these nobody knows for whom Keylane set what it did."""
+LAPSED = tuple(MISSING[path][1:] for path in ("handover.contacted_on", "handover.authorisations_set"))
 ONWARD = ("register", "enrich", "hand_over", "confirm")
 NEEDS_REASON = ("return_to_applicant", "return_to_asr", "withdraw")
 FINAL = ("confirmed", "withdrawn")
@@ -161,7 +164,8 @@ def expected(state: str, trigger: str, missing: str) -> tuple[str, tuple[tuple[s
     if missing in MISSING and trigger in ONWARD:
         asked_from, code, field = MISSING[missing]
         if ONWARD.index(asked_from) <= ONWARD.index(trigger):
-            return state, ((code, field),)
+            ended = LAPSED if missing in ENDS and trigger == "confirm" else ()
+            return state, ((code, field), *ended)
     return target, None
 
 

@@ -16,7 +16,7 @@ from leave import LEAVE
 from readme import moves_table
 
 from states import EMPLOYER_COUPLING
-from workflow.definition import Definition, LetterTo, Move, Notice, Rung, State
+from workflow.definition import Definition, Lapse, LetterTo, Move, Notice, Rung, State
 from workflow.digest import canonical_form, digest_of
 from workflow.facts import Context, Facts, Problem
 from workflow.soundness import check as faults_of
@@ -201,6 +201,10 @@ NOT_RUN: dict[str, tuple[Definition, str]] = {
         with_notice(states=("limbo",)),
         "the notice about 'request.kind' names state 'limbo', which does not exist",
     ),
+    "a field that ends what does not exist": (
+        replace(LEAVE, lapses=(Lapse("request.kind", ("request.days",)),)),
+        "what lapses with 'request.kind' names field 'request.days', which does not exist",
+    ),
     "a field to change that does not exist": (
         with_first_state(amendable=("request",)),
         "state 'draft' lets field 'request' change, which does not exist",
@@ -288,6 +292,7 @@ def test_the_bytes_of_a_definition_say_every_part_of_it() -> None:
         opening=(to,),
         notices=(Notice((to,), ("a",), "sheet.day", lambda facts: None),),
         counted=("hello",),
+        lapses=(Lapse("sheet.day", ("sheet.sun",)),),
     )
 
     form = json.loads(canonical_form(small))
@@ -320,5 +325,7 @@ def test_the_bytes_of_a_definition_say_every_part_of_it() -> None:
         "opening": [said],
         "notices": [{"letters": [said], "states": ["a"], "field": "sheet.day"}],
         "counted": ["hello"],
+        "lapses": [{"field": "sheet.day", "ends": ["sheet.sun"]}],
     }
+    assert "lapses" not in json.loads(canonical_form(replace(small, lapses=())))
     assert digest_of(b"abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

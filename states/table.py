@@ -45,6 +45,7 @@ CONFIRMATION_ASR = LetterTo(LetterName.COUPLING_CONFIRMED, ASR)
 RETURNED = LetterTo(LetterName.RETURNED_TO_APPLICANT, APPLICANT)
 STOPPED = LetterTo(LetterName.CASE_WITHDRAWN, APPLICANT)
 STOPPED_KEYLANE = LetterTo(LetterName.CASE_WITHDRAWN, KEYLANE)
+STOPPED_RETURNED = LetterTo(LetterName.CASE_WITHDRAWN, KEYLANE, after=LetterName.KEYLANE_HANDOVER)
 READY = LetterTo(LetterName.READY_TO_REGISTER, OPERATIONS)
 
 # what must hold; each later move checks the earlier sheets again
@@ -138,7 +139,7 @@ MOVES = (
     onward(Trigger.CONFIRM,             CONFIGURING, CONFIRMED,   READY_TO_CONFIRM,    CONFIRMATION, CONFIRMATION_ASR),
     aside(Trigger.RETURN_TO_APPLICANT,  ANY_LATER,   PENDING,                          RETURNED),
     aside(Trigger.RETURN_TO_ASR,        AT_KEYLANE,  REGISTERED,                       TO_ENRICH),
-    aside(Trigger.WITHDRAW,             SET_OUT,     WITHDRAWN,                        STOPPED),
+    aside(Trigger.WITHDRAW,             SET_OUT,     WITHDRAWN,                        STOPPED, STOPPED_RETURNED),
     aside(Trigger.WITHDRAW,             AT_KEYLANE,  WITHDRAWN,                        STOPPED, STOPPED_KEYLANE),
 )
 

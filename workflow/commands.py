@@ -110,7 +110,8 @@ def advance(
         said = f"{work.case.reference} cannot {move.trigger} yet: {count} reason{'s' * (count != 1)}."
         said += f" It requires something of: {', '.join(missing)}." if missing else ""
         refuse(work, said, judgement.blocking, trigger=move.trigger, sheets=[*missing] or None)
-    sent = move.letters if letters else ()
+    told = work.case.told
+    sent = tuple(to for to in move.letters if not to.after or times_told(told, to.after)) if letters else ()
     body, personal = _split(work, changes)
     if reason is not None:
         personal["reason"] = reason
@@ -118,10 +119,9 @@ def advance(
     if fresh:
         check_acceptable(work.rules.definition, fresh)
         body["accepted"] = accepted_by_code(fresh)
-    before = work.case.told
-    body |= _told(work, before, sent, letters=letters)
+    body |= _told(work, told, sent, letters=letters)
     event = work.append(Kind.MOVED, body, trigger=move.trigger, target=move.target, personal=personal)
-    work.write_letters(event, sent, told=before, reason=reason, accepted=judgement.accepted)
+    work.write_letters(event, sent, told=told, reason=reason, accepted=judgement.accepted)
     return event, tuple(str(to.letter) for to in sent), tuple(dict.fromkeys(p.code for p in fresh))
 
 

@@ -21,6 +21,8 @@ class LetterTo:
 
     letter: str
     role: str
+    after: str | None = None
+    """With a move: only when this letter, which is counted, went out for the case before; None: always."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,4 +160,4 @@ class Definition:
             sent += notice.letters
         for state in self.states:
             sent += [LetterTo(rung.letter, rung.role) for rung in state.ladder]
-        return tuple(dict.fromkeys(sent))
+        return tuple(dict.fromkeys(LetterTo(to.letter, to.role) for to in sent))

@@ -75,4 +75,9 @@ def _move(move: Move) -> Json:
 
 
 def _letters(letters: tuple[LetterTo, ...]) -> list[Json]:
-    return [{"letter": to.letter, "role": to.role} for to in letters]
+    return [_letter(to) for to in letters]
+
+
+def _letter(to: LetterTo) -> Json:
+    form: dict[str, Json] = {"letter": to.letter, "role": to.role}
+    return form | {"after": to.after} if to.after else form

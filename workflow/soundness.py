@@ -161,6 +161,9 @@ def _letters(definition: Definition, templates: frozenset[tuple[str, str]]) -> I
             if (to.letter, language) not in templates:
                 yield f"letter '{to.letter}' to {to.role} has no template in language '{language}'"
     moved = {to.letter for move in definition.moves for to in move.letters}
+    for after in {to.after: None for move in definition.moves for to in move.letters if to.after}:
+        if after not in definition.remembered:
+            yield f"a letter goes out only after '{after}', of which no case remembers whether it did"
     for letter in definition.counted:
         if letter not in moved:
             yield f"letter '{letter}' is counted, but no move sends it"

@@ -14,7 +14,7 @@ from scripts.parameters import examples, json_option
 from scripts.problems import problem_documents
 from scripts.wiring import Session, pass_session
 from workflow.answers import Stuck
-from workflow.definition import Definition
+from workflow.definition import Definition, LetterTo
 from workflow.digest import form_of, state_form
 
 Causes = Counter[tuple[str, ...]]
@@ -56,7 +56,7 @@ def show(session: Session) -> None:
         way = f"{', '.join(move.sources)} {signs.arrow} {move.target}"
         click.echo(wrapped(way, " " * room, first=name.ljust(room)))
         if move.letters:
-            letters = ", ".join(f"{to.letter} to {to.role}" for to in move.letters)
+            letters = ", ".join(map(_letter, move.letters))
             click.echo(wrapped(f"letters: {letters}", " " * (room + 2), first=" " * room))
     click.echo("")
     click.echo("REMINDERS are working days after entering the state; * asks for a reason.")
@@ -182,6 +182,10 @@ def _stuck_document(session: Session, stuck: Stuck) -> dict[str, object]:
         "problems": problem_documents(stuck.problems, session.definition, session.language),
         "reasons": list(stuck.reasons),
     }
+
+
+def _letter(to: LetterTo) -> str:
+    return f"{to.letter} to {to.role}" + (f" (after {to.after})" if to.after else "")
 
 
 def _document(definition: Definition) -> dict[str, object]:

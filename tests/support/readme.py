@@ -41,7 +41,11 @@ def moves_table(definition: Definition) -> str:
 
 
 def _letters(letters: tuple[LetterTo, ...]) -> str:
-    return "; ".join(f"{to.letter} → {to.role}" for to in letters) or "–"
+    return "; ".join(f"{to.letter} → {to.role}{_once(to)}" for to in letters) or "–"
+
+
+def _once(to: LetterTo) -> str:
+    return f" (after {to.after})" if to.after else ""
 
 
 if __name__ == "__main__":

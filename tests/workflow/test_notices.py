@@ -230,6 +230,39 @@ def test_a_second_handover_says_that_it_takes_the_place_of_the_first(engine: Eng
     assert verify_database(engine.database, EMPLOYER_COUPLING, None).findings == []
 
 
+def stopped(url: str, case: str) -> list[str]:
+    return [row["role"] for row in sent(url, case, "case_withdrawn")]
+
+
+@pytest.mark.parametrize(
+    ("back", "further"), [("return_to_applicant", ()), ("return_to_applicant", ("register",)), ("return_to_asr", ())]
+)
+def test_keylane_hears_that_a_case_which_it_knows_was_withdrawn_after_a_return(
+    engine: Engine, url: str, back: str, further: tuple[str, ...]
+) -> None:
+    case = bring(engine, "keylane_configuring")
+    engine.advance(case, back, reason="dat klopt niet")
+    for trigger in further:
+        engine.advance(case, trigger)
+
+    moved = engine.advance(case, "withdraw", reason="de werkgever stopt")
+
+    assert stopped(url, case) == ["applicant", "keylane"]
+    assert moved.letters == ("case_withdrawn", "case_withdrawn")
+
+
+@pytest.mark.parametrize("state", ["rights_pending", "registered"])
+def test_keylane_hears_nothing_of_a_case_that_it_never_got(engine: Engine, url: str, state: str) -> None:
+    case = bring(engine, "registered")
+    engine.advance(case, "enrich", letters=False)
+    engine.advance(case, "return_to_applicant", reason="dat klopt niet")
+    if state == "registered":
+        engine.advance(case, "register")
+    engine.advance(case, "withdraw", reason="de werkgever stopt")
+
+    assert stopped(url, case) == ["applicant"]
+
+
 def test_a_handover_that_was_not_sent_is_none_that_the_next_one_replaces(engine: Engine, url: str) -> None:
     case = bring(engine, "registered")
     engine.advance(case, "enrich", letters=False)

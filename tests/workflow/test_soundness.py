@@ -16,6 +16,7 @@ from leave import LEAVE
 from readme import moves_table
 
 from states import EMPLOYER_COUPLING
+from states.table import MOVES
 from workflow.definition import Definition, Lapse, LetterTo, Move, Notice, Rung, State
 from workflow.digest import canonical_form, digest_of
 from workflow.facts import Context, Facts, Problem
@@ -130,6 +131,13 @@ PLANTED: dict[str, tuple[Definition, list[str]]] = {
     "a move to a state that does not exist": (with_moves(Move("ping", ("registered",), "limbo")), ["limbo"]),
     "a move out of a final state": (with_moves(Move("revive", ("withdrawn",), "registered")), ["withdrawn", "final"]),
     "a state that is there twice": (with_states(State("registered", "asr", "again")), ["same name"]),
+    "a letter after one that is not counted": (
+        replace(
+            EMPLOYER_COUPLING,
+            moves=(replace(MOVES[0], letters=(LetterTo("case_withdrawn", "keylane", "reminder_asr"),)), *MOVES[1:]),
+        ),
+        ["only after 'reminder_asr'"],
+    ),
     "a letter that is counted and never moved by": (
         replace(EMPLOYER_COUPLING, counted=("invitation",)),
         ["invitation", "counted"],
@@ -288,7 +296,18 @@ def test_the_bytes_of_a_definition_say_every_part_of_it() -> None:
             State("a", "reader", "begins", (Rung("late", 3, "hello", "reader", "escalated", "sheet.day"),)),
             State("b", None, "ends", final=True, amendable=("sheet.day",)),
         ),
-        moves=(Move("go", ("a",), "b", (rule,), (to,), forward=True, needs_reason=True, requires=("sheet",)),),
+        moves=(
+            Move(
+                "go",
+                ("a",),
+                "b",
+                (rule,),
+                (to, replace(to, after="bye")),
+                forward=True,
+                needs_reason=True,
+                requires=("sheet",),
+            ),
+        ),
         opening=(to,),
         notices=(Notice((to,), ("a",), "sheet.day", lambda facts: None),),
         counted=("hello",),
@@ -316,7 +335,7 @@ def test_the_bytes_of_a_definition_say_every_part_of_it() -> None:
                 "from": ["a"],
                 "to": "b",
                 "validators": ["rule"],
-                "letters": [said],
+                "letters": [said, said | {"after": "bye"}],
                 "forward": True,
                 "needs_reason": True,
                 "requires": ["sheet"],

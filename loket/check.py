@@ -195,7 +195,7 @@ def _wage_tax_number(asked: Asked, found: Reading) -> Check:
         return Check(about, Result.UNKNOWN, "number_none")
     if not asked.wage_tax_number:
         return Check(about, Result.UNKNOWN, "number_unasked")
-    same = one.payroll_taxes_number.replace(" ", "").upper() == asked.wage_tax_number
+    same = "".join(filter(str.isalnum, one.payroll_taxes_number)).upper() == asked.wage_tax_number
     return Check(about, Result.PASS if same else Result.FAIL, "number_same" if same else "number_differs")
 
 

@@ -23,13 +23,13 @@ _PATIENCE = timedelta(hours=1)
 _LISTS = ("open_items", "elsewhere")
 _KEPT = {
     **dict.fromkeys(("reference", "company", "state_label", "letter", "waits_for", "keylane_reference"), str),
-    **dict.fromkeys(("loket_employer_id", "answer_by", "withdraw_question_on"), str),
+    **dict.fromkeys(("loket_employer_id", "answer_by", "withdraw_question_on", "first_exchange_date"), str),
     **dict.fromkeys(_LISTS, list),
     "working_days": int,
 }
 """What a digest shows of each reminder."""
-_NEW = ("waits_for", "elsewhere")
-"""What those that were written before rules 2026.11 do not say; templates can do without."""
+_NEW = ("waits_for", "elsewhere", "first_exchange_date")
+"""What those that were written before rules 2026.11 may not say; templates can do without."""
 
 
 @dataclass(frozen=True, slots=True)

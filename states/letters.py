@@ -44,6 +44,7 @@ _OTHERS = tuple(role for role in Role if role != Role.OPERATIONS)
 _HOLDERS = {state.name: state.holder or "" for state in STATES}
 _GREETINGS = MappingProxyType({"nl": ("Beste", "Hallo"), "en": ("Dear", "Hello")})
 _COLLEAGUES = MappingProxyType({Role.KEYLANE.value: "Beste collega's van Keylane"})
+_DGA = MappingProxyType({"nl": "de DGA", "en": "the DGA"})
 _EMPLOYERS = MappingProxyType({"nl": ("werkgever", "deze werkgever"), "en": ("employer", "this employer")})
 _NO_NAME = re.compile("|".join(f"{employer} [0-9]+|{unnamed}" for employer, unnamed in _EMPLOYERS.values()))
 
@@ -106,7 +107,7 @@ def _share(occasion: Occasion) -> _Shared:
         "working_days": occasion.working_days,
         "company": company,
         "company_short": _shortened(company),
-        "reason": hide_numbers(occasion.reason or ""),
+        "reason": _reason(occasion),
         "loket_employer_id": employer_id(held_text(occasion.facts, Field.LOKET_EMPLOYER_ID)).normal,
         "required_rights": [*REQUIRED_RIGHTS],
         "missing_rights": [*missing_rights(occasion.facts)],
@@ -175,7 +176,17 @@ def _correction(occasion: Occasion) -> Iterator[Json]:
     """What no validator sees: a person sent the case back, so it waits for a correction even if nothing is wrong."""
     if occasion.returned_on is not None:
         mine = occasion.role == Role.APPLICANT
-        yield hide_numbers(correction(occasion.returned_on, occasion.reason, occasion.language, mine=mine))
+        yield correction(occasion.returned_on, _reason(occasion), occasion.language, mine=mine)
+
+
+def _reason(occasion: Occasion) -> str:
+    """Why a person did this, as he wrote it, but for numbers and for the names of the case's DGAs."""
+    text = hide_numbers(occasion.reason or "")
+    for dga in (held_rows(occasion.facts, Field.DGAS) or ()) if text else ():
+        if words := str(dga.get("name") or "").split():
+            name = r"\s+".join(map(re.escape, words))
+            text = re.sub(rf"(?<!\w){name}(?!\w)", _DGA[known_language(occasion.language)], text, flags=re.IGNORECASE)
+    return text
 
 
 def _for_role(problems: Iterable[Problem], role: str) -> list[Problem]:
@@ -222,7 +233,7 @@ def _dates(occasion: Occasion) -> dict[str, Json]:
     Whether that has been is found out again when the letter leaves, which may be later.
     """
     first = held_day(occasion.facts, Field.FIRST_EXCHANGE_DATE)
-    check = LADDERS[StateName.CONFIRMED][0]
+    checked = occasion.calendar.add(first, LADDERS[StateName.CONFIRMED][0].after) if first else None
     dates = {
         "today": occasion.today,
         "entered_on": occasion.entered_on,
@@ -230,7 +241,7 @@ def _dates(occasion: Occasion) -> dict[str, Json]:
         "withdraw_question_on": _rung_day(occasion, RungName.WITHDRAW_QUESTION),
         "realised_on": held_day(occasion.facts, Field.REALISED_ON),
         "first_exchange_date": first,
-        "first_check_on": occasion.calendar.add(first, check.after) if first else None,
+        "first_check_on": checked if checked and checked > occasion.today else None,
     }
     written: dict[str, Json] = {name: written_date(day, occasion.language) for name, day in dates.items()}
     exchanged = first is not None and first < occasion.today

@@ -23,7 +23,7 @@ ENGLISH: Mapping[str, str] = MappingProxyType(
         "NAME_DUPLICATE": "An older request ({references}) has the same company name but another Werkgever ID. "
         "Check whether these are two employers or a mistake; then accept this, or withdraw one of them.",
         "CASE_DUPLICATE": "An older request ({references}) has the same wage tax number and Werkgever ID. "
-        "Go on with that request and withdraw this one.",
+        "See which of the two is further, go on with that one and withdraw the other.",
         "EMAIL_MISSING": "The e-mail address is missing. Give the address on which you want to receive the request "
         "of a salary coupling.",
         "EMAIL_SYNTAX": "The e-mail address is not right. Give an address such as name@company.nl.",
@@ -76,15 +76,24 @@ ENGLISH: Mapping[str, str] = MappingProxyType(
         "Make one that you use for nothing else, and tell us.",
         "USER_BLOCKED": "The Loket.nl user must be active (not blocked). "
         "Look in Loket.nl at Gebruikers, lift a block, and tell us.",
+        "USER_BLOCKED/access_blocked": "The access of the Loket.nl user to this employer is blocked. "
+        "Look in Loket.nl at Gebruikers, lift the block, and tell us.",
+        "USER_BLOCKED/invite_pending": "The invitation of the Loket.nl user has not been accepted yet. "
+        "Have it accepted by the mail that Loket.nl sent, and tell us.",
+        "USER_BLOCKED/invite_expired": "The invitation of the Loket.nl user expired before it was accepted. "
+        "Send a new one in Loket.nl at Gebruikers, have it accepted, and tell us.",
         "USER_NO_ACCESS": "The Loket.nl user must have access to the employer. Give it through a team, or make the "
         "user directly at the employer, and tell us which.",
+        "USER_NO_ACCESS/not_listed": "The Loket.nl user is not among the users of the employer under the name that we "
+        "know. Give the exact user name, or give access through a team and tell us so.",
         "RIGHTS_MISSING": "The Loket.nl user does not have these rights yet: {rights}. "
         "Switch them on; mind the exact name. " + _WHERE_RIGHTS,
         "RIGHTS_EXTRA": "The Loket.nl user has more rights than needed: {rights}. "
         "Take them away, or tell us why they must stay.",
         "KVK_FORMAT": "The KvK number does not have exactly 8 digits. You find it on kvk.nl. "
         "Correct it or leave it out; it is not required.",
-        "POLICY_MISSING": "There is no policy yet. Record at least one, with its policy number and start date.",
+        "POLICY_MISSING": "There is no policy yet. Record at least one, with its policy number, start date and "
+        "whether its cover falls under the Pensioenwet.",
         "POLICY_NUMBER_MISSING": "The policy number of policy {number} is missing. Add it from the policy "
         "administration.",
         "POLICY_START_MISSING": "The start date of policy {number} is missing. Add it from the policy administration.",
@@ -108,7 +117,16 @@ ENGLISH: Mapping[str, str] = MappingProxyType(
         "BSN_IN_TEXT": "The text holds a BSN. Take it out: a BSN never belongs in a note, reason or reference.",
         "LOKET_WAGE_TAX_DIFFERS": "Loket.nl has another wage tax number ({loket}) than the form ({form}). "
         "Check which of the two is right, correct the other, and tell us.",
+        "LOKET_WAGE_TAX_DIFFERS/alike": "Loket.nl has another wage tax number than the form; they differ in digits "
+        "that we do not show. Compare the form with the payroll administration in Loket.nl, correct what is wrong, and "
+        "tell us.",
         "LOKET_PERIOD_DIFFERS": "Loket.nl has another payroll frequency (per month or per 4 weeks) than the form. "
         "Check which of the two is right, correct the other, and tell us.",
+        "LOKET_PERIOD_DIFFERS/monthly": "In Loket.nl wages are paid per month, on the form per 4 weeks. "
+        "Check which of the two is right, correct the other, and tell us.",
+        "LOKET_PERIOD_DIFFERS/four_weekly": "In Loket.nl wages are paid per 4 weeks, on the form per month. "
+        "Check which of the two is right, correct the other, and tell us.",
+        "LOKET_PERIOD_DIFFERS/other": "In Loket.nl wages are paid neither per month nor per 4 weeks but, say, per "
+        "week; that is not what the form says. Check what is right, and tell us.",
     }
 )

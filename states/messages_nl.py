@@ -23,7 +23,7 @@ DUTCH: Mapping[str, str] = MappingProxyType(
         "NAME_DUPLICATE": "Een oudere aanvraag ({references}) heeft dezelfde bedrijfsnaam, maar een ander "
         "Werkgever ID. Kijk of het twee werkgevers zijn of een vergissing, en accepteer dan of trek er een in.",
         "CASE_DUPLICATE": "Een oudere aanvraag ({references}) heeft hetzelfde loonheffingennummer en Werkgever ID. "
-        "Ga met die aanvraag verder en trek deze in.",
+        "Kijk welke van de twee verder is, ga daarmee verder en trek de andere in.",
         "EMAIL_MISSING": "Het e-mailadres ontbreekt. Geef het adres door waarop je de aanvraag van een "
         "salariskoppeling wilt ontvangen.",
         "EMAIL_SYNTAX": "Het e-mailadres klopt niet. Geef een adres door in de vorm naam@bedrijf.nl.",
@@ -78,15 +78,24 @@ DUTCH: Mapping[str, str] = MappingProxyType(
         "Maak er een die je nergens anders voor gebruikt en laat het weten.",
         "USER_BLOCKED": "De Loket.nl-gebruiker moet actief zijn (niet geblokkeerd). "
         "Kijk in Loket.nl bij Gebruikers, hef een blokkade op en laat het weten.",
+        "USER_BLOCKED/access_blocked": "De toegang van de Loket.nl-gebruiker tot deze werkgever is geblokkeerd. "
+        "Kijk in Loket.nl bij Gebruikers, hef de blokkade op en laat het weten.",
+        "USER_BLOCKED/invite_pending": "De uitnodiging van de Loket.nl-gebruiker is nog niet geaccepteerd. "
+        "Laat haar accepteren via de mail die Loket.nl stuurde, en laat het weten.",
+        "USER_BLOCKED/invite_expired": "De uitnodiging van de Loket.nl-gebruiker is verlopen voordat zij werd "
+        "geaccepteerd. Stuur in Loket.nl bij Gebruikers een nieuwe, laat die accepteren en laat het weten.",
         "USER_NO_ACCESS": "De Loket.nl-gebruiker moet toegang hebben tot de werkgever. Geef die via een team, of maak "
         "de gebruiker direct bij de werkgever aan, en laat weten hoe je het hebt gedaan.",
+        "USER_NO_ACCESS/not_listed": "De Loket.nl-gebruiker staat niet bij de gebruikers van de werkgever onder de "
+        "naam die wij kennen. Geef de precieze gebruikersnaam door, of geef toegang via een team en laat dat weten.",
         "RIGHTS_MISSING": "De Loket.nl-gebruiker heeft deze rechten nog niet: {rights}. "
         "Zet ze aan; let op de precieze naam. " + _WHERE_RIGHTS,
         "RIGHTS_EXTRA": "De Loket.nl-gebruiker heeft meer rechten dan nodig: {rights}. "
         "Haal ze weg, of laat weten waarom ze moeten blijven.",
         "KVK_FORMAT": "Het KVK-nummer heeft niet precies 8 cijfers. Je vindt het op kvk.nl. "
         "Verbeter het of laat het weg; het is niet verplicht.",
-        "POLICY_MISSING": "Er is nog geen polis. Leg minstens één polis vast, met polisnummer en ingangsdatum.",
+        "POLICY_MISSING": "Er is nog geen polis. Leg minstens één polis vast, met polisnummer, "
+        "ingangsdatum en of de dekking onder de Pensioenwet valt.",
         "POLICY_NUMBER_MISSING": "Het polisnummer van polis {number} ontbreekt. Vul het aan vanuit de "
         "polisadministratie.",
         "POLICY_START_MISSING": "De ingangsdatum van polis {number} ontbreekt. Vul die aan vanuit de "
@@ -111,7 +120,16 @@ DUTCH: Mapping[str, str] = MappingProxyType(
         "BSN_IN_TEXT": "In de tekst staat een BSN. Haal het weg: een BSN hoort nooit in een notitie, reden of kenmerk.",
         "LOKET_WAGE_TAX_DIFFERS": "Loket.nl heeft een ander loonheffingennummer ({loket}) dan het formulier ({form}). "
         "Kijk welk van de twee klopt, verbeter het andere en laat het weten.",
+        "LOKET_WAGE_TAX_DIFFERS/alike": "Loket.nl heeft een ander loonheffingennummer dan het formulier; het verschil "
+        "zit in cijfers die wij niet tonen. Vergelijk het formulier met de loonadministratie in Loket.nl, verbeter wat "
+        "niet klopt en laat het weten.",
         "LOKET_PERIOD_DIFFERS": "Loket.nl heeft een andere verloning (per maand of per 4 weken) dan het formulier. "
         "Kijk welke van de twee klopt, verbeter de andere en laat het weten.",
+        "LOKET_PERIOD_DIFFERS/monthly": "In Loket.nl is de verloning per maand, op het formulier per 4 weken. "
+        "Kijk welke van de twee klopt, verbeter de andere en laat het weten.",
+        "LOKET_PERIOD_DIFFERS/four_weekly": "In Loket.nl is de verloning per 4 weken, op het formulier per maand. "
+        "Kijk welke van de twee klopt, verbeter de andere en laat het weten.",
+        "LOKET_PERIOD_DIFFERS/other": "In Loket.nl is de verloning niet per maand en niet per 4 weken, maar "
+        "bijvoorbeeld per week; dat is anders dan op het formulier. Kijk na wat klopt en laat het weten.",
     }
 )

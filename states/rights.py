@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from states.codes import Code, problem
 from states.forms import shown
-from states.names import Field, UserKind
+from states.names import Field, UserKind, UserStatus
 from states.reading import held
 from states.seen import has_several_integrations, is_blocked, is_gone
 from workflow.facts import Context, Facts, Json, Problem
@@ -34,9 +34,13 @@ def suitable_user(facts: Facts, context: Context) -> Iterator[Problem]:
         yield problem(Code.USER_TYPE, Field.KIND)
     if held(facts, Field.DEDICATED) is not True or has_several_integrations(facts):
         yield problem(Code.USER_NOT_DEDICATED, Field.DEDICATED)
-    if held(facts, Field.ACTIVE) is not True or is_blocked(facts):
+    if is_blocked(facts):
+        yield problem(Code.USER_BLOCKED, Field.ACTIVE, seen=held(facts, Field.SEEN_STATUS))
+    elif held(facts, Field.ACTIVE) is not True:
         yield problem(Code.USER_BLOCKED, Field.ACTIVE)
-    if not held(facts, Field.ACCESS_VIA) or is_gone(facts):
+    if is_gone(facts):
+        yield problem(Code.USER_NO_ACCESS, Field.ACCESS_VIA, seen=UserStatus.NOT_LISTED.value)
+    elif not held(facts, Field.ACCESS_VIA):
         yield problem(Code.USER_NO_ACCESS, Field.ACCESS_VIA)
 
 

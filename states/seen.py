@@ -29,11 +29,14 @@ def as_in_loket(facts: Facts, context: Context) -> Iterator[Problem]:
     if sealed and number.is_right and not seals(sealed, number.normal):
         about = (Field.WAGE_TAX_NUMBER, Field.SEEN_TAX_NUMBER)
         form = mask_wage_tax_number(number.normal)
-        yield problem(Code.LOKET_WAGE_TAX_DIFFERS, Field.WAGE_TAX_NUMBER, about, loket=shown_of(sealed), form=form)
+        told: dict[str, Json] = {"loket": shown_of(sealed), "form": form}
+        if told["loket"] == form:  # they differ where neither is shown
+            told = {"seen": "alike"}
+        yield problem(Code.LOKET_WAGE_TAX_DIFFERS, Field.WAGE_TAX_NUMBER, about, **told)
     seen, ticked = held_text(facts, Field.SEEN_PERIOD), held_frequencies(facts)
     if seen and len(ticked) == 1 and seen not in ticked:
         about = (Field.PAYROLL_FREQUENCY, Field.SEEN_PERIOD)
-        yield problem(Code.LOKET_PERIOD_DIFFERS, Field.PAYROLL_FREQUENCY, about)
+        yield problem(Code.LOKET_PERIOD_DIFFERS, Field.PAYROLL_FREQUENCY, about, seen=seen)
 
 
 def has_several_integrations(facts: Facts) -> bool:

@@ -26,15 +26,24 @@ FREQUENCIES: Mapping[str, str] = MappingProxyType(
     {
         **dict.fromkeys(("monthly", "maand", "per maand", "maandelijks"), Frequency.MONTHLY.value),
         **dict.fromkeys(
-            ("four_weekly", "4weken", "4 weken", "per 4 weken", "4-wekelijks", "vier weken"),
+            (
+                "four_weekly",
+                "4weken",
+                "4 weken",
+                "per 4 weken",
+                "4-wekelijks",
+                "4 wekelijks",
+                "vier weken",
+                "vierwekelijks",
+            ),
             Frequency.FOUR_WEEKLY.value,
         ),
     }
 )
 KINDS: Mapping[str, str] = MappingProxyType(
     {
-        **dict.fromkeys(("standard", "standaard"), UserKind.STANDARD.value),
-        **dict.fromkeys(("webservice", "web service"), UserKind.WEBSERVICE.value),
+        **dict.fromkeys(("standard", "standaard", "standaardgebruiker"), UserKind.STANDARD.value),
+        **dict.fromkeys(("webservice", "web service", "webservicegebruiker"), UserKind.WEBSERVICE.value),
     }
 )
 ACCESS: Mapping[str, str] = MappingProxyType(

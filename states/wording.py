@@ -88,13 +88,13 @@ def known_language(language: str) -> str:
 def phrase(problem: Problem, language: str) -> str:
     """The message of a problem; a detail that is not known any more shows as '…'."""
     language = known_language(language)
-    return _filled(MESSAGES[language][problem.code], problem, language)
+    return _filled(_message(problem, language), problem, language)
 
 
 def statement(problem: Problem, language: str) -> str:
     """What is so, without what to do about it: the first sentence of the message, as its code has it."""
     language = known_language(language)
-    first, end, _ = MESSAGES[language][problem.code].partition(". ")
+    first, end, _ = _message(problem, language).partition(". ")
     return _filled(first + end.rstrip(), problem, language)
 
 
@@ -102,6 +102,12 @@ def elsewhere(problem: Problem, language: str) -> str:
     """What is so, for who need not act on it, after the party that must."""
     language = known_language(language)
     return f"{_WITH[language]} {label(problem.holder, language)}: {statement(problem, language)}"
+
+
+def _message(problem: Problem, language: str) -> str:
+    """The text of its code; where what was `seen` has one of its own, as 'CODE/seen', that one."""
+    texts = MESSAGES[language]
+    return texts.get(f"{problem.code}/{problem.details.get('seen')}", texts[problem.code])
 
 
 def _filled(text: str, problem: Problem, language: str) -> str:

@@ -56,6 +56,13 @@ def verdict(precondition: Precondition, found: Reading, asked: Asked = ASKED) ->
     return check.result, phrase(check, "en")
 
 
+@pytest.mark.parametrize("written", ["9999 00 110 L 01", "9999.00.110.L.01", "999900110l01", "9999-00-110-L-01"])
+def test_a_wage_tax_number_is_the_same_however_it_is_written(written: str) -> None:
+    result, said = verdict(Precondition.WAGE_TAX_NUMBER, reading(administrations=(payroll(written),)))
+
+    assert result is Result.PASS, said
+
+
 def test_there_is_a_check_for_every_precondition_in_order() -> None:
     assert [check.precondition for check in judge(ASKED, reading())] == list(Precondition)
 

@@ -469,7 +469,7 @@ def test_the_address_of_a_case_that_has_ended_can_still_be_put_right(
     with Sink() as sink:
         delivery(engine, sink).run_once()
 
-    last = {"confirmed": "is klaar", "withdrawn": "gaat niet door"}[end]
+    last = {"confirmed": "is klaar", "withdrawn": "is gestopt"}[end]
     assert any(last in message["Subject"] for message in sink.messages(NEW)), [m["Subject"] for m in sink.messages(NEW)]
     assert len(sink.messages()) == len(failed)
     replayed = engine.replay(case, by=RulesOf.THEN)

@@ -15,6 +15,8 @@ from sink import DESK, Sink, delivery
 
 from notifications.digest import merge_reminders
 from scripts.mailroom import retry_letter
+from states.reading import as_day
+from states.wording import written_date
 from workflow import Engine, Origin, reminders
 from workflow.clock import AMSTERDAM, SetClock
 from workflow.erasure import Wish, erase
@@ -177,6 +179,27 @@ def test_an_escalation_in_a_digest_says_whom_the_case_waits_for_and_what_to_do(e
     assert "Neem contact op met de aanvrager." in first
     assert "Die staat 10 werkdagen stil en wacht nu op jullie eigen besluit." in second
     assert f"Er staat niets meer open. Zet de zaak door: schakel advance {decided}" in second
+
+
+def test_a_digest_of_first_exchanges_says_what_must_be_checked_and_what_if_one_was_postponed(
+    engine: Engine, clock: SetClock
+) -> None:
+    checked = [bring(engine, "confirmed") for _ in range(2)]
+    with Sink() as sink:
+        delivery(engine, sink).run_once()
+    clock.moment = datetime(2027, 1, 4, 9, tzinfo=AMSTERDAM).astimezone(UTC)
+    fire(engine)
+
+    subject, text = digest_to(engine, DESK.addresses["operations"])
+
+    assert subject == "2 koppelingen vragen je aandacht"
+    first, second = text.partition(f"({checked[0]})")[2].split(f"({checked[1]})")
+    day = as_day(engine.case(checked[0]).case.facts["realisation"]["first_exchange_date"])
+    for case, said in zip(checked, (first, second), strict=True):
+        assert f"Die was op {written_date(day, 'nl')}." in said
+        assert "of het aantal medewerkers klopt" in said
+        assert "Kenmerk bij Keylane: KL-77" in said
+        assert f"schakel record {case} realisation first_exchange_date=JJJJ-MM-DD" in said
 
 
 def test_keylane_is_asked_for_nothing_about_cases_that_wait_for_others(engine: Engine, clock: SetClock) -> None:

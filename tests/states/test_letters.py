@@ -233,6 +233,30 @@ def test_keylane_is_not_asked_again_for_a_reference_that_is_known(occasion):
     assert ("Stuur ons jullie kenmerk" in first, "vorige overdracht" in first) == (True, False)
     assert ("Stuur ons jullie kenmerk" in again, "vorige overdracht" in again) == (False, True)
     assert "Jullie kenmerk: KL-77" in again
+    assert ("vóór" in first, "vóór" in again) == (True, False)  # nobody waits for a reference that is known
+    assert "Alleen als jullie kenmerk verandert" in again
+
+
+def test_a_check_that_would_have_been_in_the_past_is_not_announced(occasion):
+    late = occasion(LetterTo("coupling_confirmed", "asr"), "nl")._replace(today=date(2026, 12, 11))
+
+    context = DOMAIN.letter_context(late)
+
+    assert context["first_check_on"] == ""
+    assert "Controle" not in render(context)[1]
+
+
+@pytest.mark.parametrize(("language", "dga"), [("nl", "de DGA"), ("en", "the DGA")])
+def test_a_reason_that_names_a_dga_is_mailed_without_the_name(occasion, language, dga):
+    dgas = [{"name": "A. den Fictief", "employee_number": "1"}, {"name": None, "employee_number": None}]
+    asked = occasion(LetterTo("returned_to_applicant", "applicant"), language, registration__dgas=dgas)
+    told = asked._replace(reason="Het nummer van a.  den fictief (de heer A. den Fictiefs) klopt niet")
+
+    context = DOMAIN.letter_context(told._replace(returned_on=date(2026, 11, 20)))
+
+    said = f"Het nummer van {dga} (de heer A. den Fictiefs) klopt niet"
+    assert context["reason"] == said
+    assert any(said in item for item in context["open_items"])
 
 
 @pytest.mark.parametrize("pair", LETTERS, ids=named)

@@ -28,7 +28,22 @@ DETAILS = {
 
 
 def test_every_code_has_a_message_in_both_languages_and_no_message_lacks_a_code():
-    assert set(domain.messages["nl"]) == set(domain.messages["en"]) == set(domain.codes) == {str(code) for code in Code}
+    assert set(domain.messages["nl"]) == set(domain.messages["en"])
+    assert (
+        {name for name in domain.messages["nl"] if "/" not in name} == set(domain.codes) == {str(code) for code in Code}
+    )
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+@pytest.mark.parametrize("name", [name for name in domain.messages["nl"] if "/" in name])
+def test_what_was_seen_is_said_instead_of_the_general_words(name, language):
+    code, _, seen = name.partition("/")
+
+    said = domain.phrase(problem(Code[code], "registration.email", seen=seen), language)
+
+    assert said == domain.messages[language][name] != domain.messages[language][code]
+    assert re.search(ASKS[language], said)
+    assert domain.phrase(problem(Code[code], "registration.email", seen="?"), language) != said
 
 
 @pytest.mark.parametrize("language", ["nl", "en"])

@@ -228,11 +228,52 @@ def test_a_number_of_lokets_that_may_be_a_bsn_shows_nothing(case, problems):
     assert "1234" not in repr(seen)
 
 
+@pytest.mark.parametrize(("form", "seen"), [("123456782L01", "111222333L01"), ("999900171L01", "999900183L01")])
+def test_numbers_that_differ_in_what_is_hidden_are_not_shown_as_two_that_are_equal(case, problems, form, seen):
+    found = after(case(registration__wage_tax_number=form), ALL_WELL._replace(wage_tax_number=seen))
+
+    (doubt,) = problems(as_in_loket, found)
+
+    for language in ("nl", "en"):
+        assert "•" not in domain.phrase(doubt, language)
+
+
 @pytest.mark.parametrize(("seen_as", "differs"), [("monthly", False), ("four_weekly", True), ("other", True)])
 def test_another_frequency_is_a_warning(case, codes, seen_as, differs):
     seen = after(case(), ALL_WELL._replace(payroll_frequency=seen_as))
 
     assert (codes(as_in_loket, seen) == ["LOKET_PERIOD_DIFFERS"]) is differs
+
+
+@pytest.mark.parametrize(
+    ("seen_as", "said"),
+    [
+        ("four_weekly", "In Loket.nl is de verloning per 4 weken, op het formulier per maand."),
+        ("other", "In Loket.nl is de verloning niet per maand en niet per 4 weken, maar bijvoorbeeld per week;"),
+    ],
+)
+def test_another_frequency_is_named(case, problems, seen_as, said):
+    (doubt,) = problems(as_in_loket, after(case(), ALL_WELL._replace(payroll_frequency=seen_as)))
+
+    assert domain.phrase(doubt, "nl").startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (UserStatus.USER_BLOCKED, "lift a block"),
+        (UserStatus.ACCESS_BLOCKED, "The access of the Loket.nl user to this employer is blocked."),
+        (UserStatus.INVITE_PENDING, "The invitation of the Loket.nl user has not been accepted yet."),
+        (UserStatus.INVITE_EXPIRED, "Send a new one"),
+        (UserStatus.OTHER, "lift a block"),
+        (UserStatus.NOT_LISTED, "Give the exact user name"),
+    ],
+)
+def test_the_applicant_reads_what_loket_said_of_the_user(case, problems, status, said):
+    (found,) = problems(suitable_user, after(case(loket_user__access_via="employer"), ALL_WELL._replace(status=status)))
+
+    assert said in domain.phrase(found, "en")
+    assert "anna" not in domain.phrase(found, "en").casefold()
 
 
 @pytest.mark.parametrize("ticked", [None, ["monthly", "four_weekly"]])

@@ -106,7 +106,10 @@ def test_every_cell_of_a_row_that_makes_no_sense_is_named():
     with pytest.raises(UsageError) as refusal:
         read_row(row)
 
-    words = "4 weken, 4-wekelijks, 4weken, four_weekly, maand, maandelijks, monthly, per 4 weken, per maand, vier weken"
+    words = (
+        "4 weken, 4 wekelijks, 4-wekelijks, 4weken, four_weekly, maand, maandelijks, monthly, per 4 weken, per maand"
+    )
+    words += ", vier weken, vierwekelijks"
     assert str(refusal.value) == (
         f"'verloning' cannot have this value. There are: {words}. "
         "'gebruiker_actief' must be yes or no (ja or nee). "

@@ -65,11 +65,10 @@ def missing_rights(facts: Facts) -> tuple[str, ...]:
 
 
 def tell_missing_rights(facts: Facts) -> Json:
-    """What the letter rights_missing tells: the rights that an active user was found to lack."""
+    """What the letter rights_missing tells: the rights that an active user was found to lack, which may be none."""
     if held(facts, Field.ACTIVE) is not True or held(facts, Field.RIGHTS) is None:
         return None
-    missing = missing_rights(facts)
-    return [*sorted(missing)] if missing else None
+    return [*sorted(missing_rights(facts))]
 
 
 @lru_cache(maxsize=1024)

@@ -238,10 +238,16 @@ def _notices(work: Work, facts: Facts, changed: tuple[str, ...]) -> tuple[tuple[
             continue
         value = notice.tell(facts)
         last = work.case.told.get(notice.letters[0].letter)
-        if value is not None and value != (last.get("value") if isinstance(last, dict) else None):
+        told_before = last.get("value") if isinstance(last, dict) else None
+        if value and (value != told_before or _nothing_amiss(notice.tell(work.case.facts))):
             sent += notice.letters
             told |= {to.letter: value for to in notice.letters}
     return tuple(sent), told
+
+
+def _nothing_amiss(value: Json) -> bool:
+    """Whether a notice looked and found nothing to tell; what it told of earlier was over then."""
+    return value is not None and not value
 
 
 def _judge_with_reason(

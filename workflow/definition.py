@@ -72,7 +72,7 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A letter that recording a field sends, when `tell` returns something other than was last told.
+    """A letter that recording a field sends, when `tell` returns something other than was last told, or that was over.
 
     One letter may follow several fields, a row for each; recording them together sends it once. A field that is given
     when a case is opened, or along with a move, is not told.
@@ -82,7 +82,10 @@ class Notice:
     states: tuple[str, ...]
     field: str
     tell: Callable[[Facts], Json]
-    """What there is to tell (no personal values: it is stored in the event); None: nothing."""
+    """What there is to tell (no personal values: it is stored in the event).
+
+    None: nothing can be told; empty: nothing is amiss, so what was told before is told anew when it comes back.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,5 +76,5 @@ def test_missing_rights_are_told_only_of_an_active_user_with_rights_on_record(ca
     assert told == ["Raadplegen loonoutput beperkt", "Raadplegen variabele gegevens"]
     assert tell_missing_rights(case(loket_user__rights=some, loket_user__active=None)) is None
     assert tell_missing_rights(case(loket_user__rights=None)) is None
-    assert tell_missing_rights(case()) is None
+    assert tell_missing_rights(case()) == []
     assert missing_rights({}) == REQUIRED_RIGHTS

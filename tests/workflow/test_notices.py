@@ -107,6 +107,25 @@ def test_a_user_that_becomes_active_is_told_of_rights_that_were_recorded_before(
     assert engine.record(case, {"loket_user": {"active": True}}).letters == ()
 
 
+def test_a_right_that_is_lost_again_is_told_again(engine: Engine, url: str) -> None:
+    case = opened(engine, active=True)
+    turns = (RIGHTS[:5], RIGHTS, RIGHTS[:5], RIGHTS[:4], RIGHTS[:5], RIGHTS)
+
+    told = [engine.record(case, {"loket_user": {"rights": [*few]}}).letters for few in turns]
+
+    letter = ("rights_missing",)
+    assert told == [letter, (), letter, letter, letter, ()]
+    assert engine.replay(case).matches_stored
+
+
+def test_a_right_that_a_move_put_in_order_is_told_when_it_is_lost_again(engine: Engine) -> None:
+    case = engine.open_case(employer()).case.reference
+    engine.record(case, lacking(RIGHTS[0]))
+    engine.advance(case, "register", facts=lacking())
+
+    assert engine.record(case, lacking(RIGHTS[0])).letters == ("rights_missing",)
+
+
 def test_other_facts_tell_nothing_of_rights(engine: Engine) -> None:
     case = opened(engine, active=True, rights=[RIGHTS[0]])
 

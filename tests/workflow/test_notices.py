@@ -109,9 +109,9 @@ def test_a_user_that_becomes_active_is_told_of_rights_that_were_recorded_before(
 
 def test_a_right_that_is_lost_again_is_told_again(engine: Engine, url: str) -> None:
     case = opened(engine, active=True)
-    turns = (RIGHTS[:5], RIGHTS, RIGHTS[:5], RIGHTS[:4], RIGHTS[:5], RIGHTS)
+    rounds = (RIGHTS[:5], RIGHTS, RIGHTS[:5], RIGHTS[:4], RIGHTS[:5], RIGHTS)
 
-    told = [engine.record(case, {"loket_user": {"rights": [*few]}}).letters for few in turns]
+    told = [engine.record(case, {"loket_user": {"rights": [*held]}}).letters for held in rounds]
 
     letter = ("rights_missing",)
     assert told == [letter, (), letter, letter, letter, ()]

@@ -42,6 +42,7 @@ class LetterName(StrEnum):
 
     INVITATION = "invitation"
     RIGHTS_MISSING = "rights_missing"
+    USER_BLOCKED = "user_blocked"
     REGISTRATION_RECEIVED = "registration_received"
     ENRICHMENT_REQUESTED = "enrichment_requested"
     KEYLANE_HANDOVER = "keylane_handover"

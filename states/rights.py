@@ -71,6 +71,12 @@ def tell_missing_rights(facts: Facts) -> Json:
     return [*sorted(missing_rights(facts))]
 
 
+def tell_blocked(facts: Facts) -> Json:
+    """What the letter user_blocked tells: that the user is known to be blocked."""
+    active = held(facts, Field.ACTIVE)
+    return None if active is None else not active
+
+
 @lru_cache(maxsize=1024)
 def _compared(rights: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Which required rights are missing from these, and which of these are more than required."""

@@ -19,7 +19,7 @@ from states.registration import (
     payroll_period,
     thirteenth_month,
 )
-from states.rights import complete_rights, suitable_user, tell_missing_rights
+from states.rights import complete_rights, suitable_user, tell_blocked, tell_missing_rights
 from states.seen import as_in_loket, tell_complete
 from workflow.definition import Lapse, LetterTo, Move, Notice, Rung, State
 from workflow.facts import Validator
@@ -35,6 +35,7 @@ REMINDED, ESCALATED = "reminded", "escalated"
 APPLICANT, ASR, KEYLANE, OPERATIONS = Role.APPLICANT, Role.ASR, Role.KEYLANE, Role.OPERATIONS
 INVITATION = LetterTo(LetterName.INVITATION, APPLICANT)
 RIGHTS_MISSING = LetterTo(LetterName.RIGHTS_MISSING, APPLICANT)
+BLOCKED = LetterTo(LetterName.USER_BLOCKED, APPLICANT)
 RECEIVED = LetterTo(LetterName.REGISTRATION_RECEIVED, APPLICANT)
 TO_ENRICH = LetterTo(LetterName.ENRICHMENT_REQUESTED, ASR)
 HANDOVER = LetterTo(LetterName.KEYLANE_HANDOVER, KEYLANE)
@@ -149,6 +150,7 @@ NOTICES = (
     #      letters                           in states  field                      tells
     Notice((RIGHTS_MISSING,),                NOT_FINAL, Field.RIGHTS,              tell_missing_rights),
     Notice((RIGHTS_MISSING,),                NOT_FINAL, Field.ACTIVE,              tell_missing_rights),
+    Notice((BLOCKED,),                        ANY_LATER, Field.ACTIVE,              tell_blocked),
     Notice((READY,),                         FIRST,     Field.SEEN_COMPLETE,       tell_complete),
     Notice((CONFIRMATION, CONFIRMATION_ASR), DONE,      Field.FIRST_EXCHANGE_DATE, tell_first_exchange),
 )

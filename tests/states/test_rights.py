@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from states.rights import REQUIRED_RIGHTS, complete_rights, missing_rights, suitable_user, tell_missing_rights
+from states.rights import (
+    REQUIRED_RIGHTS,
+    complete_rights,
+    missing_rights,
+    suitable_user,
+    tell_blocked,
+    tell_missing_rights,
+)
 
 
 @pytest.mark.parametrize(
@@ -78,3 +85,8 @@ def test_missing_rights_are_told_only_of_an_active_user_with_rights_on_record(ca
     assert tell_missing_rights(case(loket_user__rights=None)) is None
     assert tell_missing_rights(case()) == []
     assert missing_rights({}) == REQUIRED_RIGHTS
+
+
+@pytest.mark.parametrize(("active", "told"), [(True, False), (False, True), (None, None)])
+def test_only_a_user_that_is_known_to_be_blocked_is_told(case, active, told):
+    assert tell_blocked(case(loket_user__active=active)) is told

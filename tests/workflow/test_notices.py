@@ -126,6 +126,25 @@ def test_a_right_that_a_move_put_in_order_is_told_when_it_is_lost_again(engine: 
     assert engine.record(case, lacking(RIGHTS[0])).letters == ("rights_missing",)
 
 
+@pytest.mark.parametrize("state", ["registered", "enriched", "keylane_configuring"])
+def test_an_applicant_hears_that_the_user_was_blocked_while_others_work(engine: Engine, url: str, state: str) -> None:
+    """The reminders of these states go to others, who can do nothing about it."""
+    case = bring(engine, state)
+
+    told = [engine.record(case, {"loket_user": {"active": active}}).letters for active in (False, None, True, False)]
+
+    letter = ("user_blocked",)
+    assert told == [letter, (), (), letter]
+    assert {row["role"] for row in sent(url, case, "user_blocked")} == {"applicant"}
+    assert engine.replay(case).matches_stored
+
+
+def test_a_blocked_user_of_a_case_that_waits_for_the_applicant_is_left_to_its_reminders(engine: Engine) -> None:
+    case = bring(engine, "rights_pending")
+
+    assert engine.record(case, {"loket_user": {"active": False}}).letters == ()
+
+
 def test_other_facts_tell_nothing_of_rights(engine: Engine) -> None:
     case = opened(engine, active=True, rights=[RIGHTS[0]])
 

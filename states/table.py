@@ -150,7 +150,7 @@ NOTICES = (
     #      letters                           in states  field                      tells
     Notice((RIGHTS_MISSING,),                NOT_FINAL, Field.RIGHTS,              tell_missing_rights),
     Notice((RIGHTS_MISSING,),                NOT_FINAL, Field.ACTIVE,              tell_missing_rights),
-    Notice((BLOCKED,),                        ANY_LATER, Field.ACTIVE,              tell_blocked),
+    Notice((BLOCKED,),                       ANY_LATER, Field.ACTIVE,              tell_blocked),
     Notice((READY,),                         FIRST,     Field.SEEN_COMPLETE,       tell_complete),
     Notice((CONFIRMATION, CONFIRMATION_ASR), DONE,      Field.FIRST_EXCHANGE_DATE, tell_first_exchange),
 )

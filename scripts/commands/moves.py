@@ -127,7 +127,11 @@ def _tell_who_reads_it(session: Session, moved: Moved) -> None:
     from notifications.rendering import shows
 
     move = next(move for move in session.definition.moves_from(moved.source) if move.trigger == moved.trigger)
-    readers = [to.role for to in move.letters if to.letter in moved.letters and shows(to.letter, "reason")]
+    unsaid, readers = [*moved.letters], []
+    for to in sorted(move.letters, key=lambda to: bool(to.after)):  # one of a name that only some get was not sent
+        if to.letter in unsaid:
+            unsaid.remove(to.letter)
+            readers += [to.role] if shows(to.letter, "reason") else []
     if readers:
         letters, give = ("letter", "gives") if len(readers) == 1 else ("letters", "give")
         said = f"The {letters} to {' and '.join(readers)} {give} the reason word for word."

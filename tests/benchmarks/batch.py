@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from tests.benchmarks import byhand, employers
 from tests.benchmarks.byhand import Hand
@@ -32,7 +33,7 @@ def run(place: Place, *, rounds: int = 30, rows: int = 400, moves: int = 40) -> 
     amount = (rounds + 1) * rows
     template = open_cases(place, amount)
     rehearsed = rehearse(place.copy(template), None)
-    writer = Writer(rehearsed, ORIGIN, None, is_text=place.name == "SQLite")
+    writer = Writer(rehearsed, replace(ORIGIN, via="import"), None, is_text=place.name == "SQLite")
     single, again, fresh = engine_on(place.copy(template)), engine_on(place.copy(template)), engine_on(place.create())
     copied = place.copy(template)
     hand = BY_HAND[place.name](copied, writer)

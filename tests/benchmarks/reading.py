@@ -9,6 +9,7 @@ from datetime import timedelta
 from itertools import cycle, islice
 from typing import Any, NamedTuple, Protocol
 
+import orjson
 import psycopg
 
 from states import EMPLOYER_COUPLING
@@ -232,7 +233,7 @@ def _show(reader: Reader, asked: Asked) -> Read:
         read_json(row[_FACTS]),
         read_json(row[_PROGRESS]),
         [one for found in others for one in found],
-        [read_json(canonical) for _, canonical, _ in stays],
+        [orjson.loads(canonical) for _, canonical, _ in stays],
     )
 
 

@@ -379,7 +379,7 @@ def test_a_name_that_turned_out_to_be_a_sole_traders_is_in_no_subject_that_is_sh
     listed = [row["subject"] for row in three_anywhere.ask("mail list --case E09")]
     shown = [three_anywhere.ask(f"mail show {number}")["subject"] for number in (1, 4, 5)]
 
-    about = f"De salariskoppeling van werkgever 9900009 gaat niet door [{case}]"
+    about = f"De aanvraag voor de salariskoppeling van werkgever 9900009 is gestopt [{case}]"
     assert listed == (["•••••", about] if sent else [None, None])
     assert shown[0].startswith("Salariskoppeling van Drie Dennen Holding B.V.")
     assert shown[1:] == ["•••••", about]

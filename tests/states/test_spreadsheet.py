@@ -107,7 +107,7 @@ def test_every_cell_of_a_row_that_makes_no_sense_is_named():
         read_row(row)
 
     words = (
-        "4 weken, 4 wekelijks, 4-wekelijks, 4weken, four_weekly, maand, maandelijks, monthly, per 4 weken, per maand"
+        "4 wekelijks, 4 weken, 4-wekelijks, 4weken, four_weekly, maand, maandelijks, monthly, per 4 weken, per maand"
     )
     words += ", vier weken, vierwekelijks"
     assert str(refusal.value) == (

@@ -383,7 +383,6 @@ FORGED_WORDS = (
     ("UPDATE events SET actor = 'mallory', canonical = ? WHERE seq = 2", "bytes"),
     ("UPDATE events SET hash = ? WHERE seq = 2", "0" * 64),
     ("UPDATE private_values SET value = ? WHERE path = 'text'", '"niet gebeld"'),
-    ("UPDATE private_values SET value = ? WHERE path = 'text'", "[" * 900 + "]" * 900),
     ("UPDATE private_values SET salt = ? WHERE path = 'text'", b"x"),
     ("DELETE FROM private_values WHERE path = 'text' AND value <> ?", ""),
     ("UPDATE private_values SET path = ? WHERE path = 'text'", "reason"),
@@ -404,6 +403,15 @@ def test_a_history_that_gives_the_stored_case_may_be_altered_all_the_same(
 
     replayed = engine.replay(case)
     assert (replayed.matches_stored, replayed.is_intact) == (True, False)
+
+
+def test_a_history_with_a_value_that_nothing_can_write_again_cannot_be_replayed(engine: Engine, url: str) -> None:
+    case = bring(engine, "registered")
+    engine.note(case, "gebeld")
+    put(url, "UPDATE private_values SET value = ? WHERE path = 'text'", "[" * 900 + "]" * 900)
+
+    with pytest.raises(HistoryBroken, match=case):
+        engine.replay(case)
 
 
 def test_a_history_whose_values_were_erased_is_intact(engine: Engine, url: str) -> None:

@@ -120,7 +120,8 @@ class Evidence:
 
     def came_to(self) -> tuple[Any, Any] | None:
         """The last event that the sequencer saw, by its number, and what it skipped (JSON); None: its row is gone."""
-        found = self._store.read(select(sequencer.c.last_event, sequencer.c.skipped).where(sequencer.c.id == 1))
+        said = (sequencer.c.last_event.label("last_event"), sequencer.c.skipped.label("skipped"))  # as they stand there
+        found = self._store.read(select(*said).where(sequencer.c.id == 1))
         return next(((row["last_event"], row["skipped"]) for row in found), None)
 
     def last_sealed(self) -> int:

@@ -153,20 +153,20 @@ def left_behind(settings: Settings) -> str:
 
 def _examine_copy(path: Path | None) -> Iterator[Found]:
     """Whether the file of checkpoints can be gone on with; it is not made, since that is for the worker's account."""
-    if path is None:
-        return
+    if path is not None and (why := not_to_be_written(path)):
+        todo = "let the account that runs Schakel write there: each pass appends the newest checkpoint to that file"
+        yield "fail", unwritten_copy(path, why), todo
+
+
+def not_to_be_written(path: Path) -> str:
+    """Why a file that grows cannot be gone on with, or begun; '' when it can."""
     try:
         os.close(os.open(path, os.O_RDWR | os.O_APPEND))
     except FileNotFoundError:
-        if os.access(path.parent, os.W_OK | os.X_OK):
-            return
-        said = "its folder is not there, or not to be written"
+        return "" if os.access(path.parent, os.W_OK | os.X_OK) else "its folder is not there, or not to be written"
     except OSError as error:
-        said = str(error.strerror)
-    else:
-        return
-    todo = "let the account that runs Schakel write there: each pass appends the newest checkpoint to that file"
-    yield "fail", unwritten_copy(path, said), todo
+        return str(error.strerror)
+    return ""
 
 
 def unwritten_copy(path: Path, why: str) -> str:

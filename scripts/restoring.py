@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from scripts.erasure_checkup import ERASE_AGAIN, undone_erasures
 from scripts.exits import CONFLICT, UNVERIFIED
 from scripts.output import Column, counted, local, marks, moment, print_json, table, wrapped
 from scripts.wiring import Session
@@ -41,6 +42,7 @@ def hold(session: Session, *, is_again: bool) -> None:
         _tell_json(session, restore, waiting, altered)
     else:
         _tell_people(session, restore, altered)
+        _tell_erasures(session)
     if waiting:
         _warn(restore, waiting)
         click.get_current_context().exit(CONFLICT)
@@ -75,6 +77,28 @@ def _tell_people(session: Session, restore: Restore, altered: dict[str, None]) -
         wrapped("Next: schakel audit verify --against CHECKPOINT_FILE says which events are missing;", "  ", first="")
     )
     click.echo(wrapped("schakel doctor --release lets reminders go again; then start the worker.", "  "))
+
+
+def _tell_erasures(session: Session) -> None:
+    back, why = _undone(session)
+    if back:
+        said = f"Erased after the copy was made, so their personal data is back: {', '.join(back)}."
+        click.echo(wrapped(said, "  ", first=f"{marks().no} "))
+        click.echo(wrapped(f"To do: {ERASE_AGAIN}", "  "))
+    elif back is None:
+        said = f"A case that was erased after the copy was made has its personal data back; {why}."
+        click.echo(wrapped(said, "  ", first=f"{marks().warning} "))
+
+
+def _undone(session: Session) -> tuple[list[str] | None, str]:
+    """The cases that are to be erased again; None, and why, when nobody can know."""
+    path = session.settings.erasures_file
+    if path is None:
+        return None, "which nothing says, as no erasures_file is set (docs/security.md, 'Erasing')"
+    try:
+        return undone_erasures(session, path), ""
+    except OSError as error:
+        return None, f"which {path} says, but it cannot be read: {error.strerror}"
 
 
 def release(session: Session) -> None:
@@ -116,7 +140,10 @@ def _tell_json(session: Session, restore: Restore, waiting: Waiting, altered: di
     names = ("due_at", "case", "letter", "role", "state")
     held = [dict(zip(names, row, strict=True)) for row in _held(session, restore, altered)]
     since = {"letters": waiting.letters, "reminders": waiting.reminders}
-    print_json({**head, "letters": restore.letters, "held": held, "altered": list(altered), "waiting_since": since})
+    back = {"erase_again": _undone(session)[0]}
+    print_json(
+        {**head, "letters": restore.letters, "held": held, "altered": list(altered), **back, "waiting_since": since}
+    )
 
 
 def _held(session: Session, restore: Restore, altered: dict[str, None]) -> Iterator[Held]:

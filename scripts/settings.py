@@ -49,6 +49,7 @@ class Settings(BaseSettings):
     database_password_file: Path | None = None
     signing_key: Path = Field(default_factory=lambda: data_folder() / "signing.key")
     checkpoint_file: Path | None = None
+    erasures_file: Path | None = None
     language: Literal["en", "nl"] = "en"
     liberation_day: Literal["always", "lustrum", "never"] = "lustrum"
     retention_years: int = Field(7, ge=0, le=100)

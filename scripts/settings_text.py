@@ -35,8 +35,10 @@ SETTINGS_TEXT = """\
 # Whether Bevrijdingsdag (5 May) is a day off: "always", "lustrum" or "never".
 # liberation_day = "lustrum"
 
-# Years after which the personal data of an ended case may be erased.
+# Years after which the personal data of an ended case may be erased; and a file to which each erasure appends the case,
+# so that an older copy that is put back can be told what to erase again: best where the checkpoints are.
 # retention_years = 7
+# erasures_file = "/full/path/erasures.txt"
 
 # Mail. Without smtp_url, letters wait. A password stands in a file of its own.
 # smtp_url = "smtp+starttls://user@mail.example:587"

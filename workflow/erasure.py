@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 
 from workflow.arguments import check_count, check_origin, in_utc
 from workflow.clock import local_day
@@ -19,6 +20,7 @@ from workflow.events import Event, Kind, Origin
 from workflow.facts import Json
 from workflow.finding import find_case, known_state, lag_told
 from workflow.history import Values, readable
+from workflow.ledger.erasures import has_erasure, keep_erasure
 from workflow.mentions import end_letters
 from workflow.repeating import repeated
 from workflow.retention import MOST_YEARS, allowed_from
@@ -29,16 +31,21 @@ from workflow.storage.store import Store
 from workflow.text import check_text
 from workflow.work import Rules, Work
 
+_AGAIN = "Repeat the same command: it does only what is left to do."
 _ERASER = "erase as schakel_eraser; if this is that role, are the grants of docs/security.md in place?"
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What is asked: why, on which legal ground (None: the retention term has passed), and how long that term is."""
+    """What is asked: why, on which legal ground (None: the retention term has passed), and how long that term is.
+
+    `kept_in`: the file outside to which the erasure is appended, for who puts an older copy back.
+    """
 
     reason: str
     ground: str | None
     retention_years: int
+    kept_in: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +72,8 @@ def erase(database: Database, rules: Rules, now: datetime, origin: Origin, case:
 
     Raises UsageError, NoSuchCase; HistoryBroken: the case was altered, and nothing was erased. Refused: not ended, too
     early without a ground, erased before, a text that names somebody. Conflict: one of its letters is being sent.
-    NotAllowed: another role of the database must do it. StoreError: it was erased, but the file could not be cleaned;
-    repeating the command does only that.
+    NotAllowed: another role of the database must do it. StoreError: it was erased, but the file could not be cleaned,
+    or the one outside not be written; repeating the command does only that.
     """
     _check_wish(wish)
     now, origin = in_utc("now", now), check_origin(origin)
@@ -77,7 +84,10 @@ def erase(database: Database, rules: Rules, now: datetime, origin: Origin, case:
         done = act()
     except NotAllowed as error:
         raise NotAllowed(error.what, _ERASER) from error
+    unkept = _keep(wish.kept_in, done)  # first, as the file may be long in use
     _clean(database, done.case)
+    if unkept:
+        raise StoreError(f"{done.case} was erased, but {unkept}. {_AGAIN}")
     return done
 
 
@@ -89,7 +99,8 @@ def _erase_now(database: Database, rules: Rules, now: datetime, origin: Origin, 
         case_id, found = find_case(store, case, lock=True)
         known_state(rules.definition, found)
         work = Work(rules, origin, now, case_id, found)
-        done = _earlier(store, work) if found.erased and store.is_sqlite and has_leftovers(store) else None
+        earlier = _earlier(store, work) if found.erased else None
+        done = earlier if earlier and _is_unfinished(store, wish.kept_in, earlier) else None
         try:
             done = done or _erase(store, work, wish)
         except Refused as error:
@@ -177,6 +188,26 @@ def _earlier(store: Store, work: Work) -> Erased:
     return Erased(event.case, event.at, event.seq, event.hash, repeated=True)
 
 
+def _is_unfinished(store: Store, kept_in: Path | None, done: Erased) -> bool:
+    """Whether an earlier erasure left something to do: to clean the file, or to append it to the one outside."""
+    if store.is_sqlite and has_leftovers(store):
+        return True
+    try:
+        return kept_in is not None and not has_erasure(kept_in, done.case, done.at, done.hash)
+    except OSError:  # told when it is to be written
+        return True
+
+
+def _keep(kept_in: Path | None, done: Erased) -> str:
+    """Append it to the file outside, now that nothing undoes it; why that could not be."""
+    try:
+        if kept_in is not None:
+            keep_erasure(kept_in, done.case, done.at, done.hash)
+    except OSError as error:
+        return f"{kept_in}, which is to say so when an older copy is put back, cannot be written: {error.strerror}"
+    return ""
+
+
 def _clean(database: Database, case: str) -> None:
     why = "another connection holds its log, such as somebody who reads a long list"
     try:
@@ -184,7 +215,4 @@ def _clean(database: Database, case: str) -> None:
             return
     except StoreError as error:
         why = str(error).removesuffix(".")
-    raise StoreError(
-        f"{case} was erased, but the file or its log may still hold what it said: {why}. "
-        "Repeat the same command: it does only what is left to do."
-    )
+    raise StoreError(f"{case} was erased, but the file or its log may still hold what it said: {why}. {_AGAIN}")

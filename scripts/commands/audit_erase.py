@@ -49,7 +49,8 @@ def erase(session: Session, case: str, reason: str, ground: str | None, yes: boo
     engine = session.engine
     options = [f"--ground {quote(ground)}"] if ground is not None else []
     session.again = " ".join([f"schakel audit erase {quote(case)}", *options, *["--yes"] * yes])
-    wish = Wish(reason, ground, session.settings.retention_years)
+    settings = session.settings
+    wish = Wish(reason, ground, settings.retention_years, settings.erasures_file)
     done = erase_case(engine.database, engine.rules, engine.clock.now(), session.origin(), case, wish)
     rest = vacuum(engine.database.dialect.name)
     if session.json:
@@ -66,7 +67,8 @@ def erase(session: Session, case: str, reason: str, ground: str | None, yes: boo
         print_json({**document, "next": rest} if rest else document)
         return
     if done.repeated:
-        click.echo(f"{marks().yes} {done.case} was erased at {local(done.at)}; its file and log are clean now too")
+        said = f"{done.case} was erased at {local(done.at)}; what was left to do is done now too"
+        click.echo(f"{marks().yes} {said}")
         return
     waited = f"{done.cancelled} that waited {'is' if done.cancelled == 1 else 'are'} cancelled"
     said = f"{done.case} erased: {counted(done.values, 'value')}, {counted(done.letters, 'letter')} ({waited})"

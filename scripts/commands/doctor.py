@@ -81,6 +81,7 @@ def doctor(session: Session, after_restore: bool, again: bool, release: bool) ->
 
 def _examine(session: Session) -> Iterator[Finding]:
     """Every finding; a check that ends in an error is one, unless that is the database's, which was told already."""
+    from scripts.erasure_checkup import examine_erasures
     from scripts.ledger_checkup import examine_key, examine_ledger
     from scripts.mail_checkup import examine_mail
 
@@ -93,6 +94,7 @@ def _examine(session: Session) -> Iterator[Finding]:
         ("mail", examine_mail),
         ("worker", _worker),
         ("restore", _restore),
+        ("erasures", examine_erasures),
         ("loket", _loket),
         ("ledger", examine_ledger),
     )

@@ -331,6 +331,49 @@ def test_a_copy_from_while_a_restore_was_open_sends_nothing_twice(
     assert len(sink.letters) > arrived
 
 
+def test_what_was_erased_after_the_copy_was_made_is_named_until_it_is_erased_again(
+    desk: Desk, engine: Engine, tmp_path: Path, copy: Copy
+) -> None:
+    desk.environ["SCHAKEL_ERASURES_FILE"] = str(tmp_path / "erasures")
+    erase = 'audit erase {} --reason verzoek --ground "AVG art. 17" --yes'
+    before, ended, open_then = (bring(engine, state) for state in ("withdrawn", "registered", "registered"))
+    engine.advance(ended, "withdraw", reason="verzoek")
+    desk.ask(erase.format(before))
+    engine.database.dispose()
+    restored = copy()
+    younger = bring(engine, "withdrawn")
+    engine.advance(open_then, "withdraw", reason="verzoek")
+    for case in (ended, open_then, younger):
+        desk.ask(erase.format(case))
+    assert [one for one in desk.ask("doctor")["checks"] if one["check"] == "erasures"] == []
+
+    desk.environ["SCHAKEL_DATABASE_URL"] = restored
+    told, shown = desk.ask("doctor --after-restore"), desk.run("doctor --after-restore").stdout
+    (failed,) = [one for one in desk.ask("doctor", code=1)["checks"] if one["check"] == "erasures"]
+    desk.ask(f"advance {open_then} withdraw --reason verzoek")
+    for case in (ended, open_then):
+        desk.ask(erase.format(case))
+    after = desk.run("doctor --after-restore --json")
+
+    assert told["erase_again"] == [ended, open_then]
+    assert f"their personal data is back: {ended}, {open_then}." in " ".join(shown.split())
+    assert (failed["result"], f"they are not: {ended}, {open_then}." in failed["message"]) == ("fail", True)
+    assert "schakel audit erase CASE" in failed["todo"]
+    assert json.loads(after.stdout)["erase_again"] == []
+    assert [one for one in desk.ask("doctor")["checks"] if one["check"] == "erasures"] == []
+    assert len((tmp_path / "erasures").read_text().splitlines()) == 6
+
+
+def test_without_a_file_of_erasures_a_restore_says_that_nothing_names_them(desk: Desk, tmp_path: Path) -> None:
+    told, shown = desk.ask("doctor --after-restore"), " ".join(desk.run("doctor --after-restore").stdout.split())
+    desk.environ["SCHAKEL_ERASURES_FILE"] = str(tmp_path)
+    unread, said = desk.ask("doctor --after-restore"), " ".join(desk.run("doctor --after-restore").stdout.split())
+
+    assert (told["erase_again"], unread["erase_again"]) == (None, None)
+    assert "which nothing says, as no erasures_file is set" in shown
+    assert f"which {tmp_path} says, but it cannot be read: Is a directory." in said
+
+
 @pytest.mark.parametrize(
     "altered", ["facts = '[1]'", "progress = '{}'", "state = 'nowhere'", "seq = LARGEST", "seq = seq - 1"]
 )

@@ -491,6 +491,34 @@ def test_a_file_of_checkpoints_that_cannot_be_written_is_said_by_doctor_tick_and
     assert findings(ready, "ledger")[0]["result"] == "ok"
 
 
+def test_an_erasure_that_the_file_outside_does_not_have_is_said_by_doctor_until_it_is_repeated(
+    ready: Desk, url: str, tmp_path: Path
+) -> None:
+    ready.environ["SCHAKEL_DATABASE_URL"] = url
+    path = tmp_path / "gone" / "erasures"
+    words = "audit erase E06 --reason verzoek --ground 'AVG art. 17' --yes"
+    case = ready.open("E06")
+    ready.ask("advance E06 withdraw --reason verzoek")
+    ready.environ["SCHAKEL_ERASURES_FILE"] = str(path)
+
+    told = ready.ask(words, code=1)
+    failed, warned = findings(ready, "erasures", code=1)
+    path.parent.mkdir()
+    (still,) = findings(ready, "erasures")
+    repeated = ready.ask(words)
+
+    assert f"{case} was erased, but {path}" in told["message"]
+    assert ready.ask(f"show {case}")["erased"] is True
+    assert (failed["result"], f"{path} cannot be written" in failed["message"]) == ("fail", True)
+    assert (warned, warned["result"], f"1 erased case is not in {path}" in warned["message"]) == (still, "warn", True)
+    assert warned["message"].endswith(f" {case}.")
+    assert repeated["repeated"] is True
+    assert path.read_text().startswith(f"{case} ")
+    assert findings(ready, "erasures") == []
+    ready.environ["SCHAKEL_ERASURES_FILE"] = ""
+    assert findings(ready, "erasures") == []
+
+
 def test_doctor_says_since_when_events_are_sealed_and_not_signed(ready: Desk, url: str) -> None:
     ready.environ["SCHAKEL_DATABASE_URL"] = url
     key = Path(ready.environ["SCHAKEL_SIGNING_KEY"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from io import FileIO
 from pathlib import Path
 
 from workflow.ledger.verify import Checkpoint, NoteError, read_checkpoint, split_notes
@@ -16,22 +17,31 @@ _TAIL = 8_192
 def keep_copy(path: Path, note: str) -> bool:
     """Append a checkpoint, unless the file ends with it; whether it was appended. Raises OSError."""
     said = note.encode()
-    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
-    with os.fdopen(descriptor, "rb+", buffering=0) as file:
+    with to_append(path) as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - _TAIL))
         tail = file.read()
         if tail.endswith(said):
             return False
-        file.write(said if not tail or _ends_a_note(tail) else b"\n\n" + said)
-        os.fsync(descriptor)
+        append(file, said if not tail or _ends_a_note(tail) else b"\n\n" + said)
     return True
+
+
+def to_append(path: Path) -> FileIO:
+    """A file that can be read and only grows, made when it is not there. Raises OSError."""
+    return os.fdopen(os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644), "rb+", buffering=0)
+
+
+def append(file: FileIO, said: bytes) -> None:
+    """Write at its end, and have it on the disk. Raises OSError."""
+    file.write(said)
+    os.fsync(file.fileno())
 
 
 def last_kept(path: Path) -> Checkpoint | None:
     """The last checkpoint that a file ends with; None: there is none, or no file. Raises OSError."""
     try:
-        with open(path, "rb", opener=_without_waiting) as file:
+        with open(path, "rb", opener=without_waiting) as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - _TAIL))
             tail = file.read().decode("utf-8", "replace")
@@ -60,7 +70,7 @@ def departure(store: Store, kept: Checkpoint) -> str:
     return "" if is_known or not kept.size else "is not one of this database's ledger"
 
 
-def _without_waiting(path: str, flags: int) -> int:
+def without_waiting(path: str, flags: int) -> int:
     """For `open`, which closes it again when it is a folder: what is a pipe is then an error and no wait."""
     return os.open(path, flags | os.O_NONBLOCK)
 

@@ -134,7 +134,8 @@ class Connection:
                 return Reply(Outcome.FAILED, Phase.RCPT if origin.isascii() else Phase.MAIL, None, words)
             options = (b"SMTPUTF8",)
         refusal = await self._mail(origin, options)
-        if refusal and self._was_used and not self.is_open:  # it had enough of this connection, not of this letter
+        if refusal and self._was_used and refusal.outcome is Outcome.RETRY:  # it had enough of this connection
+            await self.close()
             refusal = await self.open() or await self._mail(origin, options)
         if refusal:
             return refusal

@@ -6,15 +6,17 @@ what is merely `claimed` has not left and goes back to pending when its lease en
 A letter of a case that somebody else holds does not leave: it is put aside, to be tried after the others or in the next
 pass, so that the outcome of what did leave need not wait, and no connection with it. Nor do two connections send
 letters of one case at once, so that these leave in their order.
+
+One connection is opened first, and the others once it stands. A server that cannot be reached, or leaves a letter in
+doubt, ends the pass; it is let be for a while then, and tried with one letter (`Patience`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TypeAlias
@@ -24,11 +26,13 @@ from notifications.desk import Desk
 from notifications.digest import Merged, merge_reminders
 from notifications.left_over import LeftOver
 from notifications.outcomes import CLAIM_LEASE, LOST, SENDING_LEASE, settle_letter
+from notifications.patience import Patience
 from notifications.queue import Queue
 from notifications.recorder import Act, Recorder
 from notifications.rendering import TEMPLATES
 from notifications.smtp import Connection, Outcome, Phase, Reply
 from notifications.smtp_url import NoMailbox, Server
+from notifications.tally import Delivered, Tally
 from workflow.arguments import ClockInUtc
 from workflow.clock import Clock
 from workflow.events import Origin
@@ -42,20 +46,8 @@ from workflow.work import Rules, Work
 
 CONNECTIONS = 10
 BATCH = 200
-Recorded: TypeAlias = "tuple[OutboxRow, asyncio.Future[LetterState | None]] | None"
+Recorded: TypeAlias = "tuple[OutboxRow, Reply, asyncio.Future[LetterState | None]] | None"
 """A letter whose outcome is on its way into the database; None: there is none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Delivered:
-    """What one pass did, by outcome; `pending` counts every letter that still waits."""
-
-    sent: int = 0
-    failed: int = 0
-    unknown: int = 0
-    retried: int = 0
-    merged: int = 0
-    pending: int = 0
 
 
 class Delivery:
@@ -83,8 +75,11 @@ class Delivery:
         self._recorder = Recorder(database, rules, origin, clock)
         self._stopping = False
         self._has_given_up = False
-        """The server cannot be reached, or the database failed."""
-        self._count: Counter[str] = Counter()
+        """The server failed, or the database did."""
+        self._trouble: Reply | None = None
+        """The first thing by which the server failed in this pass."""
+        self._patience = Patience()
+        self._count = Tally()
         self._left_over = LeftOver()
         self._tokens: list[str] = []
         self._held: set[int] = set()
@@ -101,13 +96,13 @@ class Delivery:
 
         Raises StoreError. SchakelError, when all is done: the case of some letter cannot be written.
         """
-        self._count, self._left_over, self._has_given_up = Counter(), LeftOver(), False
+        self._count, self._left_over = Tally(), LeftOver()
+        self._has_given_up, self._trouble = False, None
         self._settle_lost()
         now = self._clock.now()
         with self._database.writing() as store:
             merged = self._put_in_order(store, now) if try_turn(store) else Merged(0, 0)
-        self._count["merged"] = merged.count
-        if self._server is not None:
+        if self._server is not None and self._patience.allows(self._server, now):
             self._send_due(self._server, merged.until)
         with self._database.reading() as store:
             pending = letters.count_pending(store)
@@ -115,7 +110,7 @@ class Delivery:
             with self._database.writing() as store:
                 self._left_over.separate(store, self._clock.now())
             self._left_over.tell()
-        return Delivered(**self._count, pending=pending)
+        return self._count.result(merged.count, pending)
 
     def _put_in_order(self, store: Store, now: datetime) -> Merged:
         """What one worker does at a time: another passes by, and leaves new reminders to the one that is at it."""
@@ -128,8 +123,8 @@ class Delivery:
     def _send_due(self, server: Server, reminders_until: int) -> None:
         """Send what is due, and then what was put aside, as long as that brings anything."""
         done, put_aside = -1, True
-        while put_aside and self._count.total() > done and self._may_go_on:
-            done = self._count.total()
+        while put_aside and self._count.total > done and self._may_go_on:
+            done = self._count.total
             put_aside = self._send_round(server, reminders_until)
 
     def _send_round(self, server: Server, reminders_until: int) -> bool:
@@ -138,6 +133,7 @@ class Delivery:
         try:
             while self._may_go_on and (batch := self._claim(reminders_until)):
                 asyncio.run(self._send(batch, server))
+                self._patience.learn(self._trouble, self._clock.now())
         finally:
             with self._database.writing() as store:
                 put_back = [letters.release(store, token) for token in self._tokens]
@@ -156,14 +152,17 @@ class Delivery:
                 now=now,
                 lease_until=now + CLAIM_LEASE,
                 token=token,
-                limit=BATCH,
+                limit=1 if self._patience.is_tried_out else BATCH,
                 reminders_until=reminders_until,
             )
 
     async def _send(self, batch: list[OutboxRow], server: Server) -> None:
         """Over several connections; when one fails, the others finish the letter in hand before that is told."""
         queue = Queue([(row, self._cases_of(row)) for row in batch], lambda: self._may_go_on)
-        hands = [self._work_off(queue, Connection(server)) for _ in range(min(self._connections, len(batch)))]
+        first = Connection(server)
+        refusal = await first.open()  # alone: ten would log in ten times with a wrong password
+        others = [] if refusal else [Connection(server) for _ in range(min(self._connections, len(batch)) - 1)]
+        hands = [self._work_off(queue, first, refusal), *(self._work_off(queue, other) for other in others)]
         try:
             ended = await asyncio.gather(*hands, return_exceptions=True)
         finally:
@@ -171,24 +170,26 @@ class Delivery:
         for error in filter(None, ended):
             raise error
 
-    async def _work_off(self, queue: Queue, connection: Connection) -> None:
-        """Send letters over one connection until none is left for it, or the server cannot be reached."""
+    async def _work_off(self, queue: Queue, connection: Connection, refusal: Reply | None = None) -> None:
+        """Send letters over one connection until none is left for it, or the server failed (`refusal`: already)."""
         self._in_use.add(connection)
         recorded: Recorded = None
         has_rested = False
         try:
             while queue:
-                refusal = None if connection.is_open else await connection.open()
+                if refusal is None and not connection.is_open:
+                    refusal = await connection.open()
+                    if not queue:
+                        break  # others took the last one meanwhile, or the pass was asked to stop
                 if refusal is not None:
                     self._in_use.discard(connection)
                     if self._in_use:
                         break  # the server takes no more connections at once: those that it took go on
-                    self._has_given_up = True
+                    self._give_up(refusal)
                 letter = queue.take()
                 if letter is None:
-                    if queue:  # else others took the last one while this connection was opening
-                        has_rested = True
-                        await queue.rest()
+                    has_rested = True
+                    await queue.rest()
                     continue
                 row, cases = letter
                 try:
@@ -206,6 +207,10 @@ class Delivery:
         finally:
             self._in_use.discard(connection)
             await connection.close()
+
+    def _give_up(self, reply: Reply) -> None:
+        """The server failed: finish the letters in hand and take no more."""
+        self._has_given_up, self._trouble = True, self._trouble or reply
 
     async def _send_one(
         self, connection: Connection, row: OutboxRow, cases: list[int], before: Recorded, refusal: Reply | None
@@ -226,12 +231,13 @@ class Delivery:
                 self._left_over.add_to_separate(row, f"it could not be built ({error})")
                 return None
             reply = Reply(Outcome.FAILED, Phase.RENDER, None, str(error))
-            return row, self._recorder.submit_if_free(self._settling(row, reply, LetterState.CLAIMED, cases), cases)
+            act = self._settling(row, reply, LetterState.CLAIMED, cases)
+            return row, reply, self._recorder.submit_if_free(act, cases)
         refusal = refusal or await self._offer(connection, built)
         await self._count_in(before)
         if refusal is not None:
             act = self._settling(built, refusal, LetterState.CLAIMED, cases)
-            return row, self._recorder.submit_if_free(act, cases)
+            return row, refusal, self._recorder.submit_if_free(act, cases)
         looked_at = [] if row.case_id else cases  # by the act itself, when it is one
         may_leave: bool | None = False
         with self._left_over.noting(row):
@@ -242,7 +248,9 @@ class Delivery:
             await connection.reset()  # somebody holds its case, or has the letter since the lease ran out: nothing left
             return None
         reply = await connection.transmit(built.message or b"")
-        return row, self._recorder.submit(self._settling(built, reply, LetterState.SENDING, cases), cases)
+        if reply.outcome is Outcome.UNKNOWN:
+            self._give_up(reply)  # else a bad minute of the server would leave the whole outbox in doubt
+        return row, reply, self._recorder.submit(self._settling(built, reply, LetterState.SENDING, cases), cases)
 
     async def _offer(self, connection: Connection, row: OutboxRow) -> Reply | None:
         """Offer a letter over an open connection; None: it may be sent."""
@@ -271,13 +279,13 @@ class Delivery:
         while settled == BATCH:
             with self._database.reading() as store:
                 lost = letters.expired_sending(store, self._clock.now(), BATCH)
-            before = self._count.total()
+            before = self._count.total
             for row in lost:
                 cases = self._cases_of(row)
                 act = self._settling(row, LOST, LetterState.SENDING, cases)
                 with self._left_over.noting(row):
-                    self._tally(self._recorder.run_now_if_free(act, cases))
-            settled = self._count.total() - before
+                    self._count.add(self._recorder.run_now_if_free(act, cases), LOST)
+            settled = self._count.total - before
 
     def _cases_of(self, row: OutboxRow) -> list[int]:
         if row.case_id is not None:  # asks nothing: this is done for every letter
@@ -287,10 +295,6 @@ class Delivery:
 
     async def _count_in(self, recorded: Recorded) -> None:
         if recorded is not None:
-            row, outcome = recorded
+            row, reply, outcome = recorded
             with self._left_over.noting(row):
-                self._tally(await outcome)
-
-    def _tally(self, state: LetterState | None) -> None:
-        if state is not None:
-            self._count["retried" if state is LetterState.PENDING else str(state)] += 1
+                self._count.add(await outcome, reply)

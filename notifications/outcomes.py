@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from notifications.smtp import Outcome, Phase, Reply
+from notifications.smtp import OPENING, Outcome, Phase, Reply
 from workflow.errors import SchakelError
 from workflow.events import Kind
 from workflow.facts import Json
@@ -52,10 +52,11 @@ def settle_letter(
     What it returns reads the answer: None: the letter was no longer ours, so nothing was recorded.
     """
     tried = replace(row, attempts=row.attempts + 1)
-    state = _STATES[reply.outcome]
-    if state is LetterState.PENDING and _gives_up(store, tried, now):
+    state, is_its_own = _STATES[reply.outcome], reply.phase not in OPENING
+    if state is LetterState.PENDING and is_its_own and _gives_up(store, tried, now):
         state = LetterState.FAILED
-    retry_at = now + wait_before(tried.attempts) if state is LetterState.PENDING else None
+    # while the server is away no letter is put off, so that all go as soon as it is back, and in their order
+    retry_at = now + wait_before(tried.attempts) if state is LetterState.PENDING and is_its_own else None
     reason = None if state is LetterState.SENT else _reason(reply)
     is_ours = letters.settling(store, tried, state, expected=(expected,), now=now, reason=reason, due_at=retry_at)
 
@@ -100,9 +101,9 @@ def wait_before(attempts: int) -> timedelta:
 
 
 def _gives_up(store: Store, row: OutboxRow, now: datetime) -> bool:
-    """Whether it was tried for long enough; tries from before a person let it go again do not count."""
+    """Whether it was tried for long enough; no try counts that the server was away, or before a person let it go."""
     earlier = tries.of_letter(store, row.id)
-    since = earlier[max(0, len(earlier) - (row.attempts - 1)) :]
+    since = [one for one in earlier[max(0, len(earlier) - (row.attempts - 1)) :] if one.phase not in OPENING]
     return bool(since) and now - since[0].at >= GIVE_UP
 
 

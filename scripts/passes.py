@@ -11,9 +11,10 @@ from typing import NoReturn, TypeVar
 
 from loket.poll import Poll, Polled
 from notifications import checkpoint, overview
-from notifications.delivery import Delivered, Delivery
+from notifications.delivery import Delivery
 from notifications.desk import Desk
 from notifications.smtp_url import Server, parse_smtp_url
+from notifications.tally import Delivered
 from scripts.exits import PartsFailed, words_of
 from scripts.ledger_checkup import departed, unwritten_copy
 from scripts.passwords import read_password
@@ -59,7 +60,7 @@ class Pass:
             "escalations": self.fired.escalations,
             "holds_ended": self.fired.holds_ended,
             "overview": self.overview,
-            "letters": asdict(self.delivered),
+            "letters": self.delivered.counts,
             **asdict(self.sealed),
             "loket": asdict(self.polled),
         }

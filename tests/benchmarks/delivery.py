@@ -8,9 +8,10 @@ from datetime import timedelta
 
 from aiosmtplib import SMTP
 
-from notifications.delivery import CONNECTIONS, Delivered, Delivery
+from notifications.delivery import CONNECTIONS, Delivery
 from notifications.desk import Desk
 from notifications.smtp_url import Server
+from notifications.tally import Delivered
 from tests.benchmarks import employers, sink
 from tests.benchmarks.databases import Place
 from tests.benchmarks.moves import MOVED, ORIGIN, engine_on

@@ -17,9 +17,10 @@ from looking import bare, look
 from sink import ADDRESS, DESK, WORKER
 
 from notifications import delivery as delivering
-from notifications.delivery import Delivered, Delivery
+from notifications.delivery import Delivery
 from notifications.smtp import Outcome, Phase, Reply
 from notifications.smtp_url import Server
+from notifications.tally import Delivered
 from workflow import Engine
 from workflow.clock import SetClock, format_time
 
@@ -121,10 +122,11 @@ A, B, C = (f"offer {name}@x.nl" for name in "abc")
         ({}, ["open", A, "data", B, "data", C, "data", "close"], Delivered(sent=3)),
         ({"opens": [LATER]}, ["open", "close"], Delivered(retried=1, pending=3)),
         (
-            {"ends": [DOUBT, NEVER, LATER]},
+            {"ends": [NEVER, LATER, DOUBT]},
             ["open", A, "data", B, "data", C, "data", "close"],
             Delivered(unknown=1, failed=1, retried=1, pending=1),
         ),
+        ({"ends": [DOUBT]}, ["open", A, "data", "close"], Delivered(unknown=1, pending=2)),
         (
             {"offers": [LATER, NEVER]},
             ["open", A, "reset", B, "reset", C, "data", "close"],
@@ -150,6 +152,14 @@ def test_what_is_said_follows_from_what_was_answered_and_each_outcome_is_counted
     assert run(engine) == done
 
     assert script.said == said
+
+
+def test_a_pass_tells_what_was_said_of_the_first_letter_of_each_end_but_of_those_that_were_sent(
+    engine: Engine, script: Script
+) -> None:
+    script.offers = [NEVER, LATER]
+
+    assert run(engine).said == {"failed": NEVER, "retried": LATER}
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3])
@@ -306,6 +316,40 @@ def test_letters_whose_worker_disappeared_are_all_in_doubt_and_told_to_their_cas
     assert told == ["letter_unknown"] * 3
     reasons = {row["reason"] for row in look(sqlite_url, "SELECT reason FROM outbox")}
     assert reasons == {"data: the worker that was sending it disappeared"}
+
+
+def test_a_pass_that_is_stopped_while_a_connection_opens_takes_no_letter(
+    engine: Engine, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow(Scripted):
+        async def open(self) -> Reply | None:
+            worker.stop()
+            return await super().open()
+
+    monkeypatch.setattr(delivering, "Connection", lambda server: Slow(script, server))
+    worker = Delivery(engine.database, engine.rules, engine.clock, WORKER, DESK, SERVER, connections=1)
+
+    assert worker.run_once() == Delivered(pending=3)
+
+    assert script.said == ["open", "close"]
+
+
+def test_a_connection_that_was_opened_anew_when_the_pass_was_stopped_takes_no_letter(
+    engine: Engine, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow(Scripted):
+        async def open(self) -> Reply | None:
+            if script.said.count("open"):
+                worker.stop()
+            return await super().open()
+
+    monkeypatch.setattr(delivering, "Connection", lambda server: Slow(script, server))
+    worker = Delivery(engine.database, engine.rules, engine.clock, WORKER, DESK, SERVER, connections=1)
+    script.offers, script.drops = [LATER], True
+
+    assert worker.run_once() == Delivered(retried=1, pending=3)
+
+    assert script.said == ["open", A, "open", "close"]
 
 
 class Late(Scripted):

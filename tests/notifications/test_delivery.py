@@ -19,10 +19,11 @@ from employers import bring, employer
 from looking import look
 from sink import ADDRESS, DESK, NOBODY, WORKER, Sink, delivery
 
-from notifications.delivery import Delivered, Delivery
+from notifications.delivery import Delivery
 from notifications.desk import Desk
 from notifications.rendering import TEMPLATES
 from notifications.smtp_url import Server
+from notifications.tally import Delivered
 from workflow import Database, Engine, UsageError, open_database
 from workflow.clock import SetClock
 from workflow.events import Kind

@@ -26,6 +26,7 @@ from workflow.work import Work
 
 MINUTE = timedelta(minutes=1)
 LATER = Reply(Outcome.RETRY, Phase.RCPT, 450, "greylisted")
+AWAY = Reply(Outcome.RETRY, Phase.CONNECT, None, "nobody listens")
 SENT = Reply(Outcome.SENT, Phase.DATA, 250, "ok")
 REFUSED = Reply(Outcome.FAILED, Phase.RCPT, 550, "no such user")
 DROPPED = Reply(Outcome.UNKNOWN, Phase.DATA, None, "dropped")
@@ -149,6 +150,25 @@ def test_a_first_try_is_never_the_last_however_old_the_letter(settles: Settles, 
     clock.moment = clock.now() + 2 * GIVE_UP
 
     assert settles(LATER) is LetterState.PENDING
+
+
+def test_a_server_that_is_away_puts_no_letter_off_and_makes_none_given_up(
+    settles: Settles, sqlite_engine: Engine, clock: SetClock
+) -> None:
+    before = letter(sqlite_engine)
+
+    for _ in range(4):
+        assert settles(AWAY) is LetterState.PENDING
+        clock.moment += 2 * GIVE_UP
+    waits = letter(sqlite_engine)
+    states = [settles(LATER)]
+    clock.moment += GIVE_UP - timedelta(seconds=1)
+    states += [settles(LATER)]
+    clock.moment += timedelta(hours=3)
+    states += [settles(LATER)]
+
+    assert (waits.due_at, waits.attempts, waits.reason) == (before.due_at, 4, "connect: nobody listens")
+    assert states == [LetterState.PENDING, LetterState.PENDING, LetterState.FAILED]
 
 
 def test_each_try_is_remembered_with_what_the_server_said(

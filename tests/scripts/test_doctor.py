@@ -17,8 +17,8 @@ from sink import Sink, eventually
 from tampering import put, run
 
 from loket.poll import Polled
-from notifications.delivery import Delivered
 from notifications.smtp import Connection
+from notifications.tally import Delivered
 from scripts.passes import Pass, Passes, Sealed
 from scripts.wiring import Session
 from scripts.worker import Worker

@@ -68,7 +68,7 @@ class Delivery:
         self._database = database
         self._clock = clock = ClockInUtc(clock)
         self._desk = desk
-        self._server = server
+        self.server = server
         self._connections = connections
         self._builder = Builder(desk, folder)
         self._in_facts = rules.definition.domain.in_facts
@@ -102,8 +102,8 @@ class Delivery:
         now = self._clock.now()
         with self._database.writing() as store:
             merged = self._put_in_order(store, now) if try_turn(store) else Merged(0, 0)
-        if self._server is not None and self._patience.allows(self._server, now):
-            self._send_due(self._server, merged.until)
+        if self.server is not None and self._patience.allows(self.server, now):
+            self._send_due(self.server, merged.until)
         with self._database.reading() as store:
             pending = letters.count_pending(store)
         if self._left_over:

@@ -74,9 +74,9 @@ class Passes:
         self._origin = session.origin("worker")
         self._signed_at: datetime | None = None
 
-    @cached_property
+    @property
     def server(self) -> Server | None:
-        """The mail server; None when none is set, so letters wait."""
+        """The mail server, by the password that its file holds now; None when none is set, so letters wait."""
         return mail_server(self._session.settings)
 
     @cached_property
@@ -100,7 +100,8 @@ class Passes:
         return overview.run_once(engine.database, engine.rules, engine.clock.now())
 
     def deliver(self) -> Delivered:
-        """Send what is due."""
+        """Send what is due, by the password of now: it may have been changed since the last pass."""
+        self.delivery.server = self.server
         return self.delivery.run_once()
 
     def seal(self) -> Sealed:

@@ -17,7 +17,7 @@ from sink import Sink, eventually
 from tampering import put, run
 
 from loket.poll import Polled
-from notifications.smtp import Connection
+from notifications.smtp import Connection, Outcome, Phase, Reply
 from notifications.tally import Delivered
 from scripts.passes import Pass, Passes, Sealed
 from scripts.wiring import Session
@@ -225,6 +225,34 @@ def test_doctor_shows_nothing_of_the_password_that_a_mail_server_refuses(
         "mail.example port 465 would take no letter now: login: 535 no ••• for m•••@example.com"
     )
     assert "smtp_password_file" in said["todo"]
+
+
+def test_a_password_that_was_changed_is_used_from_the_next_pass_on(
+    ready: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str | None] = []
+
+    async def opened(connection: Connection) -> Reply:
+        tried.append(connection._server.password)
+        return Reply(Outcome.RETRY, Phase.LOGIN, 535, "wrong")
+
+    monkeypatch.setattr(Connection, "open", opened)
+    ready.environ |= {
+        "SCHAKEL_MAIL_FROM": "from@example.com",
+        "SCHAKEL_SMTP_URL": "smtps://me@mail.example",
+        "SCHAKEL_SMTP_PASSWORD_FILE": str(tmp_path / "password"),
+    }
+    ready.open("E06")
+    session = Session(environ=ready.environ, clock=ready.clock)
+    passes = Passes(session)
+
+    for password in ("old", "old", "new"):
+        (tmp_path / "password").write_text(password)
+        (tmp_path / "password").chmod(0o600)
+        passes.deliver()
+    session.close()
+
+    assert tried == ["old", "new"]
 
 
 @pytest.mark.parametrize(

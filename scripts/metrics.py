@@ -87,7 +87,7 @@ class Watch(Collector):
         yield Gauge("schakel_up", "Whether the database could be read.", value=float(bool(found)))
         if not found:
             return
-        if (counted := self._counted) is None or self._session.clock.now() - counted[0] >= KEPT_FOR:
+        if (counted := self._counted) is None or abs(self._session.clock.now() - counted[0]) >= KEPT_FOR:
             self._count.until(until)
         if counted := self._counted:
             yield _each("schakel_cases", "Cases in a state.", "state", counted[1])

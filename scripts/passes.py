@@ -73,6 +73,8 @@ class Passes:
         self._session = session
         self._origin = session.origin("worker")
         self._signed_at: datetime | None = None
+        self.is_stopping = False
+        """Whether it was asked to stop, perhaps before there was anything to stop."""
 
     @property
     def server(self) -> Server | None:
@@ -86,6 +88,13 @@ class Passes:
         return Delivery(
             engine.database, engine.rules, engine.clock, self._origin, desk_of(self._session.settings), self.server
         )
+
+    def stop(self) -> None:
+        """Finish the letters in hand and take no more; for a signal, so it makes nothing and does what cannot fail."""
+        self.is_stopping = True
+        for made in (self.__dict__.get("delivery"), self.__dict__.get("poller")):
+            if made is not None:
+                made.stop()
 
     def fire(self) -> Fired:
         """Fire what is due."""
@@ -101,6 +110,8 @@ class Passes:
 
     def deliver(self) -> Delivered:
         """Send what is due, by the password of now: it may have been changed since the last pass."""
+        if self.is_stopping:
+            return Delivered()
         self.delivery.server = self.server
         return self.delivery.run_once()
 
@@ -142,7 +153,7 @@ class Passes:
 
     def poll(self, budget: float | None = None) -> Polled:
         """Go on with the morning's round of Loket.nl, beginning no case after so many seconds."""
-        return self.poller.run_once(budget) if self.poller else Polled()
+        return self.poller.run_once(budget) if self.poller and not self.is_stopping else Polled()
 
     def run_once(self) -> Pass:
         """One pass of everything, in the order in which one makes work for the next.

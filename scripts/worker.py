@@ -12,13 +12,16 @@ from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
+from time import monotonic
 from typing import Any
 
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from notifications.tally import Delivered
 from scripts.ledger_checkup import missing_key
 from scripts.passes import NO_SERVER, Passes, Sealed
+from scripts.setback import Setback
 from scripts.wiring import Session
 from workflow.errors import SchakelError, UsageError
 from workflow.ledger.sequencer import wrong_key
@@ -28,6 +31,10 @@ _FAULTS = {"copy_failed", "copy_refused"}
 """What a pass over the ledger says each time, as long as it is so."""
 _LOOKS_UP = 0.5
 """Seconds between two looks whether it was asked to stop."""
+_STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""Of which the last comes of a terminal that is closed, and of whoever rotates logs; it is to break no letter off."""
+_TELLS_AGAIN = 3600.0
+"""Seconds after which a pass that fails in the same way is told again."""
 
 
 class Worker:
@@ -41,6 +48,8 @@ class Worker:
         self._is_signing = session.signer is not None  # a key that cannot be read ends the worker before it began
         self._key_fault = ""
         self._told: dict[str, Mapping[str, Any]] = {}
+        self._failing: dict[str, tuple[Mapping[str, str], float]] = {}
+        """Which passes fail, with what was said of that and when."""
         self.name = name or f"{socket.gethostname()}:{os.getpid()}"
         self._log = logger().bind(worker=self.name)
         self._passes = Passes(session)
@@ -57,11 +66,11 @@ class Worker:
         }
 
     def run(self) -> tuple[datetime, datetime]:
-        """Work until SIGTERM or SIGINT, one pass at once; when it began and stopped.
+        """Work until SIGTERM, SIGINT or SIGHUP, one pass at once; when it began and stopped.
 
         Raises StoreError: it cannot note that it began. UsageError: another key signed the ledger.
         """
-        for wanted in (signal.SIGTERM, signal.SIGINT):  # first: whoever sees the worker may ask it to stop
+        for wanted in _STOPS:  # first: whoever sees the worker may ask it to stop
             signal.signal(wanted, self._on_signal)
         database, clock = self._session.database, self._session.clock
         with database.writing() as store:
@@ -80,7 +89,7 @@ class Worker:
             if self._asked_to_stop.empty():
                 self._guarded(name)
             scheduler.add_job(self._guarded, "interval", seconds=seconds, args=[name], id=name)
-        self._wait_until_asked()
+        self._wait_until_asked(scheduler)
         scheduler.shutdown(wait=True)
         ended = clock.now()
         try:
@@ -91,12 +100,17 @@ class Worker:
         self._log.info("stopped")
         return began, ended
 
-    def _wait_until_asked(self) -> None:
+    def _wait_until_asked(self, scheduler: BackgroundScheduler) -> None:
         """Looks up now and then: a signal that another thread got, or that came just before waiting, wakes nobody."""
+        clock = Setback()
         while self._asked_to_stop.empty():
             with suppress(Empty):
                 self._asked_to_stop.get(timeout=_LOOKS_UP)
                 return
+            if seconds := clock.seconds():
+                self._log.warning("the clock was set back", seconds=round(seconds))
+                for job in scheduler.get_jobs():  # each waits for a moment that has become a distant one
+                    job.modify(next_run_time=datetime.now(UTC))
 
     def _on_signal(self, number: int, _frame: object) -> None:
         """Runs in the middle of anything, so it may only do what cannot fail, wait or import."""
@@ -111,13 +125,25 @@ class Worker:
             _, job = self._jobs[name]
             done = job()
         except SchakelError as error:
-            self._log.error("pass failed", job=name, error=type(error).__name__, message=str(error))
+            self._tell_fault(name, error=type(error).__name__, message=str(error))
         except Exception as error:  # noqa: BLE001  (a pass that fails must not end the worker)
-            self._log.error("pass failed", job=name, error=type(error).__name__)
+            self._tell_fault(name, error=type(error).__name__)
         else:
+            if self._failing.pop(name, None):
+                self._log.info("pass works again", job=name)
             self._tell(name, done)
 
+    def _tell_fault(self, name: str, **said: str) -> None:
+        """Why a pass failed: once an hour as long as it is the same."""
+        known, since = self._failing.get(name, ({}, 0.0))
+        if said != known or monotonic() - since >= _TELLS_AGAIN:
+            self._failing[name] = (said, monotonic())
+            self._log.error("pass failed", job=name, **said)
+
     def _tell(self, name: str, done: Any) -> None:
+        if isinstance(done, Delivered):
+            self._tell_letters(done)
+            return
         counts = asdict(done) if hasattr(done, "__dataclass_fields__") else {"written": bool(done)}
         busy = {what: count for what, count in counts.items() if count and what != "pending"}
         if busy and busy != self._told.get(name):  # what is wrong every two seconds is told once
@@ -125,6 +151,15 @@ class Worker:
             say = self._log.warning if "copy_refused" in busy else say
             say("pass", job=name, **busy)
         self._told[name] = busy if set(busy) <= _FAULTS else {}
+
+    def _tell_letters(self, done: Delivered) -> None:
+        """What became of letters; of the first that did not go, where that ended and by which answer."""
+        busy = {what: count for what, count in done.counts.items() if count and what != "pending"}
+        why = {what: f"{reply.phase} {reply.code or ''}".strip() for what, reply in done.said.items()}
+        if why:
+            self._log.warning("pass", job="delivery", **busy, why=why, todo="schakel mail list --help")
+        elif busy:
+            self._log.info("pass", job="delivery", **busy)
 
     def _seal(self) -> Sealed:
         if not self._is_signing:

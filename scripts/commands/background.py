@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from threading import Event, Thread
+from threading import Event, Thread, current_thread, main_thread
+from typing import TYPE_CHECKING
 
 import click
 
-from scripts.exits import DONE, FAILED
+from scripts.exits import DONE, FAILED, TERMINATED
 from scripts.output import Column, counted, json_array, local, moment, print_json, table, wrapped
 from scripts.parameters import Whole, examples, json_option
 from scripts.wiring import Session, pass_session
 from workflow.errors import SchakelError
 
+if TYPE_CHECKING:
+    from scripts.passes import Passes
+
+_BECAME = {"failed": "failed", "retried": "are to be tried again", "unknown": "may have arrived or not"}
 _COLUMNS = (
     Column("WHEN"),
     Column("CASE"),
@@ -32,16 +38,18 @@ def tick(session: Session) -> None:
     """Fire what is due, write the daily overview in its hour, send what waits, seal new events in the ledger, and check
     cases with Loket.nl where that is on; then say what was done and stop.
 
-    Exit 1 when the file of checkpoints cannot be written, or the key of a signed ledger is gone; all else is done then.
+    Why letters did not go is told on standard error, so that cron mails it. SIGTERM finishes the letters in hand, and
+    then exits with 143. Exit 1 when the file of checkpoints cannot be written, or the key of a signed ledger is gone;
+    all else is done then.
     """
     from scripts.ledger_checkup import missing_key
     from scripts.passes import NO_SERVER, Passes
 
     passes = Passes(session)
-    with _sign_of_life(session):
+    with _sign_of_life(session), _stopping(passes):
         done = passes.run_once()
     said, todo, was_signed = missing_key(session) if session.signer is None else ("", "", False)
-    code = FAILED if done.sealed.copy_failed or was_signed else DONE
+    code = FAILED if done.sealed.copy_failed or was_signed else TERMINATED if passes.is_stopping else DONE
     if session.json:
         print_json({**done.document(), "key_missing": said or None})
         click.get_current_context().exit(code)
@@ -63,9 +71,25 @@ def tick(session: Session) -> None:
         click.echo(NO_SERVER, err=True)
     if said:
         click.echo(wrapped(f"No checkpoint: {said} To do: {todo}", ""), err=True)
+    for what, reply in letters.said.items():
+        answer = f"{reply.code or ''} {reply.words}".strip()
+        click.echo(wrapped(f"Letters {_BECAME[what]}; the first at {reply.phase}: {answer}", ""), err=True)
     for fault in filter(None, (sealed.copy_failed, sealed.copy_refused, polled.fault)):
         click.echo(wrapped(fault, ""), err=True)
     click.get_current_context().exit(code)
+
+
+@contextmanager
+def _stopping(passes: Passes) -> Iterator[None]:
+    """While this lasts SIGTERM stops the passes, instead of breaking off a letter that is on its way."""
+    if current_thread() is not main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: passes.stop())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from scripts.worker import Worker
 from states import EMPLOYER_COUPLING
 from workflow import Engine, open_database
 from workflow.clock import SystemClock
+from workflow.errors import StoreError
 
 ROOT = Path(__file__).parents[2]
 APPLICANT = "salaris01@example.com"
@@ -118,7 +119,7 @@ def log(said: str) -> list[dict[str, Any]]:
 # -- a process of its own --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_it_sends_is_seen_to_live_and_stops_when_it_is_told_to(url: str, start: Start, how: signal.Signals) -> None:
     prepare(url, 4)
 
@@ -252,6 +253,109 @@ def test_asked_to_stop_it_finishes_the_letters_in_hand_and_leaves_the_rest(url: 
     assert set(left) == {"sent", "pending"}, "a letter was claimed or sent, but never settled"
     assert left["sent"] == len(sink.letters) == len(sink.copies())
     assert left["sent"] <= 20, "it went on with other letters"
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+def test_a_clock_that_is_set_back_stops_no_work(url: str, environ: dict[str, str], tmp_path: Path) -> None:
+    prepare(url, 1)
+    offset = tmp_path / "offset"
+    offset.write_text("3600")
+    call = f"""if True:
+        import datetime, time, pathlib
+        from apscheduler.schedulers import base
+        from apscheduler.triggers import interval
+        import scripts.setback, scripts.worker
+        def ahead(): return float(pathlib.Path({str(offset)!r}).read_text())
+        class Moved(datetime.datetime):
+            @classmethod
+            def now(cls, tz=None): return datetime.datetime.now(tz) + datetime.timedelta(seconds=ahead())
+        base.datetime = interval.datetime = scripts.worker.datetime = Moved
+        scripts.setback.Setback.__init__.__defaults__ = (lambda: time.time() + ahead(), time.monotonic)
+        {CALL}"""
+    words = [sys.executable, "-c", call, "worker"]
+    worker = subprocess.Popen(words, cwd=ROOT, env=environ, stderr=subprocess.PIPE, text=True)
+    sealed = "SELECT * FROM leaves"
+    assert eventually(lambda: has(url, sealed))
+    threading.Event().wait(1)  # all jobs wait for their second turn by now
+
+    offset.write_text("0")
+    threading.Event().wait(1)
+    prepare(url, 1)
+    before = len(look(url, sealed))
+    goes_on = eventually(lambda: len(look(url, sealed)) > before)
+    _, _, said = stop(worker)
+
+    assert goes_on, said
+    assert [line["seconds"] for line in log(said) if line["event"] == "the clock was set back"] == [3600]
+
+
+def test_asked_to_stop_a_tick_finishes_the_letters_in_hand_and_leaves_the_rest(
+    url: str, environ: dict[str, str]
+) -> None:
+    prepare(url, 30)
+
+    with _Interrupting() as sink:
+        settings = environ | sending_to(sink)
+        sink.worker = subprocess.Popen(
+            command("tick", "--json"), cwd=ROOT, env=settings, stdout=subprocess.PIPE, text=True
+        )
+        ticking = sink.worker
+        out, _ = ticking.communicate(timeout=PATIENCE)
+
+    left = states(url)
+    assert (ticking.returncode, json.loads(out)["letters"]["sent"]) == (143, left["sent"])
+    assert set(left) == {"sent", "pending"}, "a letter was claimed or sent, but never settled"
+    assert left["sent"] == len(sink.letters) == len(sink.copies()) <= 20
+
+
+def test_a_tick_says_on_standard_error_why_letters_did_not_go(url: str, environ: dict[str, str]) -> None:
+    prepare(url, 1)
+    run = {"cwd": ROOT, "capture_output": True, "text": True}
+
+    with Sink() as gone:
+        pass
+    down = subprocess.run(command("tick"), check=False, env=environ | sending_to(gone), **run)
+    with Sink(answers={"asr@example.org": "550 no such user"}) as sink:
+        refused = subprocess.run(command("tick"), check=False, env=environ | sending_to(sink), **run)
+
+    assert (down.returncode, refused.returncode) == (0, 0)
+    assert "Letters are to be tried again; the first at connect:" in " ".join(down.stderr.split())
+    assert "Letters failed; the first at rcpt: 550 no such user" in " ".join(refused.stderr.split())
+
+
+def test_a_pass_that_fails_in_the_same_way_is_told_once_and_when_it_works_again(
+    environ: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    session = Session(environ)
+    worker = Worker(session, "nr-1")
+    faults = [StoreError("gone"), StoreError("gone"), ValueError("hidden"), None, None, StoreError("gone")]
+
+    def job() -> bool:
+        if fault := faults.pop(0):
+            raise fault
+        return False
+
+    worker._jobs["timers"] = (20, job)
+    for _ in range(6):
+        worker._guarded("timers")
+    session.close()
+
+    told = [(line["event"], line.get("error"), line.get("message")) for line in log(capsys.readouterr().err)]
+    failed = ("pass failed", "StoreError", "gone")
+    assert told == [failed, ("pass failed", "ValueError", None), ("pass works again", None, None), failed]
+
+
+def test_the_log_says_where_letters_end_and_by_which_answer(url: str, start: Start) -> None:
+    prepare(url, 1)
+
+    with Sink(answers={"asr@example.org": "550 no such user asr@example.org"}) as sink:
+        worker = start(sink)
+        sink.wait_for(lambda: len(sink.letters) == 2)
+        eventually(lambda: "failed" in states(url))
+        _, _, said = stop(worker)
+
+    (told,) = (line for line in log(said) if line.get("job") == "delivery")
+    assert (told["level"], told["failed"], told["why"]) == ("warning", 1, {"failed": "rcpt 550"})
 
 
 def test_a_tick_does_one_pass_and_says_what_it_did(url: str, environ: dict[str, str]) -> None:

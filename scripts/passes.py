@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
+from socket import getfqdn
 from typing import NoReturn, TypeVar
 
 from loket.poll import Poll, Polled
 from notifications import checkpoint, overview
 from notifications.delivery import Delivery
 from notifications.desk import Desk
-from notifications.smtp_url import Server, parse_smtp_url
+from notifications.smtp_url import NoMailbox, Server, mailbox, parse_smtp_url
 from notifications.tally import Delivered
 from scripts.exits import PartsFailed, words_of
 from scripts.ledger_checkup import departed, unwritten_copy
@@ -217,4 +219,15 @@ def mail_server(settings: Settings) -> Server | None:
     if not settings.mail_from:
         raise UsageError("SCHAKEL_SMTP_URL is set, but SCHAKEL_MAIL_FROM is not: set the address letters come from.")
     password = read_password(settings.smtp_password_file, "SCHAKEL_SMTP_PASSWORD_FILE")
-    return parse_smtp_url(settings.smtp_url.get_secret_value(), password)
+    server = parse_smtp_url(settings.smtp_url.get_secret_value(), password)
+    return replace(server, hello_name=settings.smtp_hello_name or _own_name(settings.mail_from))
+
+
+@cache
+def _own_name(sender: str) -> str | None:
+    """The full name of this machine; where it has none, the domain we write from: many servers refuse a bare name."""
+    name = getfqdn()
+    if "." not in name:
+        with suppress(NoMailbox):
+            return mailbox(sender).decode().rpartition("@")[2]
+    return name

@@ -55,6 +55,7 @@ class Settings(BaseSettings):
     retention_years: int = Field(7, ge=0, le=100)
     smtp_url: SecretStr | None = None
     smtp_password_file: Path | None = None
+    smtp_hello_name: str = Field("", pattern=r"^[A-Za-z0-9.:\[\]-]*$")
     mail_from: str = ""
     mail_asr: str = ""
     mail_keylane: str = ""

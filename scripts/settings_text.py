@@ -43,6 +43,8 @@ SETTINGS_TEXT = """\
 # Mail. Without smtp_url, letters wait. A password stands in a file of its own.
 # smtp_url = "smtp+starttls://user@mail.example:587"
 # smtp_password_file = "/full/path/smtp-password"
+# What we call ourselves there; empty: the full name of this machine, or else the domain of mail_from.
+# smtp_hello_name = ""
 # mail_from = "koppelingen@example.com"
 # mail_asr = ""
 # mail_keylane = ""

@@ -19,7 +19,9 @@ from tampering import put, run
 from loket.poll import Polled
 from notifications.smtp import Connection, Outcome, Phase, Reply
 from notifications.tally import Delivered
+from scripts import passes as passes_module
 from scripts.passes import Pass, Passes, Sealed
+from scripts.settings import load
 from scripts.wiring import Session
 from scripts.worker import Worker
 from tests.scripts.desk import GOOD, Desk
@@ -225,6 +227,32 @@ def test_doctor_shows_nothing_of_the_password_that_a_mail_server_refuses(
         "mail.example port 465 would take no letter now: login: 535 no ••• for m•••@example.com"
     )
     assert "smtp_password_file" in said["todo"]
+
+
+@pytest.mark.parametrize(
+    ("machine", "setting", "name"),
+    [
+        ("mail7.example.org", "", "mail7.example.org"),
+        ("localhost", "", "bücher.example".encode("idna").decode()),
+        ("mail7.example.org", "relay.example.org", "relay.example.org"),
+    ],
+)
+def test_a_machine_without_a_full_name_greets_the_mail_server_by_the_domain_that_letters_come_from(
+    monkeypatch: pytest.MonkeyPatch, machine: str, setting: str, name: str
+) -> None:
+    monkeypatch.setattr(passes_module, "getfqdn", lambda: machine)
+    passes_module._own_name.cache_clear()
+    environ = {
+        "SCHAKEL_SMTP_URL": "smtp://mail.example",
+        "SCHAKEL_MAIL_FROM": "us@bücher.example",
+        "SCHAKEL_SMTP_HELLO_NAME": setting,
+    }
+
+    server = passes_module.mail_server(load(environ))
+    passes_module._own_name.cache_clear()
+
+    assert server is not None
+    assert server.hello_name == name
 
 
 def test_a_password_that_was_changed_is_used_from_the_next_pass_on(

@@ -209,7 +209,8 @@ class Connection:
             code, words = error.code, error.message
         except (SMTPException, OSError, ValueError) as error:
             words = str(error) or type(error).__name__
-            if isinstance(error, ssl.SSLError) or isinstance(error.__cause__, ssl.SSLError):
+            is_tls = isinstance(error, ssl.SSLError) or isinstance(error.__cause__, ssl.SSLError)
+            if is_tls and phase in OPENING:  # later it says nothing of where the letter is
                 phase = Phase.TLS
         finally:  # also when cancelled: whatever came next would be taken for the answer to another question
             if is_unclear := not 200 <= code <= 599:

@@ -161,6 +161,24 @@ def test_each_fault_at_each_place_ends_as_the_table_says(kind: str, at: At, faul
     assert secrets_in(server.clear) == []
 
 
+@pytest.mark.parametrize("kind", ["starttls", "implicit"])
+@pytest.mark.parametrize(
+    ("at", "expected"), [(At.MAIL, Outcome.RETRY), (At.DATA, Outcome.UNKNOWN), (At.DOT, Outcome.UNKNOWN)]
+)
+def test_a_connection_that_breaks_below_leaves_a_letter_in_doubt_once_data_was_said(
+    kind: str, at: At, expected: Outcome
+) -> None:
+    async def story() -> tuple[Reply, bool, list[bytes]]:
+        async with hostile(kind, at, Fault.BREAKS_TLS, times=1) as server:
+            connection = Connection(reaching(server, kind))
+            return await send(connection), connection.is_open, server.complete
+
+    reply, is_open, complete = run(story())
+
+    assert (reply.outcome, reply.phase, is_open) == (expected, PHASES[at], False), reply
+    assert complete == ([LETTER] if at is At.DOT else [])
+
+
 @pytest.mark.parametrize("kind", ["plain", "starttls", "implicit"])
 def test_a_letter_is_sent_as_it_is_with_the_words_of_the_server(kind: str) -> None:
     async def story() -> tuple[Reply, Hostile]:

@@ -46,6 +46,8 @@ class At(StrEnum):
 class Fault(StrEnum):
     """What it does there, instead of what it should."""
 
+    BREAKS_TLS = "breaks-tls"
+    """What no TLS can be made of."""
     SAYS_421 = "421"
     SAYS_450 = "450"
     SAYS_550 = "550"
@@ -246,6 +248,10 @@ class _Dialogue:
                 if at is At.DOT:
                     server.accepted.append(server.complete[-1])
                 raise _Gone
+            case Fault.BREAKS_TLS:
+                raw = self.writer.transport._ssl_protocol._transport  # type: ignore[attr-defined]  # no other way
+                raw.write(b"\x17\x03\x03\x00\x20" + bytes(32))
+                await asyncio.Event().wait()
             case Fault.SAYS_421:
                 await self.say(b"421 4.3.2 closing down\r\n")
                 raise _Gone

@@ -266,5 +266,6 @@ def _without_name(words: str, recipient: str) -> str:
     """Words without what stands before the @ of an address, or before a + in that: servers also say it by itself."""
     name = recipient.rpartition("@")[0]
     for said in filter(None, (name, name.partition("+")[0])):
-        words = re.sub(rf"(?<![^\W_]){re.escape(said)}(?![^\W_])(?!•••@)", "•••", words, flags=re.IGNORECASE)
+        alone = rf"(?<![^\W_])(?<!\d\.){re.escape(said)}(?![^\W_])(?!\.\d|•••@)"  # nor a part of '5.1.1'
+        words = re.sub(alone, "•••", words, flags=re.IGNORECASE)
     return words

@@ -24,7 +24,7 @@ _DIGITS = re.compile(r"[0-9]+")
 _NINE_IN_TEXT = re.compile(r"(?<![0-9])(?<![Aa])(?=([0-9](?:[ .\-]?[0-9]){8})(?![0-9])(?![LlBb][0-9]{2}))")
 _TAX_IN_TEXT = re.compile(r"(?<![0-9])[0-9](?:[ .\-]?[0-9]){8}[ .\-]?[Ll][ .\-]?[0-9]{2}(?![0-9])")
 _MARKS = r"._/,:;'\u2018\u2019\u00b7\u2022+()\-"
-_BREAK = rf"[ {_MARKS}]{{1,3}}"
+_BREAK = rf"(?![,;:] )[ {_MARKS}]{{1,3}}"  # '112, 113, 114' is a list
 _BY_THREES = rf"[0-9]{{3}}{_BREAK}[0-9]{{3}}{_BREAK}[0-9]{{3}}|[1-9][0-9]{{2}}\) ?[0-9]{{6}}"
 _SUBNUMBER = rf"(?:{_BREAK})?[LlBb](?:{_BREAK})?[0-9]{{2}}(?![0-9])"
 _WITH_SUBNUMBER = re.compile(

@@ -158,9 +158,12 @@ def _by_column(result: RowResult) -> RowResult:
 
 
 def _without_number(session: Session, result: RowResult) -> RowResult:
-    """A result that does not repeat a reference which may not be kept, such as a BSN; its row tells which it was."""
+    """A result that does not repeat a reference which may not be kept, such as a BSN; its row tells which it was.
+
+    One that a case has already, as older versions took it, stands in `list` and `show` too.
+    """
     given = result.external_reference
-    if not any(session.definition.domain.judge_text("external_reference", given)):
+    if result.case is not None or not any(session.definition.domain.judge_text("external_reference", given)):
         return result
     message = result.message and result.message.replace(given.strip(), DOTS)
     return result._replace(external_reference=DOTS, message=message)

@@ -734,6 +734,7 @@ def test_the_words_of_the_server_stand_on_one_line_with_addresses_masked(said: b
         ("123456782.x@z.example", "'123456782.x' unknown", "'•••' unknown"),
         ("j+loket@z.example", "j: no mailbox j+loket at j@z.example", "•••: no mailbox ••• at j•••@z.example"),
         ("zoë@z.example", "ZOË is gone", "••• is gone"),
+        ("1@z.example", "5.1.1 1 is no user", "5.1.1 ••• is no user"),
     ],
 )  # fmt: skip
 def test_the_words_of_the_server_do_not_say_whom_the_letter_is_for(recipient: str, said: str, words: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 
+from states.domain import EmployerCoupling
 from tests.scripts.desk import SAMPLE, Desk
 
 Write = Callable[[str, str | bytes], Path]
@@ -361,3 +362,19 @@ def test_without_letters_now_the_reminders_follow_and_help_and_summary_say_so(de
     assert "etters" not in usual
     desk.clock.moment += timedelta(days=60)
     assert desk.ask("tick")["reminders"] > 0
+
+
+def test_a_reference_that_a_case_has_since_an_older_version_is_told_as_it_is(
+    desk: Desk, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [sample()[0] | {"case_id": number} for number in ("123456782L01", "111222333L01")]
+    path = write("in.csv", as_csv(rows))
+    with monkeypatch.context() as older:
+        older.setattr(EmployerCoupling, "judge_text", lambda *_: ())
+        desk.ask(f"import {path}")
+
+    told = desk.ask(f"import {path}")
+
+    assert [(row["external_reference"], row["result"]) for row in told] == [
+        (row["case_id"], "unchanged") for row in rows
+    ]

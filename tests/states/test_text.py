@@ -122,6 +122,8 @@ ORDINARY = (
     "NL823450004B01",
     "NL123456783B57",
     "123456782B001/x",
+    "112, 113, 114 gewist",
+    "filialen 111; 222; 333",
 )
 """With the nine digits of a BSN, most of them, which are part of something else."""
 

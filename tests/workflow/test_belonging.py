@@ -129,6 +129,16 @@ def test_a_search_path_that_leads_nowhere_is_told_as_that(postgres_url: str, pat
     assert "leads to no schema of this role: ALTER ROLE postgres SET search_path = public." in told
 
 
+def test_init_for_a_schema_that_is_not_made_yet_advises_to_make_it_and_not_to_take_that_of_others(
+    postgres_url: str,
+) -> None:
+    told = refused(upgrade, by_path(postgres_url, "nowhere"))
+
+    assert "no schema that search_path names (nowhere) is there or open to postgres: make it first" in told
+    assert "ALTER ROLE" not in told
+    assert told.endswith("There are tables of Schakel in: public.")
+
+
 def test_doctor_names_the_grant_and_no_lost_copy(
     role: str, postgres_url: str, postgres: psycopg.Connection, tmp_path: Path
 ) -> None:

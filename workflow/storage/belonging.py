@@ -84,6 +84,12 @@ def refuse_elsewhere(execute: Execute, shown: str, *, is_init: bool = False) -> 
     named = [place for place in places if place[0] in names]
     if not places or (is_init and here is not None and (not named or next(_names(setting)) == here)):
         return
+    if here is None and not named and (is_init or len(places) > 1):
+        others = ", ".join(quoted for _, quoted, _ in places)
+        raise StoreError(
+            f"In the database {shown} no schema that search_path names ({setting}) is there or open to {role}: make it"
+            f" first (CREATE SCHEMA … AUTHORIZATION {role}), then init. There are tables of Schakel in: {others}."
+        )
     (schema, quoted, is_usable), *_ = named or places
     todo = [] if is_usable else [f"GRANT USAGE ON SCHEMA {quoted} TO {role} (as its owner)"]
     if is_usable or schema not in names:

@@ -79,7 +79,7 @@ def _migrate(connection: Connection, url: URL) -> str | None:
 
 def _make_file(path: Path) -> None:
     """A file only its owner can read, in a folder only its owner can enter; -wal and -shm inherit its mode."""
-    if path.is_symlink() and not (target := path.parent / path.readlink()).parent.is_dir():
+    if path.is_symlink() and not (target := Path(os.path.realpath(path))).parent.is_dir():
         # to make that folder would fill the place of a disk that is away
         raise StoreError(f"The database {path} is a link to {target}, whose folder is not there: mount or make it.")
     try:

@@ -42,6 +42,7 @@ def tick(session: Session) -> None:
     then exits with 143. Exit 1 when the file of checkpoints cannot be written, or the key of a signed ledger is gone;
     all else is done then.
     """
+    from notifications.smtp import OPENING
     from scripts.ledger_checkup import missing_key
     from scripts.passes import NO_SERVER, Passes
 
@@ -72,8 +73,9 @@ def tick(session: Session) -> None:
     if said:
         click.echo(wrapped(f"No checkpoint: {said} To do: {todo}", ""), err=True)
     for what, reply in letters.said.items():
-        answer = f"{reply.code or ''} {reply.words}".strip()
-        click.echo(wrapped(f"Letters {_BECAME[what]}; the first at {reply.phase}: {answer}", ""), err=True)
+        answer = f"{reply.code or ''} {reply.words}" if reply.phase in OPENING else str(reply.code or "no clear answer")
+        said_of = f"Letters {_BECAME[what]}; the first at {reply.phase}: {answer.strip()}. Next: schakel mail list"
+        click.echo(wrapped(said_of, ""), err=True)  # words about a letter may name its reader, and cron mails this
     for fault in filter(None, (sealed.copy_failed, sealed.copy_refused, polled.fault)):
         click.echo(wrapped(fault, ""), err=True)
     click.get_current_context().exit(code)

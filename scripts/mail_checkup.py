@@ -18,6 +18,7 @@ from workflow.storage import letters, tries
 from workflow.storage.erasing import erased_by_state
 from workflow.storage.tries import Try
 
+DROP = 'schakel mail resolve ID --drop --reason "…", when it need not arrive any more'
 SETTLE = 'schakel mail resolve ID --sent --reason "…", or with --resend instead of --sent'
 """What to do about a letter that may have arrived."""
 _ADDRESSES = ("mail_from", "mail_asr", "mail_keylane", "mail_operations")
@@ -93,7 +94,7 @@ def _letters(session: Session, *, is_reached: bool) -> Iterator[Found]:
         yield _unreached(last)
     if failed := counts.get("failed", 0) - erased.get("failed", 0):
         which = "ID" if failed == 1 else "--failed"
-        todo = f"schakel mail list --state failed, mend the cause, then schakel mail retry {which}"
+        todo = f"schakel mail list --state failed, mend the cause, then schakel mail retry {which} (or {DROP})"
         yield "warn", f"{failed} of them failed for good.", todo
     if unknown := counts.get("unknown", 0) - erased.get("unknown", 0):
         message = f"{unknown} of them may or may not have arrived, and {_wait(unknown)} for your decision."

@@ -197,11 +197,22 @@ def _end(store: Store, row: OutboxRow, why: str, now: datetime) -> None:
         take_apart(store, row.id)
 
 
-def resolve_letter(session: Session, number: int, *, arrived: bool, reason: str) -> OutboxRow:
-    """Settle an unknown letter as a person knows it to be; its case's history says who decided.
+_ONLY_UNKNOWN = "an unknown one waits for a decision"
+_IN_DOUBT = (LetterState.UNKNOWN,)
+_DECIDED = {
+    # what a person decided:  event,               its phase,                the states in which that can be decided
+    LetterState.SENT:      (Kind.LETTER_SENT,    "resolved as sent",       _IN_DOUBT),
+    LetterState.PENDING:   (Kind.LETTER_UNKNOWN, "resolved as not sent",   _IN_DOUBT),
+    LetterState.CANCELLED: (Kind.LETTER_FAILED,  "resolved as not needed", (LetterState.UNKNOWN, LetterState.FAILED)),
+}  # fmt: skip
 
-    Raises NoSuchCase, UsageError; HistoryBroken: its case was altered; Refused: it is not unknown, it was erased, or
-    the reason holds a BSN.
+
+def resolve_letter(session: Session, number: int, decided: LetterState, reason: str) -> OutboxRow:
+    """Settle a letter as a person decided: an unknown one is SENT, or PENDING again, since it did not arrive.
+
+    CANCELLED: it need not arrive any more, whether that is unknown, it failed, or it has no address to go to. Its
+    case's history says who decided. Raises NoSuchCase, UsageError; HistoryBroken: its case was altered; Refused: it
+    does not wait for this decision, it was erased, or the reason holds a BSN.
     """
     check_text("reason", reason)
     engine = session.engine
@@ -220,16 +231,18 @@ def resolve_letter(session: Session, number: int, *, arrived: bool, reason: str)
     def act(store: Store, works: Mapping[int, Work]) -> Callable[[], OutboxRow]:
         _readable_letter(store, number)  # again, now that its cases are locked
         now = session.clock.now()
-        state = LetterState.SENT if arrived else LetterState.PENDING
-        again = replace(row, attempts=row.attempts if arrived else 0)
-        if not letters.settling(store, again, state, expected=(LetterState.UNKNOWN,), now=now, due_at=now)():
-            raise _not_so(store, number, "only an unknown one waits for a decision")
-        if not arrived and row.case_id is not None:
+        kind, said, expected = _DECIDED[decided]
+        goes_again, is_dropped = decided is LetterState.PENDING, decided is LetterState.CANCELLED
+        if is_dropped and row.state == LetterState.PENDING and row.recipient is None:
+            expected = (LetterState.PENDING,)
+        again, why = replace(row, attempts=0 if goes_again else row.attempts), "dropped" if is_dropped else None
+        if not letters.settling(store, again, decided, expected=expected, now=now, due_at=now, reason=why)():
+            what = "one that failed, is unknown or has no address can be dropped" if is_dropped else _ONLY_UNKNOWN
+            raise _not_so(store, number, f"only {what}")
+        if goes_again and row.case_id is not None:
             letters.readdress(store, row, engine.definition.domain, works[row.case_id].case.facts)
-        decided = "resolved as sent" if arrived else "resolved as not sent"
-        kind = Kind.LETTER_SENT if arrived else Kind.LETTER_UNKNOWN
-        tell_cases(works, row, kind, {"phase": decided, "code": None}, reason=reason)
-        if not arrived and (why := why_outdated(store, number)):
+        tell_cases(works, row, kind, {"phase": said, "code": None}, reason=reason)
+        if goes_again and (why := why_outdated(store, number)):
             _end(store, row, f"{why} before it was sent", now)
         return lambda: _with_all_tries(store, [_letter(store, number)])[0]
 

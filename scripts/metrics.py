@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from scripts.passes import desk_of
 from scripts.wiring import Session
 from workflow.definition import Definition
 from workflow.errors import SchakelError, UsageError
@@ -115,7 +116,8 @@ class Watch(Collector):
         definition = self._session.definition
         overdue = _by_holder(definition, counting.overdue_by_state(store, now))
         yield _each("schakel_cases_overdue", "Overdue cases, by who has the ball.", "holder", overdue)
-        yield _each("schakel_letters", "Letters that were not simply sent, by state.", "state", _letters(store))
+        found = _letters(store, self._session)
+        yield _each("schakel_letters", "Letters that were not simply sent, by state.", "state", found)
         yield _late(
             "schakel_oldest_due_timer_seconds", "How late the oldest timer is.", counting.oldest_timer(store), now
         )
@@ -167,11 +169,18 @@ def _can_be_an_address(text: str) -> bool:
     return True
 
 
-def _letters(store: Store) -> Mapping[str, int]:
-    """By state; of those that failed or are unknown not the erased ones, about which nothing can be done."""
+def _letters(store: Store, session: Session) -> Mapping[str, int]:
+    """By state; of those that failed or are unknown not the erased ones, about which nothing can be done.
+
+    What waits for an address is told apart from what waits for a server: no server that is back helps it.
+    """
     found = Counter(letters.count_unsent(store))
     found.subtract(erased_by_state(store))
-    return {str(state): found[str(state)] for state in LetterState if state is not LetterState.SENT}
+    known = desk_of(session.settings).addresses  # a letter to one of these gets it at the next pass
+    homeless = sum(count for role, count in letters.count_homeless(store).items() if role not in known)
+    found[LetterState.PENDING] -= homeless
+    states = {str(state): found[str(state)] for state in LetterState if state is not LetterState.SENT}
+    return {**states, "no_address": homeless}
 
 
 def _by_holder(definition: Definition, states: Mapping[str, int]) -> Mapping[str, int]:

@@ -195,21 +195,27 @@ def _was(count: int) -> str:
 @mail.command(
     "resolve",
     short_help="Decide about a letter that may have arrived.",
-    epilog=examples('schakel mail resolve 12 --sent --reason "asked: it arrived"'),
+    epilog=examples(
+        'schakel mail resolve 12 --sent --reason "asked: it arrived"',
+        'schakel mail resolve 13 --drop --reason "was withdrawn meanwhile"',
+    ),
 )
 @click.argument("number", metavar="ID", type=LETTER)
 @click.option("--sent", is_flag=True, help="It arrived.")
 @click.option("--resend", is_flag=True, help="It did not: send it again.")
+@click.option("--drop", is_flag=True, help="It need not arrive any more; also of one that failed or has no address.")
 @click.option("--reason", metavar="TEXT", type=Words(), required=True, help="How you know; '-' reads standard input.")
 @json_option
 @pass_session
-def resolve(session: Session, number: int, sent: bool, resend: bool, reason: str) -> None:
-    """Decide about a letter of which nobody knows whether it arrived."""
+def resolve(session: Session, number: int, sent: bool, resend: bool, drop: bool, reason: str) -> None:
+    """Decide about a letter of which nobody knows whether it arrived, or with --drop about one that cannot leave."""
     from scripts.mailroom import resolve_letter
 
-    if sent == resend:
-        raise click.UsageError("Say --sent or --resend, one of them.")
-    _tell(session, resolve_letter(session, number, arrived=sent, reason=reason))
+    said = {LetterState.SENT: sent, LetterState.PENDING: resend, LetterState.CANCELLED: drop}
+    decided = [state for state, is_said in said.items() if is_said]
+    if len(decided) != 1:
+        raise click.UsageError("Say --sent, --resend or --drop, one of them.")
+    _tell(session, resolve_letter(session, number, decided[0], reason))
 
 
 def _said(row: OutboxRow) -> str:

@@ -250,7 +250,9 @@ def test_an_offer_that_was_accepted_and_dropped_by_us_is_cleared_before_the_next
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("fault", [fault for fault in Fault if fault is not Fault.ACCEPTS_THEN_DROPS])
+@pytest.mark.parametrize(
+    "fault", [fault for fault in Fault if fault not in (Fault.ACCEPTS_THEN_DROPS, Fault.BREAKS_TLS)]
+)
 def test_a_server_that_will_not_reset_is_left(fault: Fault) -> None:
     async def story() -> tuple[bool, bool]:
         async with hostile("plain", At.RSET, fault) as server:

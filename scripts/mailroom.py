@@ -229,11 +229,11 @@ def resolve_letter(session: Session, number: int, decided: LetterState, reason: 
                 find_case(store, reference)  # of several the one that cannot be read is named
 
     def act(store: Store, works: Mapping[int, Work]) -> Callable[[], OutboxRow]:
-        _readable_letter(store, number)  # again, now that its cases are locked
+        seen = _readable_letter(store, number)  # again, now that its cases are locked
         now = session.clock.now()
         kind, said, expected = _DECIDED[decided]
         goes_again, is_dropped = decided is LetterState.PENDING, decided is LetterState.CANCELLED
-        if is_dropped and row.state == LetterState.PENDING and row.recipient is None:
+        if is_dropped and seen.state == LetterState.PENDING and seen.recipient is None:
             expected = (LetterState.PENDING,)
         again, why = replace(row, attempts=0 if goes_again else row.attempts), "dropped" if is_dropped else None
         if not letters.settling(store, again, decided, expected=expected, now=now, due_at=now, reason=why)():

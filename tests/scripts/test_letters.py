@@ -385,6 +385,25 @@ def test_a_letter_that_need_not_arrive_any_more_is_dropped_for_good_by_who_says_
         assert desk.run(again).exit_code == 5, again
 
 
+def test_a_letter_that_gets_its_address_while_it_is_dropped_is_not(
+    three_anywhere: Desk, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with bare(url) as connection:
+        connection.execute("UPDATE outbox SET recipient = NULL WHERE id = 1")
+    run_now = Recorder.run_now
+
+    def late(recorder: Recorder, *words: Any) -> Any:
+        with bare(url) as connection:
+            connection.execute("UPDATE outbox SET recipient = 'nieuw@example.com' WHERE id = 1")
+        return run_now(recorder, *words)
+
+    monkeypatch.setattr(Recorder, "run_now", late)
+    refused = three_anywhere.ask("mail resolve 1 --drop --reason weg", code=5)
+
+    assert refused["message"].startswith("Letter 1 is pending: only one that failed")
+    assert states(three_anywhere)[0] == "pending"
+
+
 def test_only_what_waits_for_nobody_else_can_be_dropped(three: Desk) -> None:
     refused = three.ask("mail resolve 1 --drop --reason weg", code=5)
 

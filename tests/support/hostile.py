@@ -105,7 +105,11 @@ def _certificate(
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     known_as = x509.IPAddress(IPv4Address(name)) if name[0].isdigit() else x509.DNSName(name)
     now = datetime.now(UTC)
-    return (
+    uses = dict.fromkeys(
+        ("content_commitment", "data_encipherment", "key_agreement", "encipher_only", "decipher_only"), False
+    )
+    signs = x509.KeyUsage(digital_signature=not ca, key_encipherment=not ca, key_cert_sign=ca, crl_sign=ca, **uses)
+    return (  # with all that Python 3.13 asks of a certificate
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
@@ -115,6 +119,9 @@ def _certificate(
         .not_valid_after(now + timedelta(days=days))
         .add_extension(x509.SubjectAlternativeName([known_as]), critical=False)
         .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+        .add_extension(signs, critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
         .sign(issuer_key, hashes.SHA256())
     )
 

@@ -29,7 +29,7 @@ _KEPT = {
 }
 """What a digest shows of each reminder."""
 _NEW = ("waits_for", "elsewhere", "first_exchange_date")
-"""What those that were written before rules 2026.11 may not say; templates can do without."""
+"""What those that were written before rules 2026.11, or 2026.13, may not say; templates can do without."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from notifications.patience import doubled
 from notifications.smtp import OPENING, Outcome, Phase, Reply
 from workflow.errors import SchakelError
 from workflow.events import Kind
@@ -97,7 +98,7 @@ def cannot_record(row: OutboxRow, error: Exception) -> SchakelError:
 
 def wait_before(attempts: int) -> timedelta:
     """How long to wait after this many attempts: 5 minutes, doubling, at most 3 hours."""
-    return min(LONGEST_WAIT, FIRST_RETRY * (1 << min(attempts - 1, 10)))
+    return doubled(FIRST_RETRY, LONGEST_WAIT, attempts - 1)
 
 
 def _gives_up(store: Store, row: OutboxRow, now: datetime) -> bool:

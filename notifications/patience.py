@@ -10,7 +10,12 @@ from notifications.smtp_url import Server
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=10), timedelta(minutes=5)
 FIRST_AFTER_LOGIN, LONGEST_AFTER_LOGIN = timedelta(minutes=5), timedelta(hours=1)
 """After a log-in that was refused for good: who tries a wrong password often locks the account."""
-_MOST_DOUBLINGS = 6
+_MOST_DOUBLINGS = 10
+
+
+def doubled(first: timedelta, longest: timedelta, times: int) -> timedelta:
+    """How long to wait after so many times before: `first`, twice as long each time, and `longest` at most."""
+    return min(longest, first * (1 << min(times, _MOST_DOUBLINGS)))
 
 
 class Patience:
@@ -39,5 +44,5 @@ class Patience:
             return
         is_login = trouble.phase is Phase.LOGIN and (trouble.code or 0) // 100 == 5
         first, longest = (FIRST_AFTER_LOGIN, LONGEST_AFTER_LOGIN) if is_login else (FIRST_WAIT, LONGEST_WAIT)
-        self._since, self._until = now, now + min(longest, first * (1 << min(self._failures, _MOST_DOUBLINGS)))
+        self._since, self._until = now, now + doubled(first, longest, self._failures)
         self._failures += 1

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import monotonic, time
+from time import monotonic
+
+from workflow.clock import Clock
 
 _LEAST = 2.0
 """Seconds: less is how clocks are kept right."""
@@ -12,8 +14,8 @@ _LEAST = 2.0
 class Setback:
     """Compares the clock with one that nobody sets."""
 
-    def __init__(self, wall: Callable[[], float] = time, steady: Callable[[], float] = monotonic) -> None:
-        self._wall, self._steady = wall, steady
+    def __init__(self, clock: Clock, steady: Callable[[], float] = monotonic) -> None:
+        self._clock, self._steady = clock, steady
         self._apart = self._now_apart()
 
     def seconds(self) -> float:
@@ -23,4 +25,4 @@ class Setback:
         return gone if gone >= _LEAST else 0.0
 
     def _now_apart(self) -> float:
-        return self._wall() - self._steady()
+        return self._clock.now().timestamp() - self._steady()

@@ -23,6 +23,7 @@ from scripts.ledger_checkup import missing_key
 from scripts.passes import NO_SERVER, Passes, Sealed
 from scripts.setback import Setback
 from scripts.wiring import Session
+from workflow.clock import SystemClock
 from workflow.errors import SchakelError, UsageError
 from workflow.ledger.sequencer import wrong_key
 from workflow.storage import ledger, shift
@@ -102,7 +103,8 @@ class Worker:
 
     def _wait_until_asked(self, scheduler: BackgroundScheduler) -> None:
         """Looks up now and then: a signal that another thread got, or that came just before waiting, wakes nobody."""
-        clock = Setback()
+        machine = SystemClock()  # by which the scheduler goes, whatever the session's clock says
+        clock = Setback(machine)
         while self._asked_to_stop.empty():
             with suppress(Empty):
                 self._asked_to_stop.get(timeout=_LOOKS_UP)
@@ -110,7 +112,7 @@ class Worker:
             if seconds := clock.seconds():
                 self._log.warning("the clock was set back", seconds=round(seconds))
                 for job in scheduler.get_jobs():  # each waits for a moment that has become a distant one
-                    job.modify(next_run_time=datetime.now(UTC))
+                    job.modify(next_run_time=machine.now())
 
     def _on_signal(self, number: int, _frame: object) -> None:
         """Runs in the middle of anything, so it may only do what cannot fail, wait or import."""

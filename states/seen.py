@@ -28,10 +28,9 @@ def as_in_loket(facts: Facts, context: Context) -> Iterator[Problem]:
     sealed = held_text(facts, Field.SEEN_TAX_NUMBER)
     if sealed and number.is_right and not seals(sealed, number.normal):
         about = (Field.WAGE_TAX_NUMBER, Field.SEEN_TAX_NUMBER)
-        form = mask_wage_tax_number(number.normal)
-        told: dict[str, Json] = {"loket": shown_of(sealed), "form": form}
-        if told["loket"] == form:  # they differ where neither is shown
-            told = {"seen": "alike"}
+        loket, form = shown_of(sealed), mask_wage_tax_number(number.normal)
+        # else they differ where neither is shown
+        told: dict[str, Json] = {"loket": loket, "form": form} if loket != form else {"seen": "alike"}
         yield problem(Code.LOKET_WAGE_TAX_DIFFERS, Field.WAGE_TAX_NUMBER, about, **told)
     seen, ticked = held_text(facts, Field.SEEN_PERIOD), held_frequencies(facts)
     if seen and len(ticked) == 1 and seen not in ticked:

@@ -261,16 +261,15 @@ def test_a_clock_that_is_set_back_stops_no_work(url: str, environ: dict[str, str
     offset = tmp_path / "offset"
     offset.write_text("3600")
     call = f"""if True:
-        import datetime, time, pathlib
+        import datetime, pathlib
         from apscheduler.schedulers import base
         from apscheduler.triggers import interval
-        import scripts.setback, scripts.worker
+        from workflow import clock
         def ahead(): return float(pathlib.Path({str(offset)!r}).read_text())
         class Moved(datetime.datetime):
             @classmethod
             def now(cls, tz=None): return datetime.datetime.now(tz) + datetime.timedelta(seconds=ahead())
-        base.datetime = interval.datetime = scripts.worker.datetime = Moved
-        scripts.setback.Setback.__init__.__defaults__ = (lambda: time.time() + ahead(), time.monotonic)
+        base.datetime = interval.datetime = clock.datetime = Moved
         {CALL}"""
     words = [sys.executable, "-c", call, "worker"]
     worker = subprocess.Popen(words, cwd=ROOT, env=environ, stderr=subprocess.PIPE, text=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from notifications.smtp_url import Server
 from scripts.cli import cli
 from scripts.settings import PREFIX, Settings
 
@@ -38,6 +39,16 @@ def test_its_environment_names_settings_that_there_are(service: list[tuple[str, 
 
     assert named <= {PREFIX + name.upper() for name in Settings.model_fields} | {"SCHAKEL_SETTINGS"}
     assert not [key for key, _ in service if key == "EnvironmentFile"]
+
+
+def test_a_worker_that_is_stopped_has_as_long_as_a_mail_server_may_take_and_one_that_ended_is_started_again(
+    service: list[tuple[str, str]],
+) -> None:
+    said = dict(service)
+    minutes = int(said["TimeoutStopSec"].removesuffix("min"))
+
+    assert minutes * 60 > Server.data_timeout
+    assert (said["Restart"], said["RestartPreventExitStatus"]) == ("always", "2")
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd here")

@@ -164,6 +164,14 @@ def digest_to(engine: Engine, address: str) -> tuple[str, str]:
     return letter["Subject"], "\n".join(letter.get_body(("plain",)).get_content().splitlines())  # type: ignore[union-attr]
 
 
+def told_of(text: str, *cases: str) -> list[str]:
+    """What a digest says of each of these cases, which it lists in this order."""
+    told = text
+    for case in cases:
+        told = told.replace(f"({case})", "\0")
+    return told.split("\0")[1:]
+
+
 def test_an_escalation_in_a_digest_says_whom_the_case_waits_for_and_what_to_do(engine: Engine, clock: SetClock) -> None:
     waiting = preparing(engine)
     decided = engine.open_case(employer("loket_user", "registration"), letters=False).case.reference
@@ -173,7 +181,7 @@ def test_an_escalation_in_a_digest_says_whom_the_case_waits_for_and_what_to_do(e
     subject, text = digest_to(engine, DESK.addresses["operations"])
 
     assert subject == "2 koppelingen vragen je aandacht"
-    first, second = text.partition(f"({waiting})")[2].split(f"({decided})")
+    first, second = told_of(text, waiting, decided)
     assert "Die wacht nu 10 werkdagen op de aanvrager." in first
     assert "- Bij de aanvrager: Het loonheffingennummer ontbreekt.\n" in first
     assert "Neem contact op met de aanvrager." in first
@@ -193,7 +201,7 @@ def test_a_digest_of_first_exchanges_says_what_must_be_checked_and_what_if_one_w
     subject, text = digest_to(engine, DESK.addresses["operations"])
 
     assert subject == "2 koppelingen vragen je aandacht"
-    first, second = text.partition(f"({checked[0]})")[2].split(f"({checked[1]})")
+    first, second = told_of(text, *checked)
     day = as_day(engine.case(checked[0]).case.facts["realisation"]["first_exchange_date"])
     for case, said in zip(checked, (first, second), strict=True):
         assert f"Die was op {written_date(day, 'nl')}." in said
@@ -217,7 +225,7 @@ def test_keylane_is_asked_for_nothing_about_cases_that_wait_for_others(engine: E
     subject, text = digest_to(engine, DESK.addresses["keylane"])
 
     assert subject == "1 koppeling wacht op jullie"
-    first, second = text.partition(f"({theirs})")[2].split(f"({ours})")
+    first, second = told_of(text, theirs, ours)
     assert "graag vóór 22 april 2026:\n- Het kenmerk van Keylane ontbreekt." in first
     assert "Deze koppeling wacht nu op ons. Jullie hoeven nu niets te doen." in second
     assert ("Jullie kenmerk" in first, "Jullie kenmerk: KL-77" in second) == (False, True)

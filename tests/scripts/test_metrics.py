@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import signal
 import socket
 import urllib.error
@@ -28,6 +29,7 @@ from workflow import Database, Engine
 from workflow.clock import SetClock
 from workflow.storage import counting, shift
 
+ROOT = Path(__file__).parents[2]
 Samples = dict[tuple[str, str], float]
 
 
@@ -92,6 +94,34 @@ def test_it_says_what_list_doctor_and_mail_list_say(at: Desk, engine: Engine, cl
     waiting = sum(letter["state"] == "pending" for letter in mail)
     assert found["schakel_letters", "pending"] + found["schakel_letters", "no_address"] == waiting > 0
     assert found["schakel_up", ""] == 1
+
+
+def test_the_alerts_of_the_documents_ask_for_what_is_told(at: Desk, engine: Engine) -> None:
+    bring(engine, "registered")
+    assert at.run("tick").exit_code == 0
+    with engine.database.writing() as store:
+        shift.begin(store, "nr-1", at.clock.now())
+    with scraped(at) as ask:
+        told = ask()
+    rules = re.findall(r"alert: .*", (ROOT / "docs" / "deployment.md").read_text("utf-8"))
+
+    names = {name for rule in rules for name in re.findall(r"schakel_\w+", rule)}
+    states = {state for rule in rules for found in re.findall(r"state=~?'([^']+)'", rule) for state in found.split("|")}
+    assert (len(names), names - {name for name, _ in told}) == (6, set())
+    assert states - {label for name, label in told if name == "schakel_letters"} == set()
+
+
+def test_what_waits_for_an_address_is_told_apart_from_what_waits_for_a_server(at: Desk, engine: Engine) -> None:
+    bring(engine, "registered")  # two letters to the applicant, one to a.s.r.
+
+    with scraped(at) as ask:
+        without = ask()
+    at.environ["SCHAKEL_MAIL_ASR"] = "asr@example.org"
+    with scraped(at) as ask:
+        known = ask()
+
+    waiting = [(told["schakel_letters", "pending"], told["schakel_letters", "no_address"]) for told in (without, known)]
+    assert waiting == [(2, 1), (3, 0)]
 
 
 def test_ages_and_what_waits_go_down_when_a_pass_was_made(at: Desk, engine: Engine, clock: SetClock) -> None:

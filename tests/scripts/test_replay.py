@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import sqlite3
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import looking
 import pytest
 
 from scripts.parameters import parse_moment
@@ -20,8 +21,8 @@ from workflow.facts import Context, Facts, Problem, Severity
 CONTRACT = {"intact", "case", "seq", "at", "state", "version", "facts", "matches_stored"}
 
 
-def bare(desk: Desk) -> sqlite3.Connection:
-    return sqlite3.connect(desk.environ["SCHAKEL_DATABASE_URL"].removeprefix("sqlite:///"), isolation_level=None)
+def bare(desk: Desk) -> AbstractContextManager[Any]:
+    return looking.bare(desk.environ["SCHAKEL_DATABASE_URL"])
 
 
 def forge_move(desk: Desk, trigger: str, target: str) -> None:

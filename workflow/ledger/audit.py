@@ -16,7 +16,18 @@ from workflow.definition import Definition
 from workflow.encoding import as_mapping, lenient_json, read_json
 from workflow.finding import find_case
 from workflow.ledger.retelling import Retelling
-from workflow.ledger.verify import Chain, Checkpoint, Kept, Ledger, Report, Tree, VerifierKey, Waiting, later_than
+from workflow.ledger.verify import (
+    PUT_IN_OR_PASSED,
+    Chain,
+    Checkpoint,
+    Kept,
+    Ledger,
+    Report,
+    Tree,
+    VerifierKey,
+    Waiting,
+    later_than,
+)
 from workflow.reference import parse_reference
 from workflow.storage import Database, evidence, guards
 from workflow.storage.evidence import Evidence
@@ -133,8 +144,7 @@ def _check_place(found: Evidence, report: Report, *, is_orphaned: bool) -> None:
     if report.unsequenced and not report.has_told("EVENT_NOT_SEQUENCED"):
         for number, case_id, seq in joined.from_iterable(found.passed_by(last)):
             if not any(gap.first <= number <= gap.last for gap in gaps):
-                said = "It has no leaf, though the sequencer is past it: it was put in later, or the sequencer was"
-                said = f"{said} made to pass it over."
+                said = f"It has no leaf, though the sequencer is past it: {PUT_IN_OR_PASSED}."
                 report.add("EVENT_NOT_SEQUENCED", said, found.reference_of(case_id), seq)
 
 

@@ -1118,6 +1118,10 @@ def _uncovered(leaves: int, *, any_signed: bool, is_claimed: bool = False) -> st
     return f"Leaves that no checkpoint covers: {leaves}. {why}"
 
 
+PUT_IN_OR_PASSED = "it was put in later, or the sequencer was made to pass it over"
+"""What an event without a leaf means when it is too late for one."""
+
+
 class Waiting:
     """Which events have no leaf yet: the newest may wait a while, one that was passed over may not."""
 
@@ -1139,8 +1143,8 @@ class Waiting:
             return
         self._report.unsequenced += 1
         if at < self._limit:
-            said = "It has no leaf, though the last checkpoint was signed long after it: it was put in later, or"
-            self._report.add("EVENT_NOT_SEQUENCED", f"{said} the sequencer was made to pass it over.", case, seq)
+            said = f"It has no leaf, though the last checkpoint was signed long after it: {PUT_IN_OR_PASSED}."
+            self._report.add("EVENT_NOT_SEQUENCED", said, case, seq)
         else:
             self.passed.append(seq)
 

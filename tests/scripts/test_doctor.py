@@ -530,8 +530,9 @@ def test_a_file_of_checkpoints_that_cannot_be_written_is_said_by_doctor_tick_and
 
     failed = [found["message"] for found in findings(ready, "ledger", code=1) if found["result"] == "fail"]
     done = ready.ask("tick", code=1)
-    worker = Worker(Session(environ=ready.environ, clock=ready.clock))
-    worker._guarded("ledger")
+    session = Session(environ=ready.environ, clock=ready.clock)
+    Worker(session)._guarded("ledger")
+    session.close()
     (line,) = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
 
     assert [message.startswith(said) for message in failed] == [True]

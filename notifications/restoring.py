@@ -13,7 +13,7 @@ from datetime import datetime
 from notifications.outcomes import tell_cases
 from notifications.recorder import Recorder
 from workflow.clock import Clock, format_time
-from workflow.errors import HistoryBroken, StillAtWork
+from workflow.errors import HistoryBroken
 from workflow.events import Kind, Origin
 from workflow.finding import check_keeps_up
 from workflow.history import readable
@@ -50,7 +50,7 @@ def after_restore(
         known = restores.open_restore(store)
         if known is not None and not is_again:
             return known, _waiting(store, known, now), ()
-        _refuse_worker(store, now)
+        shift.refuse_at_work(shift.heartbeats(store), now, "if it ran while the copy was made and runs no more")
         copied_at = restores.newest_trace(store)
         doubted = restores.letters_in_doubt(store)
         about = {row.id: letters.cases_of(store, row) for row in doubted}
@@ -96,13 +96,3 @@ def _waiting(store: Store, restore: Restore, now: datetime) -> Waiting:
     """What waits here was written since, or let go again by a person, unless this is a copy: then it may have left."""
     counts = letters.count_unsent(store)
     return Waiting(sum(counts.get(state, 0) for state in restores.IN_DOUBT), store.has_due_rung(now, since=restore.at))
-
-
-def _refuse_worker(store: Store, now: datetime) -> None:
-    for beat in shift.heartbeats(store):
-        if beat.is_alive(now):
-            who = f"The {beat.name}" if beat.is_tick else f"The worker {beat.name}"
-            raise StillAtWork(
-                f"{who} was seen less than five minutes ago. Stop it first; if it ran while the copy was made and runs "
-                "no more, try again in five minutes."
-            )

@@ -17,6 +17,7 @@ from workflow.private_file import make_private
 
 if TYPE_CHECKING:  # heavy, and not needed for the help
     from scripts.settings import Settings
+    from workflow.clock import Clock
 
 
 @click.command(epilog=examples("schakel init", "SCHAKEL_DATABASE_URL=postgresql://me@host/schakel schakel init"))
@@ -36,7 +37,7 @@ def init(session: Session) -> None:
     settings = load(session.environ, must_exist=False)
     url = database_url(settings)
     there = left_behind(settings)
-    before = _upgrade(url)
+    before = _upgrade(url, session.clock)
     lost = there if before == "made" else ""
     path = settings_file(session.environ)
     given = given_names(session.environ)
@@ -80,11 +81,11 @@ def init(session: Session) -> None:
     click.echo(wrapped("Next: schakel doctor, then schakel open or schakel import", "  ", first=""))
 
 
-def _upgrade(url: str) -> str:
+def _upgrade(url: str, clock: Clock) -> str:
     from workflow.storage.tables import HEAD
     from workflow.storage.upgrade import upgrade
 
-    before = upgrade(url)
+    before = upgrade(url, clock)
     if before is None:
         return "made"
     return "same" if before == HEAD else "migrated"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import sqlite3
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from looking import bare, look
 from sqlalchemy import create_engine
 
 from tests.scripts.desk import Desk
-from workflow.clock import SetClock, SystemClock
+from workflow.clock import SetClock, SystemClock, format_time
 from workflow.storage.database import parse_url
 from workflow.storage.tables import HEAD
 
@@ -111,6 +112,28 @@ def test_a_filled_database_goes_forward_with_its_history_whole(old: tuple[str, s
     assert look(url, "SELECT version_num FROM alembic_version")[0]["version_num"] == HEAD
     assert look(url, "SELECT case_id, seq, hash FROM events ORDER BY case_id, seq") == before
     assert len(listed) == len({row["case_id"] for row in before}) == 18
+
+
+@pytest.mark.parametrize("stopped_at", [None, "2026-04-20T08:00:00.000000Z"])
+def test_a_worker_that_runs_is_in_the_way(old: tuple[str, str], desk: Desk, stopped_at: str | None) -> None:
+    seen = format_time(desk.clock.moment)
+    with bare(old[1]) as connection:
+        connection.execute(
+            "INSERT INTO workers (name, started_at, seen_at, stopped_at) "
+            f"VALUES ('w1', '{seen}', '{seen}', {repr(stopped_at) if stopped_at else 'NULL'})"
+        )
+    at = look(old[1], "SELECT version_num FROM alembic_version")
+
+    tried = desk.run("init")
+    now_at = look(old[1], "SELECT version_num FROM alembic_version")
+    desk.clock.moment += timedelta(minutes=6)
+    gone = desk.run("init")
+
+    assert (tried.exit_code, now_at == at) == ((0, False) if stopped_at else (7, True))
+    assert stopped_at or "The worker w1 was seen less than five minutes ago. Stop it first;" in " ".join(
+        tried.stderr.split()
+    )
+    assert gone.exit_code == 0
 
 
 def test_work_goes_on_in_it_and_everything_verifies(old: tuple[str, str], desk: Desk) -> None:

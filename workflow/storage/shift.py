@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import insert, select, update
 
+from workflow.errors import StillAtWork
 from workflow.storage.store import Store
 from workflow.storage.tables import slots, workers
 
@@ -17,6 +19,8 @@ BEATS = 30
 """Seconds between two heartbeats of a worker, or of a pass that takes longer."""
 _SILENT = timedelta(minutes=5)
 """Who was not seen for this long is gone."""
+ALL = select(workers).order_by(workers.c.seen_at.desc())
+"""The row of every worker there ever was, last seen first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +74,17 @@ def beat(store: Store, name: str, now: datetime, *, stopped: bool = False) -> No
 
 def heartbeats(store: Store) -> list[Heartbeat]:
     """Every worker there ever was, last seen first."""
-    query = select(workers).order_by(workers.c.seen_at.desc())
-    return [Heartbeat(**row) for row in store.read(query)]
+    return [Heartbeat(**row) for row in store.read(ALL)]
+
+
+def refuse_at_work(beats: Iterable[Heartbeat], now: datetime, unless: str) -> None:
+    """Raises StillAtWork: one of these is seen to work; `unless`: when it may yet be gone."""
+    for beat in beats:
+        if beat.is_alive(now):
+            who = f"The {beat.name}" if beat.is_tick else f"The worker {beat.name}"
+            raise StillAtWork(
+                f"{who} was seen less than five minutes ago. Stop it first; {unless}, try again in five minutes."
+            )
 
 
 def take_slot(store: Store, name: str, day: date, now: datetime) -> bool:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import closing
+from datetime import datetime
 from functools import partial
 from importlib import resources
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import URL, Connection, Engine, create_engine, event, pool, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, pool, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from workflow.clock import Clock, SystemClock
 from workflow.errors import NotAllowed, StoreError
-from workflow.storage import belonging, tables
+from workflow.storage import belonging, shift, tables
 from workflow.storage.charset import watch_encoding
 from workflow.storage.database import connecting, parse_url, shown_url
 from workflow.storage.faults import explain
@@ -28,11 +30,12 @@ _ONLY_HERE = "SELECT set_config('search_path', quote_ident(current_schema()), tr
 _OWNER = "run schakel init as the role that owns the tables (schakel_owner in docs/security.md), then its grants"
 
 
-def upgrade(url: str) -> str | None:
+def upgrade(url: str, clock: Clock | None = None) -> str | None:
     """Create the database or migrate it forward; the migration it was at before (None: new).
 
     All in one transaction, also in SQLite. Raises StoreError: made by a newer program, read-only, not answering.
-    UsageError: the URL is none, or the tables there are another program's.
+    UsageError: the URL is none, or the tables there are another program's. StillAtWork: a worker of an older program
+    runs, which looked at its tables when it started, and would go on in those of another.
     """
     parsed = parse_url(url)
     if parsed.get_backend_name() == "sqlite":
@@ -40,7 +43,7 @@ def upgrade(url: str) -> str | None:
     engine = migrating(parsed)
     try:
         with engine.begin() as connection:
-            return _migrate(connection, parsed)
+            return _migrate(connection, parsed, (clock or SystemClock()).now())
     except (SQLAlchemyError, OSError) as error:
         fault = explain(getattr(error, "orig", None) or error, shown_url(parsed))
         raise NotAllowed(fault.what, _OWNER) if isinstance(fault, NotAllowed) else fault from error
@@ -59,7 +62,7 @@ def migrating(url: URL) -> Engine:
     return engine
 
 
-def _migrate(connection: Connection, url: URL) -> str | None:
+def _migrate(connection: Connection, url: URL, now: datetime) -> str | None:
     kind, execute, shown = connection.dialect.name, connection.exec_driver_sql, shown_url(url)
     if kind == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _ONE_AT_A_TIME})
@@ -69,6 +72,9 @@ def _migrate(connection: Connection, url: URL) -> str | None:
         if found is None:
             belonging.refuse_elsewhere(execute, shown, is_init=True)
         execute(_ONLY_HERE)
+    if found not in (None, tables.HEAD) and inspect(connection).has_table(tables.workers.name):
+        beats = (shift.Heartbeat(**row) for row in connection.execute(shift.ALL).mappings())
+        shift.refuse_at_work(beats, now, "if it was killed")
     config = Config()
     with resources.as_file(resources.files("workflow.storage") / "migrations") as scripts:
         config.set_main_option("script_location", str(scripts).replace("%", "%%"))

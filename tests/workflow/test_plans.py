@@ -14,6 +14,8 @@ from looking import look
 from sink import Sink
 from tampering import run
 
+from scripts.metrics import Watch
+from scripts.wiring import Session
 from states import EMPLOYER_COUPLING
 from tests.benchmarks import employers, population, scale
 from tests.benchmarks.scale import Desk
@@ -170,6 +172,17 @@ def test_no_other_command_does(desk: Desk, words: str, monkeypatch: pytest.Monke
     with watched(monkeypatch) as seen:
         desk.run(*words.format(waiting).split())
 
+    assert scans(desk, seen) == {}
+
+
+def test_no_scrape_of_the_metrics_does_but_to_count_all_cases(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = Session(desk.environ, clock=desk.clock)
+    with watched(monkeypatch) as seen:
+        told = Watch(session)._look()
+    session.close()
+
+    assert len(told) >= 5
+    assert len(seen) >= 5
     assert scans(desk, seen) == {}
 
 

@@ -154,6 +154,7 @@ ATTACKS = {
     "one checkpoint taken from between two others": Attack(
         attacks.unsign_between, records("checkpoints.jsonl", lambda rows: rows.pop(1))
     ),
+    "the newest checkpoints taken away, before the worker signs the next": Attack(attacks.unsign_to_the_end),
     "database without its triggers": Attack(attacks.drop_triggers),
     "back-dated insert, once the worker gave it a leaf": Attack(attacks.insert_back_dated_and_wait),
     "legal move with right hashes": Attack(attacks.move_legally),

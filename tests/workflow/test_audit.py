@@ -445,9 +445,14 @@ FAULTS: dict[str, tuple[Callable[[Ledger], None], set[str]]] = {
     "all leaves": (sql("DELETE FROM leaves"), {"LEAF_GAP", "CHECKPOINT_BEYOND", "EVENT_NOT_SEQUENCED"}),
     "the last checkpoint": (sql(f"DELETE FROM checkpoints WHERE id = {LAST_CHECKPOINT}"), {"NO_CHECKPOINT"}),
     "every checkpoint": (sql("DELETE FROM checkpoints"), {"NO_CHECKPOINT"}),
+    "the first checkpoint": (sql(f"DELETE FROM checkpoints WHERE id = {FIRST_CHECKPOINT}"), {"CHECKPOINT_GAP"}),
+    "the last checkpoint twice": (
+        sql(f"INSERT INTO checkpoints SELECT 999, at, size, root, note FROM checkpoints WHERE id = {LAST_CHECKPOINT}"),
+        {"CHECKPOINT_GAP"},
+    ),
     "checkpoints in another order": (
         sql("UPDATE checkpoints SET id = -id"),
-        {"CHECKPOINT_ORDER"},
+        {"CHECKPOINT_ORDER", "CHECKPOINT_GAP"},
     ),
     "a checkpoint that is none": (
         sql(f"UPDATE checkpoints SET note = 'x' WHERE id = {FIRST_CHECKPOINT}"),
@@ -616,7 +621,7 @@ def test_a_history_rewritten_with_the_right_key_shows_only_against_a_held_checkp
     ledger.reseal()
 
     assert ledger.codes() == set()
-    assert ledger.codes(first) == set()
+    assert ledger.codes(first) == {"CHECKPOINT_GAP"}
     assert ledger.codes(last) == {"FORK"}
     assert ledger.codes(first, last) == {"FORK"}
 
@@ -632,6 +637,81 @@ def test_an_older_backup_shows_only_against_a_held_checkpoint(ledger: Ledger) ->
     assert ledger.codes() == set()
     assert ledger.codes(first) == {"ROLLED_BACK"}
     assert [f.code for f in ledger.verify(last, first).findings] == ["ROLLED_BACK"]
+
+
+def heartbeats(ledger: Ledger, count: int) -> None:
+    for _ in range(count):
+        ledger.clock.moment += timedelta(minutes=15)
+        ledger.sequence()
+
+
+def checkpoint_ids(ledger: Ledger) -> list[int]:
+    return [int(row["id"]) for row in look(ledger.url, "SELECT id FROM checkpoints ORDER BY id")]
+
+
+@pytest.mark.parametrize("removed", [slice(1, 2), slice(3, 4), slice(1, 5), slice(5)])
+def test_checkpoints_that_are_taken_from_before_others_are_missed(ledger: Ledger, removed: slice) -> None:
+    """Heartbeats and others, one or several: the next one names what is not there."""
+    heartbeats(ledger, 5)
+    honest, ids = ledger.verify().findings, checkpoint_ids(ledger)
+    following = ledger.notes()[removed.stop]
+
+    run(ledger.url, *(f"DELETE FROM checkpoints WHERE id = {number}" for number in ids[removed]))
+
+    assert honest == []
+    (found,) = ledger.verify().findings
+    assert found.code == "CHECKPOINT_GAP"
+    assert found.message == (
+        f"The checkpoint of {following.at} over {following.size} leaves: The one that it was signed after does not "
+        "stand before it: it was removed, or another was put in."
+    )
+
+
+def test_checkpoints_that_are_taken_away_to_the_end_and_signed_anew_are_missed_by_who_holds_one(ledger: Ledger) -> None:
+    _, second = ledger.notes()
+    bring(ledger.engine, "registered")
+    ledger.sequence()
+    _, *others = checkpoint_ids(ledger)
+    run(ledger.url, *(f"DELETE FROM checkpoints WHERE id = {number}" for number in others))
+    heartbeats(ledger, 1)
+
+    assert ledger.codes() == set()
+    (found,) = ledger.verify(second).findings
+    assert found == (
+        "CHECKPOINT_GAP",
+        f"Checkpoints that you hold and that are missing here, though later ones are not: 1. The largest is that of "
+        f"{second.at} over {second.size} leaves. They were removed, or an older copy was put back and signed since.",
+        "",
+        0,
+    )
+
+
+def test_a_copy_that_lacks_nothing_but_heartbeats_agrees_with_those_that_are_held(ledger: Ledger) -> None:
+    kept = checkpoint_ids(ledger)
+    heartbeats(ledger, 3)
+    held = ledger.notes()
+    run(ledger.url, f"DELETE FROM checkpoints WHERE id > {kept[-1]}")
+
+    heartbeats(ledger, 2)
+
+    assert ledger.verify(*held).findings == []
+
+
+def test_checkpoints_of_an_older_schakel_name_none_and_are_not_missed(ledger: Ledger) -> None:
+    """Those that went before the first of today's are held against nothing, but for the last of them."""
+    for note, number in zip(ledger.notes(), checkpoint_ids(ledger), strict=True):
+        old = ledger.signer.checkpoint(note.size, note.root, note.at)
+        put(ledger.url, "UPDATE checkpoints SET note = ? WHERE id = ?", old, number)
+    heartbeats(ledger, 2)
+    first, second, *_ = checkpoint_ids(ledger)
+
+    honest = ledger.verify(*ledger.notes()).findings
+    run(ledger.url, f"DELETE FROM checkpoints WHERE id = {first}")
+    without_first = ledger.codes()
+    run(ledger.url, f"DELETE FROM checkpoints WHERE id = {second}")
+
+    assert (honest, without_first) == ([], set())
+    assert ledger.codes() == {"CHECKPOINT_GAP"}
 
 
 def test_of_many_checkpoints_that_are_missing_the_largest_speaks_and_the_others_are_counted(ledger: Ledger) -> None:

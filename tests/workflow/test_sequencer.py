@@ -48,7 +48,10 @@ def checkpoints(url: str) -> list[dict[str, Any]]:
 
 
 def is_whole(url: str) -> None:
-    """The leaves are the events, each once and each case's in order, and every checkpoint is over the first of them."""
+    """The leaves are the events, each once and each case's in order.
+
+    Every checkpoint is over the first of them, and names the one before it.
+    """
     rows = leaves(url)
     assert [row["id"] for row in rows] == list(range(len(rows)))
     events = look(url, "SELECT case_id, seq, hash FROM events")
@@ -63,6 +66,8 @@ def is_whole(url: str) -> None:
         tree.append(leaf_hash(bytes.fromhex(row["hash"])))
         roots[tree.size] = tree.root()
     assert all(roots[row["size"]].hex() == row["root"] for row in checkpoints(url))
+    heads = [read_checkpoint(row["note"]) for row in checkpoints(url)]
+    assert [head.prev for head in heads] == ["", *(head.hash for head in heads)][: len(heads)]
 
 
 def test_every_event_becomes_a_leaf_under_a_signed_head(

@@ -220,6 +220,22 @@ def test_a_checkpoint_is_read_to_its_last_field() -> None:
     assert checkpoint_text("PeterNeumann", 7, ROOT, AT) == f"{BODY}\n".encode()
 
 
+def test_a_checkpoint_names_the_one_before_it_by_what_that_one_says() -> None:
+    """Whoever else signs that one, a witness say, does not change its hash."""
+    first = read_checkpoint(NOTE)
+    digest = base64.b64encode(hashlib.sha256(f"{BODY}\n".encode()).digest()).decode()
+    text = checkpoint_text("PeterNeumann", 7, ROOT, AT, NOTE)
+
+    assert text == f"{BODY}\nprev {digest}\n".encode()
+    assert text == checkpoint_text(
+        "PeterNeumann", 7, ROOT, AT, f"{NOTE}— other {base64.b64encode(bytes(9)).decode()}\n"
+    )
+    second = read_checkpoint(signer().checkpoint(9, ROOT, AT, NOTE))
+    assert (first.prev, first.hash, second.prev) == ("", digest, digest)
+    assert second.signed_by(key())
+    assert read_checkpoint(NOTE.replace("\n\n", "\nprevious\nprev of another\nprev more\n\n")).prev == "of another"
+
+
 def test_a_checkpoint_of_sixteen_digits_is_read() -> None:
     assert read_checkpoint(NOTE.replace("\n7\n", "\n" + "9" * 16 + "\n")).size == 10**16 - 1
     assert read_checkpoint(NOTE.replace("\n7\n", "\n0\n")).size == 0
@@ -776,7 +792,8 @@ def test_checkpoints_are_read_in_order_and_those_that_go_back_are_left_out() -> 
              for size, minute in ((5, 1), (4, 2), (5, 1), (5, 0), (6, 0))]  # fmt: skip
     report = Report()
 
-    heads = list(read_heads(report, [*map(kept, notes[:2]), Kept(None, 7, None, None), *map(kept, notes[2:])], key()))
+    rows = [*map(kept, notes[:2]), Kept(None, 7, None, None), *map(kept, notes[2:])]
+    heads = list(read_heads(report, rows, key(), are_all=True))
 
     def back(at: int, size: int, before: int) -> str:
         return (
@@ -791,6 +808,87 @@ def test_checkpoints_are_read_in_order_and_those_that_go_back_are_left_out() -> 
         back(0, 5, 1),
     ]
     assert (report.checkpoints, report.last) == (6, heads[-1])
+
+
+def chain_of(*sizes: int) -> list[str]:
+    """Notes over so many leaves, a minute apart, each signed after the one before."""
+    notes: list[str] = []
+    for minute, size in enumerate(sizes):
+        at = f"2026-04-20T08:0{minute}:00.000000Z"
+        notes.append(signer().checkpoint(size, ROOT, at, notes[-1] if notes else None))
+    return notes
+
+
+@pytest.mark.parametrize(
+    ("numbers", "missed"),
+    [
+        ((0, 1, 2, 3), ()),
+        ((0, 1, 3), (3,)),
+        ((0, 2, 3), (2,)),
+        ((1, 2, 3), (1,)),
+        ((0, 3), (3,)),
+        ((0, 1, 1, 2, 3), (1,)),
+        ((0, 1, None, 3), ()),
+        ((0, 1, 2), ()),
+    ],
+)
+def test_a_checkpoint_stands_behind_the_one_that_it_was_signed_after(
+    numbers: tuple[int | None, ...], missed: tuple[int, ...]
+) -> None:
+    """Behind one that cannot be read, which is told, nothing is known; and only when all are there that there were."""
+    notes, report, part = chain_of(5, 5, 6, 7), Report(), Report()
+    rows = [Kept(None, None, None, None) if number is None else kept(notes[number]) for number in numbers]
+
+    list(read_heads(report, rows, key(), are_all=True))
+    list(read_heads(part, rows, key(), are_all=False))
+
+    gap = "The one that it was signed after does not stand before it: it was removed, or another was put in."
+    size = {0: 5, 1: 5, 2: 6, 3: 7}
+    assert [finding for finding in report.findings if finding.code != "CHECKPOINT_UNREADABLE"] == [
+        Finding(
+            "CHECKPOINT_GAP", f"The checkpoint of 2026-04-20T08:0{number}:00.000000Z over {size[number]} leaves: {gap}"
+        )
+        for number in missed
+    ]
+    assert not part.has_told("CHECKPOINT_GAP")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "told"),
+    [
+        ((3,), (1, 3)),
+        ((1, 3, 4), (2, 3)),
+        ((2, 4), None),
+        ((0,), None),
+        ((3, 6), "ROLLED_BACK"),
+        ((3, -2), "FORK"),
+    ],
+)
+def test_a_ledger_has_the_checkpoints_that_were_copied_from_it(
+    sizes: tuple[int, ...], told: tuple[int, int] | str | None
+) -> None:
+    """But for one over nothing, which anything agrees with; where another history shows, that is told alone."""
+    report, entries = Report(), [bytes([number]) * 32 for number in range(5)]
+    roots = [*(mth([leaf_hash(entry) for entry in entries[:size]]) for size in range(6)), ROOT]
+    notes = [signer().checkpoint(size, roots[size], f"2026-04-20T08:0{size}:00.000000Z") for size in (2, 4)]
+    held = [read_checkpoint(signer().checkpoint(abs(size), roots[size], AT)) for size in sizes]
+    ledger = Ledger(report, map(kept, notes), key(), held)
+
+    ledger.grow(entries[:4])
+    ledger.end()
+
+    if isinstance(told, tuple):
+        assert shown(report.findings) == [lacking(*told)]
+    else:
+        assert [finding.code for finding in report.findings] == ([told] if told else [])
+
+
+def lacking(count: int, size: int) -> str:
+    return (
+        f"CHECKPOINT_GAP [ 0] Checkpoints that you hold and that are missing here, though later ones are not: {count}. "
+        f"The largest is that of {AT} over {size} leaves. They were removed, or an older copy was put back and signed "
+        "since."
+    )
 
 
 def test_a_ledger_says_which_checkpoint_covers_the_next_leaf() -> None:
@@ -812,9 +910,20 @@ def test_a_ledger_says_which_checkpoint_covers_the_next_leaf() -> None:
     ledger.end()
     assert report.leaves == 5
     assert shown(report.findings) == [
+        lacking(1, 3),
         "NO_CHECKPOINT [ 0] Leaves that no checkpoint covers: 1. The newest checkpoint was removed, or they were added,"
-        " or nothing was signed since, for want of the key."
+        " or nothing was signed since, for want of the key.",
     ]
+    assert report.verdict == "2 findings: this is not the history as it was."
+
+
+def test_leaves_beyond_the_last_checkpoint_are_not_judged() -> None:
+    report, entries = Report(), [bytes([number]) * 32 for number in range(5)]
+    ledger = Ledger(report, [kept(signer().checkpoint(0, EMPTY_ROOT, AT))], key())
+
+    ledger.grow(entries)
+    ledger.end()
+
     assert report.verdict == (
         "1 finding: nothing proves that this is the history as it was beyond its last checkpoint. Either somebody "
         "removed the newest or added leaves, or none was signed since."

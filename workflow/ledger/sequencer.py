@@ -142,7 +142,7 @@ def _sign(store: Store, tree: Tree, entries: list[Entry], signer: Signer | None,
     if fault := wrong_key(last, signer):  # another one signed the first checkpoint just now
         raise fault
     at = max([moments.now, *(entry.at for entry in entries), *([_following(last, tree.size)] if last else [])])
-    note = signer.checkpoint(tree.size, tree.root(), format_time(at))
+    note = signer.checkpoint(tree.size, tree.root(), format_time(at), last.note if last else None)
     ledger.add_checkpoint(store, Head(at, tree.size, tree.root().hex(), note))
     return 1
 

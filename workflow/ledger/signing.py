@@ -23,9 +23,9 @@ class Signer:
     key: VerifierKey
     _private: Ed25519PrivateKey
 
-    def checkpoint(self, size: int, root: bytes, at: str) -> str:
-        """The signed note over the head of a ledger; its origin is the key's name."""
-        text = checkpoint_text(self.key.name, size, root, at)
+    def checkpoint(self, size: int, root: bytes, at: str, before: str | None = None) -> str:
+        """The signed note over the head of a ledger, signed after the note `before`; its origin is the key's name."""
+        text = checkpoint_text(self.key.name, size, root, at, before)
         signature = base64.b64encode(self.key.key_id + self._private.sign(text)).decode("ascii")
         return f"{text.decode()}\n— {self.key.name} {signature}\n"
 

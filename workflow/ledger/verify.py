@@ -214,10 +214,32 @@ class Checkpoint:
             for line in self.signatures
         )
 
+    @property
+    def hash(self) -> str:
+        """The hash (base64) of what it says, by which the next one names it; more signatures do not change it."""
+        return _hash_of(self.text)
 
-def checkpoint_text(origin: str, size: int, root: bytes, at: str) -> bytes:
-    """The text of a checkpoint: origin, size, root, and when, each on a line."""
-    return f"{origin}\n{size}\n{base64.b64encode(root).decode()}\ntime {at}\n".encode()
+    @property
+    def prev(self) -> str:
+        """The hash of the one before it; '' when it names none: it is the first, or an older Schakel signed it."""
+        more = self.text.decode().split("\n")[4:]
+        return next((line.removeprefix("prev ") for line in more if line.startswith("prev ")), "")
+
+
+def checkpoint_text(origin: str, size: int, root: bytes, at: str, before: str | None = None) -> bytes:
+    """The text of a checkpoint: origin, size, root, when, and the hash of the note `before`, each on a line."""
+    follows = f"prev {_hash_of(_signed_part(before))}\n" if before is not None else ""
+    return f"{origin}\n{size}\n{base64.b64encode(root).decode()}\ntime {at}\n{follows}".encode()
+
+
+def _hash_of(text: bytes) -> str:
+    return base64.b64encode(sha256(text).digest()).decode()
+
+
+def _signed_part(note: str) -> bytes:
+    """What the signatures of a note are over, also of one that is no checkpoint."""
+    body, _, _ = note.rpartition("\n\n")
+    return f"{body}\n".encode()
 
 
 def read_checkpoint(note: str) -> Checkpoint:
@@ -972,7 +994,9 @@ class Ledger:
         self._report = report
         self._held = sorted(held_by(report, key, held), key=lambda checkpoint: checkpoint.size, reverse=True)
         self._most_held = self._held[0].size if self._held else 0
-        self._heads = read_heads(report, kept, key)
+        self._unmet = {checkpoint.size: checkpoint for checkpoint in self._held if checkpoint.size}
+        """Those that somebody kept over as many leaves as none of the ledger's own so far."""
+        self._heads = self._meet(read_heads(report, kept, key, are_all=True))
         self.is_off = False
         """The leaves gave another root than the checkpoint they reached last."""
         self._next = next(self._heads, None)
@@ -1010,12 +1034,29 @@ class Ledger:
                 f"{said} The ledger was cut off or put back to an older state: {missing} missing here, so {much} gone"
             )
             report.add("ROLLED_BACK", f"{said} (an event that is here but has no leaf yet may be one of them).")
+        elif not report.has_told("FORK"):
+            self._tell_unmet()
         covered = report.last.size if report.last else 0
         if size > covered:
             is_claimed = self._most_held > covered
             report.is_open_ended = report.last is not None and not (is_claimed or report.is_unsigned)
             said = _uncovered(size - covered, any_signed=report.last is not None, is_claimed=is_claimed)
             report.add("NO_CHECKPOINT", said, is_judged=is_claimed)
+
+    def _meet(self, heads: Iterator[Checkpoint]) -> Iterator[Checkpoint]:
+        for head in heads:
+            self._unmet.pop(head.size, None)
+            yield head
+
+    def _tell_unmet(self) -> None:
+        """A ledger has each checkpoint that was copied from it; one that is beyond its last is told otherwise."""
+        covered = self._report.last.size if self._report.last else 0
+        gone = [own for own in self._unmet.values() if own.size < covered]
+        if gone:
+            said = f"Checkpoints that you hold and that are missing here, though later ones are not: {len(gone)}."
+            largest = f"The largest is that of {gone[0].at[:40]} over {gone[0].size} leaves."
+            why = "They were removed, or an older copy was put back and signed since."
+            self._report.add("CHECKPOINT_GAP", f"{said} {largest} {why}")
 
     def _arrive(self) -> None:
         """Compare the root with every checkpoint of the size that was reached."""
@@ -1034,13 +1075,22 @@ class Ledger:
         return [stop.size for stop in (self._next, *self._held[-1:]) if stop is not None]
 
 
-def read_heads(report: Report, kept: Iterable[Kept], key: VerifierKey | None) -> Iterator[Checkpoint]:
-    """The checkpoints of a ledger in order; what is wrong with them is told, and those that go back are left out."""
+def read_heads(report: Report, kept: Iterable[Kept], key: VerifierKey | None, *, are_all: bool) -> Iterator[Checkpoint]:
+    """The checkpoints of a ledger in order; what is wrong with them is told, and those that go back are left out.
+
+    When they `are_all` there are, each that names the one before it must stand behind that one.
+    """
+    before: str | None = ""
     for one in kept:
         report.checkpoints += 1
         head, last = _read_kept(report, one, key), report.last
         if head is None:
+            before = None  # which is told already
             continue
+        if are_all and head.prev and before is not None and head.prev != before:
+            said = "The one that it was signed after does not stand before it: it was removed, or another was put in."
+            report.add("CHECKPOINT_GAP", f"{_named(head)}: {said}")
+        before = head.hash
         if last is not None and (head.size < last.size or head.at < last.at):
             said = f"It stands behind that of {last.at}, but has an earlier time or fewer leaves."
             report.add("CHECKPOINT_ORDER", f"{_named(head)}: {said}")
@@ -1419,7 +1469,7 @@ def _check_heads(
     archive: Archive, report: Report, places: Places, key: VerifierKey | None, held: Sequence[Checkpoint]
 ) -> None:
     """Only some leaves are here, so every checkpoint must be proved to be a beginning of the last."""
-    heads = list(read_heads(report, archive.kept(), key))
+    heads = list(read_heads(report, archive.kept(), key, are_all=False))
     shape: dict[str, tuple[type, ...]] = {"from": (int,), "to": (int,), "path": (list,)}
     paths = {(one["from"], one["to"]): one["path"] for one in archive.records("consistency.jsonl", **shape)}
     for head in heads[:-1]:

@@ -108,6 +108,14 @@ def examine_ledger(session: Session) -> Iterator[Found]:
         yield "ok", f"{said}.", ""
 
 
+def examine_outside(session: Session) -> Iterator[Found]:
+    """A warning when nobody is known to keep a checkpoint, so that a ledger cut off with its notes would look whole."""
+    settings = session.settings
+    if settings.checkpoint_file is None and not settings.mail_auditor and _last_checkpoint(session):
+        said = "No checkpoint is kept outside: a history that is cut off, with its checkpoints, would look whole."
+        yield "warn", said, "set checkpoint_file or mail_auditor (docs/security.md, 'Controls')"
+
+
 def _is_idle(beat: Heartbeat, last: Head, now: datetime) -> bool:
     """Whether it had two heartbeats of the ledger to sign another one (a tick: a whole pass after them), in vain."""
     if beat.is_tick:

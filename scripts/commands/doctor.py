@@ -82,7 +82,7 @@ def doctor(session: Session, after_restore: bool, again: bool, release: bool) ->
 def _examine(session: Session) -> Iterator[Finding]:
     """Every finding; a check that ends in an error is one, unless that is the database's, which was told already."""
     from scripts.erasure_checkup import examine_erasures
-    from scripts.ledger_checkup import examine_key, examine_ledger
+    from scripts.ledger_checkup import examine_key, examine_ledger, examine_outside
     from scripts.mail_checkup import examine_mail
 
     checks: tuple[tuple[str, Callable[[Session], Iterator[Found]]], ...] = (
@@ -97,6 +97,7 @@ def _examine(session: Session) -> Iterator[Finding]:
         ("erasures", examine_erasures),
         ("loket", _loket),
         ("ledger", examine_ledger),
+        ("outside", examine_outside),
     )
     unusable = ""
     for name, check in checks:

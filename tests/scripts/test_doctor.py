@@ -111,6 +111,23 @@ def test_an_address_that_is_set_and_that_the_next_pass_will_give_is_not_said_to_
     assert not any("asr" in found["message"] for found in findings(ready, "mail"))
 
 
+@pytest.mark.parametrize(
+    "kept", [{"SCHAKEL_CHECKPOINT_FILE": "FOLDER/checkpoints"}, {"SCHAKEL_MAIL_AUDITOR": "ra@example.nl"}]
+)
+def test_doctor_warns_while_no_checkpoint_is_kept_outside(ready: Desk, kept: dict[str, str], tmp_path: Path) -> None:
+    before = findings(ready, "outside")
+    ready.run("tick")
+
+    (warned,) = findings(ready, "outside")
+    ready.environ |= {name: value.replace("FOLDER", str(tmp_path)) for name, value in kept.items()}
+
+    assert (before, findings(ready, "outside")) == ([], [])
+    assert (warned["result"], warned["todo"]) == (
+        "warn",
+        "set checkpoint_file or mail_auditor (docs/security.md, 'Controls')",
+    )
+
+
 def test_doctor_fails_on_a_mail_server_without_a_sender(ready: Desk) -> None:
     ready.environ["SCHAKEL_SMTP_URL"] = "smtp://127.0.0.1:25"
 

@@ -362,6 +362,12 @@ def hide_an_event(ledger: Ledger) -> None:
     run(ledger.url, "UPDATE events SET id = -1 WHERE id = (SELECT max(id) FROM events)")
 
 
+def number_an_event_far_ahead(ledger: Ledger) -> None:
+    """So that all that happens from now on gets lower numbers, which the sequencer looked at already."""
+    ledger.engine.note(ledger.held, "zojuist")
+    run(ledger.url, f"UPDATE events SET id = {2**63 - 1} WHERE id = (SELECT max(id) FROM events)")
+
+
 def pass_an_event_over(ledger: Ledger) -> None:
     """The sequencer came to a note of a moment ago, it says."""
     ledger.engine.note(ledger.held, "zojuist")
@@ -487,6 +493,7 @@ FAULTS: dict[str, tuple[Callable[[Ledger], None], set[str]]] = {
             "[[3,3,9],[1,1,9]]",
         )
     },
+    "an event's number, to the last one there is": (number_an_event_far_ahead, {"EVENT_NOT_SEQUENCED"}),
     "an event's number, to one that no sequencer looks at": (hide_an_event, {"EVENT_NOT_SEQUENCED"}),
     "the sequencer's last event, beyond one that waits": (pass_an_event_over, {"LEAF_GAP"}),
 }

@@ -414,6 +414,23 @@ def test_a_row_that_is_not_of_the_leaves_beside_it_is_told_as_that_and_seals_not
     assert (leaves(url), checkpoints(url)) == before
 
 
+def test_an_event_under_a_number_that_was_never_given_is_named_and_later_ones_are_not_passed_over(
+    engine: Engine, clock: SetClock, url: str, signer: Signer
+) -> None:
+    bring(engine, "enriched")
+    run_once(engine.database, signer, clock.now())
+    before = leaves(url), checkpoints(url)
+    bring(engine, "rights_pending")
+    run(url, f"UPDATE events SET id = {2**63 - 1} WHERE id = (SELECT max(id) FROM events)")
+    bring(engine, "registered")
+
+    with pytest.raises(HistoryBroken, match=f"{2**63 - 1}, is none that the database gave") as refused:
+        run_once(engine.database, signer, clock.now())
+
+    assert "put a whole copy back (docs/operations.md" in str(refused.value)
+    assert (leaves(url), checkpoints(url)) == before
+
+
 @pytest.mark.parametrize(
     "spoil",
     [

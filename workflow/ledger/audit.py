@@ -84,6 +84,10 @@ def verify_integrity(
                 said = f"Leaf {number} stands for an event that is not there: it was removed."
                 report.add("LEAF_WITHOUT_EVENT", said, found.reference_of(case_id), seq)
     _check_place(found, report, is_orphaned=is_orphaned)
+    if strange := found.out_of_turn():
+        number, case_id, seq = strange
+        said = f"Its number, {number}, is none that the database gave: it was put in, so that later ones get no leaf."
+        report.add("EVENT_NOT_SEQUENCED", said, found.reference_of(case_id), seq)
 
 
 def _find(store: Store, case: str) -> int:

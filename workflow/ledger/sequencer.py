@@ -90,6 +90,10 @@ def amiss(store: Store, progress: Progress) -> str:
         return f"The row of the sequencer ({counted}) is not of the tree that the {leaves} leaves make"
     if event > progress.last_event:
         return f"The row of the sequencer says that it came to event {progress.last_event}, but {event} has its leaf"
+    if number := ledger.out_of_turn(store):
+        return (
+            f"The highest number of an event, {number}, is none that the database gave: later ones would be passed over"
+        )
     return ""
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Executable, Select, exists, func, select
 
 from workflow.clock import format_time
+from workflow.storage.ledger import out_of_turn
 from workflow.storage.store import Store
 from workflow.storage.tables import (
     SAME_EVENT,
@@ -134,6 +135,16 @@ class Evidence:
         wanted = select(events.c.id, events.c.case_id, events.c.seq).where(events.c.id <= last)
         wanted = wanted.outerjoin(leaves, SAME_EVENT).where(leaves.c.id.is_(None)).order_by(events.c.id)
         return self._stream(self._of_case(wanted, events))
+
+    def out_of_turn(self) -> tuple[int, Any, Any] | None:
+        """Number, case and its number there of the last event, when the database gave that number to none."""
+        number = out_of_turn(self._store)
+        wanted = select(events.c.id, events.c.case_id, events.c.seq).where(events.c.id == number)
+        return (
+            next(((row["id"], row["case_id"], row["seq"]) for row in self._store.read(wanted)), None)
+            if number
+            else None
+        )
 
     def _of_case(self, wanted: Select[Any], table: Any) -> Select[Any]:
         return wanted if self._case_id is None else wanted.where(table.c.case_id == self._case_id)

@@ -152,6 +152,25 @@ def is_passed_by(store: Store, last_event: int) -> bool:
     return any(True for _ in store.read(select(events.c.id).where(events.c.id <= 0).limit(1)))
 
 
+def out_of_turn(store: Store) -> int:
+    """The highest number of an event when the database gave it to none, so that all later ones come before it; else 0.
+
+    SQLite counts on from whatever is there, but for the last number there is. 0 also for who may not read the sequence.
+    """
+    row = store.first(_highest_event, {})
+    highest = int(row["id"]) if row else 0
+    if store.is_sqlite:
+        given: int | None = 2**63 - 2
+    else:  # read after the number: both only grow
+        given = next((last for (last,) in store.execute(_NUMBERS_GIVEN).fetchall()), None)
+    return highest if given is not None and highest > given else 0
+
+
+_NUMBERS_GIVEN = (
+    "SELECT last_value FROM pg_sequences WHERE schemaname = current_schema() AND sequencename = 'events_id_seq'"
+)
+
+
 def gaps_of(stored: Any, last_event: int) -> tuple[Gap, ...]:
     """What the sequencer skipped: in order, below the last event. Raises TypeError, ValueError: it wrote no such."""
     gaps = tuple(Gap(*numbers) for numbers in read_json(stored))
@@ -223,6 +242,10 @@ def _entries_in() -> Executable:
 def _newest_leaf() -> Executable:
     newest = select(leaves.c.id, events.c.id.label("event")).outerjoin(events, SAME_EVENT)
     return newest.order_by(leaves.c.id.desc()).limit(1)
+
+
+def _highest_event() -> Executable:
+    return select(events.c.id).order_by(events.c.id.desc()).limit(1)
 
 
 def _insert_leaf() -> Executable:

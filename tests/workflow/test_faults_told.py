@@ -12,6 +12,10 @@ from workflow.storage.faults import explain, is_duplicate
 
 DATABASE = "postgresql://db.example.org/schakel"
 NO_ANSWER = "does not answer: is the server running, and are host and port right?"
+BROKEN_OFF = (
+    "does not answer any more: it ended this connection, and its log says why. Look whether what you asked was done, "
+    "and repeat it if not; if that fails too: is the server running?"
+)
 AT = 'connection failed: connection to server at "10.0.0.7", port 5432 failed: '
 """What psycopg and libpq write before each reason why there is no connection."""
 
@@ -72,8 +76,8 @@ AT = 'connection failed: connection to server at "10.0.0.7", port 5432 failed: '
             "for LIKE): schakel doctor says how to mend that.",
         ),
         ("cached plan must not change result type", "was altered while this program ran (cached plan must not change"),
-        ("server closed the connection\n\tunexpectedly", NO_ANSWER),
-        ("the connection is lost", NO_ANSWER),
+        ("server closed the connection\n\tunexpectedly", BROKEN_OFF),
+        ("the connection is lost", BROKEN_OFF),
         ("connection timeout expired", NO_ANSWER),
         ("something\nnobody   knows", "failed: something nobody knows"),
     ],

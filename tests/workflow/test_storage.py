@@ -338,6 +338,20 @@ def test_a_connection_that_is_ended_while_it_is_used_says_so_and_is_not_begun_an
         assert store.last_event_at() is None
 
 
+@pytest.mark.parametrize("begin", [Database.deciding, Database.reading, Database.writing])
+def test_a_connection_that_is_ended_while_its_statement_runs_is_not_told_as_a_server_that_is_away(
+    postgres_url: str, opening: Callable[[str], Database], begin: Callable[[Database], AbstractContextManager[Store]]
+) -> None:
+    """In a pipeline libpq hides why: the answer says where that is to be read."""
+    database = opening(postgres_url)
+
+    with (
+        pytest.raises(StoreError, match=r"ended this connection.*ook whether what you asked was done"),
+        begin(database) as store,
+    ):
+        store.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+
 @pytest.mark.parametrize(
     ("limit", "fault", "words"),
     [("lock_timeout", Conflict, "Repeat it later"), ("statement_timeout", StoreError, "SET statement_timeout = 0")],

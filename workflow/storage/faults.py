@@ -26,6 +26,11 @@ STALE = frozenset(("26000", "42P05", "08P01", "0A000"))
 _AWAY = "conflict with recovery"
 """What ends a reader of a standby has the code of two writers that cross."""
 _NO_ANSWER = "does not answer: is the server running, and are host and port right?"
+_BROKEN_OFF = (
+    "does not answer any more: it ended this connection, and its log says why. Look whether what you asked was done, "
+    "and repeat it if not; if that fails too: is the server running?"
+)
+"""In a pipeline libpq's last words hide the server's own."""
 _POOLED = (
     "does not know what was prepared on this connection ({said}): a proxy between them must keep one session for each "
     "connection (pool_mode = session, docs/deployment.md)."
@@ -108,10 +113,10 @@ _SAYS = (
     ("connection reset", _NO_ANSWER),
     ("timeout expired", _NO_ANSWER),
     ("connection timed out", _NO_ANSWER),
-    ("connection is closed", _NO_ANSWER),
-    ("connection is lost", _NO_ANSWER),
-    ("connection has been closed", _NO_ANSWER),
-    ("closed the connection", _NO_ANSWER),
+    ("connection is closed", _BROKEN_OFF),
+    ("connection is lost", _BROKEN_OFF),
+    ("connection has been closed", _BROKEN_OFF),
+    ("closed the connection", _BROKEN_OFF),
     ("no connection to the server", _NO_ANSWER),
     ("could not connect", _NO_ANSWER),
     ("could not receive data", _NO_ANSWER),

@@ -108,17 +108,19 @@ def _examine(session: Session) -> Iterator[Finding]:
             said = words_of(error)
             if unusable and (isinstance(error, StoreError) or said == unusable):
                 continue
-            yield Finding(name, "fail", said, _lost(session, said) if name == "database" else "")
+            yield Finding(name, "fail", said, _unopened(session, said) if name == "database" else "")
             if name == "settings":
                 return
             if name == "database":
                 unusable = said
 
 
-def _lost(session: Session, said: str) -> str:
+def _unopened(session: Session, said: str) -> str:
     """What to do where there is no database, but an installation was: `init` would begin an empty history."""
     from scripts.ledger_checkup import left_behind
 
+    if "this program needs" in said:  # the database is there, of an older one
+        return "schakel init, in the order of docs/operations.md, 'A newer version'"
     return left_behind(session.settings) if "schakel init" in said else ""
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from looking import bare
 from pydantic import SecretStr
 
 from scripts.cli import COMMANDS, cli
@@ -169,6 +170,17 @@ def test_where_the_database_is_lost_doctor_and_init_advise_to_put_its_copy_back(
     assert (first, second) == (None, None)
     assert failed["todo"].startswith(advice)
     assert f"! Database It is empty, but {advice}" in said
+
+
+def test_of_a_database_that_is_older_than_the_program_doctor_advises_init_and_no_copy(bare_desk: Desk) -> None:
+    bare_desk.ask("init")
+    with bare(bare_desk.environ["SCHAKEL_DATABASE_URL"]) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0005'")
+
+    (failed,) = [check for check in bare_desk.ask("doctor", code=1)["checks"] if check["check"] == "database"]
+
+    assert failed["message"].endswith("then run: schakel init.")
+    assert failed["todo"] == "schakel init, in the order of docs/operations.md, 'A newer version'"
 
 
 @pytest.mark.parametrize("spoil", ["database", "key", "broken key"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -236,6 +237,16 @@ def test_a_command_on_a_file_of_another_program_is_a_usage_error(tmp_path: Path)
     (tmp_path / "schakel.toml").touch()
     assert desk.run("list").exit_code == 2
     assert not (tmp_path / "signing.key").exists()
+
+
+@pytest.mark.parametrize("use", [open_database, verify])
+def test_an_empty_sqlite_file_stays_empty_until_init(tmp_path: Path, use: Callable[[str], object]) -> None:
+    (tmp_path / "empty.db").touch()
+
+    with suppress(StoreError):
+        use(f"sqlite:///{tmp_path}/empty.db")
+
+    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("empty.db", b"")]
 
 
 def test_an_empty_file_becomes_a_database(tmp_path: Path) -> None:

@@ -36,17 +36,19 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def prepare(connection: sqlite3.Connection, _record: object, *, shown: str) -> None:
-    """Set a new connection; of another program's file nothing, as its journal_mode would stay.
+    """Set a new connection; of another program's file nothing, as its journal_mode would stay; so of an empty one.
 
     Raises UsageError: it is another program's file; StoreError: a pragma did not take.
     """
     try:
-        belonging.found_migration(connection.execute, "sqlite", shown)
+        found = belonging.found_migration(connection.execute, "sqlite", shown)
     except UsageError:
         connection.close()
         raise
     for name, (value, expected) in PRAGMAS.items():
+        if found is None and name == "journal_mode":  # `init` sets it, where there is to be a database
+            continue
         connection.execute(f"PRAGMA {name}={value}")
-        (found,) = connection.execute(f"PRAGMA {name}").fetchone()
-        if found != expected:
-            raise StoreError(f"SQLite did not take 'PRAGMA {name}={value}': it says {found!r}. Is this a network disk?")
+        (taken,) = connection.execute(f"PRAGMA {name}").fetchone()
+        if taken != expected:
+            raise StoreError(f"SQLite did not take 'PRAGMA {name}={value}': it says {taken!r}. Is this a network disk?")

@@ -1,4 +1,4 @@
-"""What `doctor` asks about erasures: are those that the file outside names done here, and those done here in it."""
+"""What `doctor` asks about erasures: are they done to the last byte, and does the file outside say the same of them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from scripts.ledger_checkup import Found, not_to_be_written
 from scripts.output import counted
 from scripts.wiring import Session
 from workflow.ledger.erasures import kept_erasures
+from workflow.storage import Database
+from workflow.storage.compacting import VACUUM, has_leftovers
 from workflow.storage.erased import all_erased, not_erased
 
 ERASE_AGAIN = (
@@ -20,7 +22,8 @@ _NAMED = 10
 
 
 def examine_erasures(session: Session) -> Iterator[Found]:
-    """Whether an erasure was undone by an older copy, or is not in the file outside."""
+    """Whether an erasure left something in the files, was undone by an older copy, or is not in the file outside."""
+    yield from _examine_files(session.database)
     path = session.settings.erasures_file
     if path is None:
         return
@@ -36,6 +39,15 @@ def examine_erasures(session: Session) -> Iterator[Found]:
         said = f"{counted(len(missing), 'erased case')} {'is' if len(missing) == 1 else 'are'} not in {path}"
         todo = 'schakel audit erase CASE --reason "…" once more for each: it erases nothing, but appends it'
         yield "warn", f"{said}, so a copy from before would bring them back unseen: {named(missing)}.", todo
+
+
+def _examine_files(database: Database) -> Iterator[Found]:
+    with database.reading() as store:
+        left, is_sqlite = has_leftovers(store), store.is_sqlite
+    if left:
+        said = "Something was erased, and the files of the database were not rewritten since: it may stand there."
+        again = 'schakel audit erase CASE --reason "…" once more for the last one: it only rewrites the file'
+        yield "warn", said, again if is_sqlite else f"at a quiet hour, as the owner of the database: {VACUUM}"
 
 
 def undone_erasures(session: Session, path: Path) -> list[str]:

@@ -53,7 +53,8 @@ class Erased:
     """What erasing did: the values, and the letters (about several cases too) whose words went; `cancelled` never left.
 
     `repeated`: it had been done before, and only what was left to clean was done now. `reference_repeats`: what the
-    external reference, which stays, repeats of what went; None: nothing.
+    external reference, which stays, repeats of what went; None: nothing. `to_rewrite`: the owner of a PostgreSQL
+    database must still run `compacting.VACUUM`.
     """
 
     case: str
@@ -65,6 +66,7 @@ class Erased:
     cancelled: int = 0
     repeated: bool = False
     reference_repeats: str | None = None
+    to_rewrite: bool = False
 
 
 def erase(database: Database, rules: Rules, now: datetime, origin: Origin, case: str, wish: Wish) -> Erased:
@@ -106,6 +108,8 @@ def _erase_now(database: Database, rules: Rules, now: datetime, origin: Origin, 
         except Refused as error:
             refused = error
         store.write([work])
+        if done is not None:
+            done = _remember(store, done, now)
     if refused is not None:
         raise refused
     assert done is not None
@@ -173,12 +177,17 @@ def _erase(store: Store, work: Work, wish: Wish) -> Erased:
     letters, cancelled = end_letters(store, work.case_id, work.case.reference, work.now)
     erasing.delete_values(store, work.case_id)
     erasing.delete_answers(store, work.case_id)
-    if store.is_sqlite:
-        expect_leftovers(store)
     body: dict[str, Json] = {"ground": wish.ground, "reason": wish.reason, "retention_years": wish.retention_years}
     event = work.append(Kind.ERASED, body)
     values = sum(len(values) for _, values in history)
     return Erased(event.case, event.at, event.seq, event.hash, values, letters, cancelled, reference_repeats=told)
+
+
+def _remember(store: Store, done: Erased, now: datetime) -> Erased:
+    """Remember what is left in the files, once all is written; the answer, with whether somebody must rewrite them."""
+    if not done.repeated:
+        expect_leftovers(store, now)
+    return replace(done, to_rewrite=not store.is_sqlite and has_leftovers(store))
 
 
 def _earlier(store: Store, work: Work) -> Erased:
@@ -189,8 +198,8 @@ def _earlier(store: Store, work: Work) -> Erased:
 
 
 def _is_unfinished(store: Store, kept_in: Path | None, done: Erased) -> bool:
-    """Whether an earlier erasure left something to do: to clean the file, or to append it to the one outside."""
-    if store.is_sqlite and has_leftovers(store):
+    """Whether an earlier erasure left something to do: to clean the files, or to append it to the one outside."""
+    if has_leftovers(store):
         return True
     try:
         return kept_in is not None and not has_erasure(kept_in, done.case, done.at, done.hash)

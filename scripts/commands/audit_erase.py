@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from shlex import quote
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +12,9 @@ from scripts.output import counted, local, marks, moment, print_json, wrapped
 from scripts.parameters import Words, actor_option, case_argument, examples, json_option
 from scripts.wiring import Session, pass_session
 from workflow.errors import UsageError
+
+if TYPE_CHECKING:  # heavy, and not needed for the help
+    from workflow.erasure import Erased
 
 
 @click.command(
@@ -43,6 +47,7 @@ def erase(session: Session, case: str, reason: str, ground: str | None, yes: boo
     """
     from workflow.erasure import Wish
     from workflow.erasure import erase as erase_case
+    from workflow.storage.compacting import VACUUM
 
     if not yes:
         _ask(session, case)
@@ -52,7 +57,7 @@ def erase(session: Session, case: str, reason: str, ground: str | None, yes: boo
     settings = session.settings
     wish = Wish(reason, ground, settings.retention_years, settings.erasures_file)
     done = erase_case(engine.database, engine.rules, engine.clock.now(), session.origin(), case, wish)
-    rest = vacuum(engine.database.dialect.name)
+    rest = VACUUM if done.to_rewrite else None
     if session.json:
         document = {
             "case": done.case,
@@ -66,9 +71,16 @@ def erase(session: Session, case: str, reason: str, ground: str | None, yes: boo
         document |= {"reference_repeats": done.reference_repeats} if done.reference_repeats else {}
         print_json({**document, "next": rest} if rest else document)
         return
+    _tell(done)
+    if rest:
+        click.echo("PostgreSQL keeps the old rows until its tables are rewritten. Next, at a quiet hour:")
+        click.echo(f"  {rest}")
+
+
+def _tell(done: Erased) -> None:
     if done.repeated:
-        said = f"{done.case} was erased at {local(done.at)}; what was left to do is done now too"
-        click.echo(f"{marks().yes} {said}")
+        rest = "what could be done here is done" if done.to_rewrite else "what was left to do is done now too"
+        click.echo(f"{marks().yes} {done.case} was erased at {local(done.at)}; {rest}")
         return
     waited = f"{done.cancelled} that waited {'is' if done.cancelled == 1 else 'are'} cancelled"
     said = f"{done.case} erased: {counted(done.values, 'value')}, {counted(done.letters, 'letter')} ({waited})"
@@ -76,9 +88,6 @@ def erase(session: Session, case: str, reason: str, ground: str | None, yes: boo
     if done.reference_repeats:
         told = f"Its external reference, which stays in its history for good, repeats {done.reference_repeats}."
         click.echo(wrapped(told, "  ", first=f"{marks().warning} "), err=True)
-    if rest:
-        click.echo("PostgreSQL keeps the old rows until its tables are rewritten. Next, at a quiet hour:")
-        click.echo(f"  {rest}")
 
 
 def has_terminal() -> bool:
@@ -103,10 +112,3 @@ def _waiting(session: Session, case: str) -> str:
 
     count = count_unsent(session, case)
     return f"{counted(count, 'letter')} wait{'s' * (count == 1)} and would be cancelled. " if count else ""
-
-
-def vacuum(dialect: str) -> str | None:
-    """The SQL that rids a PostgreSQL database of what was erased; None: SQLite has been cleaned already."""
-    from workflow.storage.erasing import TABLES
-
-    return f"VACUUM (FULL, ANALYZE) {', '.join(TABLES)};" if dialect == "postgresql" else None

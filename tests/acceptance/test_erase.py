@@ -22,11 +22,11 @@ from remains import files_of, pages_of, remains, rows_of
 from sink import ADDRESS, PATIENCE, Sink, delivery, eventually
 
 from notifications import overview
-from scripts.commands.audit_erase import vacuum
 from tests.scripts.desk import Desk
 from workflow import Database, Engine, Origin, Refused, open_database, reminders
 from workflow.clock import AMSTERDAM, SetClock
 from workflow.storage import letters
+from workflow.storage.compacting import VACUUM
 from workflow.storage.letter_states import LetterState
 
 ROOT = Path(__file__).parents[2]
@@ -399,4 +399,4 @@ def test_the_term_is_the_one_of_the_settings(begin: Callable[[str], Life], sqlit
 def test_the_docs_name_the_statement_that_the_command_prints() -> None:
     said = (ROOT / "docs" / "security.md").read_text("utf-8")
 
-    assert f"```sql\n{vacuum('postgresql')}\n```" in said
+    assert f"```sql\n{VACUUM}\n```" in said

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from employers import bring
 from looking import bare, count, events_of, largest, look
+from remains import rewrite
 from sink import ADDRESS, Sink
 from tampering import run
 
@@ -332,19 +333,21 @@ def test_a_copy_from_while_a_restore_was_open_sends_nothing_twice(
 
 
 def test_what_was_erased_after_the_copy_was_made_is_named_until_it_is_erased_again(
-    desk: Desk, engine: Engine, tmp_path: Path, copy: Copy
+    desk: Desk, engine: Engine, url: str, tmp_path: Path, copy: Copy
 ) -> None:
     desk.environ["SCHAKEL_ERASURES_FILE"] = str(tmp_path / "erasures")
     erase = 'audit erase {} --reason verzoek --ground "AVG art. 17" --yes'
     before, ended, open_then = (bring(engine, state) for state in ("withdrawn", "registered", "registered"))
     engine.advance(ended, "withdraw", reason="verzoek")
     desk.ask(erase.format(before))
+    rewrite(url)
     engine.database.dispose()
     restored = copy()
     younger = bring(engine, "withdrawn")
     engine.advance(open_then, "withdraw", reason="verzoek")
     for case in (ended, open_then, younger):
         desk.ask(erase.format(case))
+    rewrite(url)
     assert [one for one in desk.ask("doctor")["checks"] if one["check"] == "erasures"] == []
 
     desk.environ["SCHAKEL_DATABASE_URL"] = restored
@@ -353,6 +356,7 @@ def test_what_was_erased_after_the_copy_was_made_is_named_until_it_is_erased_aga
     desk.ask(f"advance {open_then} withdraw --reason verzoek")
     for case in (ended, open_then):
         desk.ask(erase.format(case))
+    rewrite(restored)
     after = desk.run("doctor --after-restore --json")
 
     assert told["erase_again"] == [ended, open_then]

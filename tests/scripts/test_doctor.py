@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from aiosmtplib import SMTP, SMTPResponse
 from looking import bare
+from remains import rewrite
 from sink import Sink, eventually
 from tampering import put, run
 
@@ -29,6 +30,7 @@ from workflow import StoreError
 from workflow.clock import AMSTERDAM, format_time
 from workflow.reminders import Fired
 from workflow.storage import letters, open_database, shift
+from workflow.storage.compacting import VACUUM
 from workflow.storage.letter_states import LetterState
 from workflow.storage.shift import Heartbeat
 
@@ -576,6 +578,7 @@ def test_an_erasure_that_the_file_outside_does_not_have_is_said_by_doctor_until_
     ready.environ["SCHAKEL_ERASURES_FILE"] = str(path)
 
     told = ready.ask(words, code=1)
+    rewrite(url)
     failed, warned = findings(ready, "erasures", code=1)
     path.parent.mkdir()
     (still,) = findings(ready, "erasures")
@@ -591,6 +594,32 @@ def test_an_erasure_that_the_file_outside_does_not_have_is_said_by_doctor_until_
     assert findings(ready, "erasures") == []
     ready.environ["SCHAKEL_ERASURES_FILE"] = ""
     assert findings(ready, "erasures") == []
+
+
+def test_doctor_says_until_the_files_were_rewritten_that_they_may_hold_what_was_erased(ready: Desk, url: str) -> None:
+    ready.environ["SCHAKEL_DATABASE_URL"] = url
+    is_sqlite = url.startswith("sqlite")
+    words = "audit erase E06 --reason verzoek --ground 'AVG art. 17' --yes"
+    ready.open("E06")
+    ready.ask("advance E06 withdraw --reason verzoek")
+    before = findings(ready, "erasures")
+    with bare(url) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM cases").fetchall()
+        ready.ask(words, code=1 if is_sqlite else 0)  # SQLite: its log is held, so that it cannot be emptied
+    ready.ask("tick")
+
+    (warned,) = findings(ready, "erasures")
+    shown = ready.run(words).stdout
+    rewrite(url)
+
+    assert warned["result"] == "warn"
+    assert warned["message"].startswith("Something was erased, and the files of the database were not rewritten since")
+    assert (VACUUM in warned["todo"], f"  {VACUUM}\n" in shown) == (not is_sqlite, not is_sqlite)
+    assert ("schakel audit erase CASE" in warned["todo"]) is is_sqlite
+    assert "was erased at" in shown
+    assert before == findings(ready, "erasures") == []
+    assert ready.run(words).exit_code == 5
 
 
 def test_doctor_says_since_when_events_are_sealed_and_not_signed(ready: Desk, url: str) -> None:

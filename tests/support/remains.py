@@ -11,6 +11,8 @@ from pathlib import Path
 
 from looking import bare, look
 
+from workflow.storage.compacting import VACUUM
+
 _HEX = re.compile(rb"\\x((?:[0-9a-f]{2})+)")
 _BREAKS = (b"=\r\n", b"\r\n ", b"\r\n", b"=\n", b"\n")
 
@@ -90,3 +92,10 @@ def _bytes(row: Mapping[str, object]) -> bytes:
 def _unhexed(text: bytes) -> bytes:
     """The bytes in a row's text that PostgreSQL wrote as \\x…, read back."""
     return b"\t".join(bytes.fromhex(found.decode()) for found in _HEX.findall(text))
+
+
+def rewrite(url: str) -> None:
+    """What the owner of a PostgreSQL database does after an erasure; on SQLite it was done."""
+    if not url.startswith("sqlite"):
+        with bare(url) as connection:
+            connection.execute(VACUUM)

@@ -22,7 +22,7 @@ from employers import FORWARD, LONG, REACHED_BY, bring, employer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from looking import OF_A_CASE, bare, case_row, count, events_of, look, traces
-from remains import files_of, remains, rows_of
+from remains import files_of, remains, rewrite, rows_of
 from sink import Sink, delivery
 from tampering import run
 
@@ -336,6 +336,7 @@ def test_a_worker_that_met_it_crosswise_costs_a_second_try(engine: Engine, url: 
 def test_what_was_erased_is_not_erased_twice(engine: Engine, url: str) -> None:
     case = withdrawn(engine)
     wipe(engine, case)
+    rewrite(url)
     before = traces(url, case)
 
     with pytest.raises(Refused, match="erased already, on 2026-04-20"):
@@ -343,6 +344,25 @@ def test_what_was_erased_is_not_erased_twice(engine: Engine, url: str) -> None:
 
     assert traces(url, case) == before
     assert [event["kind"] for event in events_of(url, case)][-2:] == ["erased", "refused"]
+
+
+def test_on_postgresql_a_repeat_tells_what_is_still_to_be_rewritten_and_is_no_refusal(
+    make_engine: Callable[[Database], Engine], postgres_url: str
+) -> None:
+    database = open_database(postgres_url)
+    engine = make_engine(database)
+    case, other = withdrawn(engine), withdrawn(engine)
+    first = wipe(engine, case)
+
+    again = wipe(engine, case)
+    rewrite(postgres_url)
+    second = wipe(engine, other)
+
+    assert (first.to_rewrite, first.repeated) == (True, False)
+    assert again == Erased(case, first.at, first.seq, first.hash, repeated=True, to_rewrite=True)
+    assert (second.to_rewrite, second.repeated) == (True, False)
+    assert [event["kind"] for event in events_of(postgres_url, case)][-1] == "erased"
+    database.dispose()
 
 
 # -- what ------------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,8 @@ from workflow.storage.database import parse_url, shown_url
 from workflow.storage.line import when_free
 from workflow.storage.upgrade import upgrade
 from workflow.work import Work
+
+NOW = datetime(2026, 4, 20, 8, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -332,7 +335,7 @@ def test_what_was_deleted_is_left_until_the_file_is_compacted(
     told: list[str] = []
     seen = [leftovers()]
     with sqlite.writing() as store:
-        expect_leftovers(store)
+        expect_leftovers(store, NOW)
     seen.append(leftovers())
     own, reader = (sqlite3.connect(path, isolation_level=None, timeout=7) for _ in range(2))
     reader.execute("BEGIN")
@@ -357,7 +360,7 @@ def test_what_was_deleted_is_left_until_the_file_is_compacted(
 def test_compacting_an_open_database_does_all_its_steps(sqlite: Database, sqlite_url: str) -> None:
     told: list[str] = []
     with sqlite.writing() as store:
-        expect_leftovers(store)
+        expect_leftovers(store, NOW)
     sqlite.failpoint = told.append
 
     assert sqlite.compact()
@@ -372,7 +375,7 @@ def test_a_reader_who_comes_while_the_file_is_rewritten_keeps_it_from_being_done
     monkeypatch.setattr(compacting, "PATIENCE", 1)
     reader = sqlite3.connect(path, isolation_level=None)
     with sqlite.writing() as store:
-        expect_leftovers(store)
+        expect_leftovers(store, NOW)
 
     def begin_reading(step: str) -> None:
         if step == "VACUUM":
@@ -386,6 +389,34 @@ def test_a_reader_who_comes_while_the_file_is_rewritten_keeps_it_from_being_done
     assert not done
     with sqlite.reading() as store:
         assert has_leftovers(store)
+
+
+def test_what_was_deleted_is_left_in_postgresql_until_each_of_the_tables_was_rewritten(postgres_url: str) -> None:
+    database = open_database(postgres_url)
+
+    def leftovers() -> bool:
+        with database.reading() as store:
+            return has_leftovers(store)
+
+    seen = [leftovers()]
+    for _ in range(2):
+        with database.writing() as store:
+            expect_leftovers(store, NOW)
+    seen.append(leftovers())
+    with bare(postgres_url) as owner:
+        owner.execute(f"VACUUM (ANALYZE) {', '.join(compacting.TABLES)}")
+        seen.append(leftovers())
+        for table in compacting.TABLES[:-1]:
+            owner.execute(f"VACUUM FULL {table}")
+        seen.append(leftovers())
+        owner.execute(f"VACUUM FULL {compacting.TABLES[-1]}")
+    seen.append(leftovers())
+    with database.writing() as store:
+        expect_leftovers(store, NOW)
+    seen.append(leftovers())
+    database.dispose()
+
+    assert seen == [False, True, True, True, False, True]
 
 
 def test_a_disk_that_fails_while_compacting_is_told_as_any_other(sqlite: Database, path: Path) -> None:

@@ -1,13 +1,16 @@
-"""What is left in a SQLite file of rows that were deleted, and how to be rid of it.
+"""What is left in the files of a database of rows that were deleted: remembered until it is gone, and how it goes.
 
-`secure_delete` overwrites a row where it lies. It does not reach the copies that stay behind when SQLite moves rows
-between pages (one row in a thousand has one), nor the log; so the file is rewritten and the log emptied.
+SQLite's `secure_delete` overwrites a row where it lies. It does not reach the copies that stay behind when SQLite moves
+rows between pages (one row in a thousand has one), nor the log; so the file is rewritten and the log emptied.
+PostgreSQL keeps a deleted row until its table is rewritten, which only the owner may do, at a quiet hour. That gives a
+table a file of another number: as long as one still has the number of when something was erased, it was not done.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from datetime import datetime
 
 from workflow.storage.line import when_free
 from workflow.storage.store import Store
@@ -15,16 +18,29 @@ from workflow.storage.store import Store
 PATIENCE = 3000
 """Milliseconds to wait for readers of the log: a worker's take much less, and whoever reads on is named."""
 _LEFTOVERS, _NONE = 1, 0
+TABLES = ("cases", "private_values", "case_keys", "answers", "timers", "outbox", "outbox_attempts", "pg_statistic")
+"""Those that PostgreSQL must rewrite, to be rid of what was erased (the last holds samples of the others)."""
+VACUUM = f"VACUUM (FULL, ANALYZE) {', '.join(TABLES)};"
+"""What rewrites them."""
+_FILES = f"""(SELECT 'erased in ' || name AS name, CAST(pg_relation_filenode(to_regclass(name)) AS text) AS file
+    FROM (VALUES {", ".join(f"('{name}')" for name in TABLES)}) AS rewritten (name)) AS files"""
+# a row of `slots` whose day is the number of a file: it needs no table of its own, and never has to be taken away
+_EXPECT = f"INSERT INTO slots (name, day, served_at) SELECT name, file, %s FROM {_FILES} ON CONFLICT DO NOTHING"
+_HAS = f"SELECT count(*) FROM {_FILES} JOIN slots ON slots.name = files.name AND slots.day = files.file"
 
 
-def expect_leftovers(store: Store) -> None:
-    """Remember, with this transaction, that the file or its log may hold what was deleted until `compact` has run."""
-    store.execute(f"PRAGMA user_version = {_LEFTOVERS}")
+def expect_leftovers(store: Store, now: datetime) -> None:
+    """Remember, with this transaction, that the files may hold what was deleted until they are rewritten."""
+    if store.is_sqlite:
+        store.execute(f"PRAGMA user_version = {_LEFTOVERS}")
+    else:
+        store.execute(_EXPECT, [now])
 
 
 def has_leftovers(store: Store) -> bool:
-    """Whether a file was not compacted since something was erased."""
-    return bool(store.execute("PRAGMA user_version").fetchone()[0] == _LEFTOVERS)
+    """Whether the files were not rewritten since something was erased."""
+    (found,) = store.execute("PRAGMA user_version" if store.is_sqlite else _HAS).fetchone()
+    return bool(found == _LEFTOVERS if store.is_sqlite else found)
 
 
 def compact(connection: sqlite3.Connection, before: Callable[[str], None]) -> bool:

@@ -15,9 +15,6 @@ from workflow.storage.outbox_queries import ENDED, FREE, IS_UNSENT, UNBUILT
 from workflow.storage.store import Store
 from workflow.storage.tables import answers, case_keys, outbox, outbox_attempts, private_values
 
-TABLES = ("cases", "private_values", "case_keys", "answers", "timers", "outbox", "outbox_attempts", "pg_statistic")
-"""The tables that PostgreSQL must rewrite, to be rid of what was erased (the last holds samples of the others)."""
-
 
 @dataclass(frozen=True, slots=True)
 class Mention:

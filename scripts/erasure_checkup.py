@@ -1,4 +1,4 @@
-"""What `doctor` asks about erasures: are they done to the last byte, and does the file outside say the same of them."""
+"""What `doctor` asks about erasures: are they done to the last byte, and does the file outside say the same."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NAMED = 10
 
 
 def examine_erasures(session: Session) -> Iterator[Found]:
-    """Whether an erasure left something in the files, was undone by an older copy, or is not in the file outside."""
+    """Whether an erasure left something in the files, or was undone by an older copy; and the file outside."""
     yield from _examine_files(session.database)
     path = session.settings.erasures_file
     if path is None:
@@ -30,15 +30,23 @@ def examine_erasures(session: Session) -> Iterator[Found]:
     if why := not_to_be_written(path):
         todo = "let who runs schakel audit erase write there: each erasure is appended to that file"
         yield "fail", f"SCHAKEL_ERASURES_FILE {path} cannot be written: {why}.", todo
+    if back := undone_erasures(session, path):
+        yield "fail", f"{path} says that these were erased, and they are not: {named(back)}.", ERASE_AGAIN
+
+
+def unkept_erasures(session: Session) -> tuple[str, str] | None:
+    """That erased cases are not in the file outside, and what to do; it reads every case, so doctor does not ask."""
+    path = session.settings.erasures_file
+    if path is None:
+        return None
     kept = kept_erasures(path)
     with session.database.reading() as store:
-        back, here = not_erased(store, kept), list(all_erased(store))
-    if back:
-        yield "fail", f"{path} says that these were erased, and they are not: {named(back)}.", ERASE_AGAIN
-    if missing := sorted({*here} - {*kept}):
-        said = f"{counted(len(missing), 'erased case')} {'is' if len(missing) == 1 else 'are'} not in {path}"
-        todo = 'schakel audit erase CASE --reason "…" once more for each: it erases nothing, but appends it'
-        yield "warn", f"{said}, so a copy from before would bring them back unseen: {named(missing)}.", todo
+        missing = sorted({*all_erased(store)} - {*kept})
+    if not missing:
+        return None
+    said = f"{counted(len(missing), 'erased case')} {'is' if len(missing) == 1 else 'are'} not in {path}"
+    todo = 'schakel audit erase CASE --reason "…" once more for each: it erases nothing, but appends it'
+    return f"{said}, so a copy from before would bring them back unseen: {named(missing)}.", todo
 
 
 def _examine_files(database: Database) -> Iterator[Found]:

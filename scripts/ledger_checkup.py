@@ -151,12 +151,11 @@ def left_behind(settings: Settings) -> str:
     An empty one would begin a new history without a word, signed by the same key.
     """
     there = []
-    for path in (settings.signing_key, settings.checkpoint_file):
+    for path in (settings.signing_key, settings.checkpoint_file, settings.erasures_file):
         with suppress(OSError):
             there += [str(path)] if path is not None and path.stat().st_size else []
-    isare = "are" if len(there) > 1 else "is"
     todo = "if a database was lost, put its copy back instead (docs/operations.md, 'Putting a copy back')"
-    return f"{' and '.join(there)} {isare} there already: {todo}" if there else ""
+    return f"{' and '.join(there)} {'are' if len(there) > 1 else 'is'} there already: {todo}" if there else ""
 
 
 def _examine_copy(path: Path | None) -> Iterator[Found]:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scripts.erasure_checkup import ERASE_AGAIN, undone_erasures
+from scripts.erasure_checkup import ERASE_AGAIN, named, undone_erasures
 from scripts.exits import CONFLICT, UNVERIFIED
 from scripts.output import Column, counted, local, marks, moment, print_json, table, wrapped
 from scripts.wiring import Session
-from workflow.errors import HistoryBroken
+from workflow.errors import HistoryBroken, Refused
 from workflow.history import readable
 
 if TYPE_CHECKING:
@@ -42,7 +42,6 @@ def hold(session: Session, *, is_again: bool) -> None:
         _tell_json(session, restore, waiting, altered)
     else:
         _tell_people(session, restore, altered)
-        _tell_erasures(session)
     if waiting:
         _warn(restore, waiting)
         click.get_current_context().exit(CONFLICT)
@@ -73,6 +72,7 @@ def _tell_people(session: Session, restore: Restore, altered: dict[str, None]) -
         said = f"{case} cannot be read, for somebody altered it; its history does not say what became of its letters,"
         todo = f"and its reminders are held, but not listed. To see where, run: schakel audit verify {case}"
         click.echo(wrapped(f"{said} {todo}", "  ", first=f"{marks().no} "))
+    _tell_erasures(session)
     click.echo(
         wrapped("Next: schakel audit verify --against CHECKPOINT_FILE says which events are missing;", "  ", first="")
     )
@@ -90,6 +90,16 @@ def _tell_erasures(session: Session) -> None:
         click.echo(wrapped(said, "  ", first=f"{marks().warning} "))
 
 
+def _refuse_undone(session: Session) -> None:
+    """What is released may be a reminder to somebody who was erased."""
+    back, why = _undone(session)
+    if back:
+        said = f"these were erased after the copy was made, so their personal data is back: {named(back)}"
+        raise Refused(f"Nothing was released, for {said}. To do, {ERASE_AGAIN}; then the same again.")
+    if back is None and session.settings.erasures_file is not None:
+        raise Refused(f"Nothing was released, for a case may be back that was erased after the copy was made; {why}.")
+
+
 def _undone(session: Session) -> tuple[list[str] | None, str]:
     """The cases that are to be erased again; None, and why, when nobody can know."""
     path = session.settings.erasures_file
@@ -102,7 +112,7 @@ def _undone(session: Session) -> tuple[list[str] | None, str]:
 
 
 def release(session: Session) -> None:
-    """`doctor --release`."""
+    """`doctor --release`. Raises Refused: a case is still to be erased again, or nobody can read whether one is."""
     from workflow.storage import restores
 
     engine = session.engine
@@ -110,6 +120,7 @@ def release(session: Session) -> None:
         known = restores.open_restore(store)
     count = sum(1 for _ in _held(session, known, {})) if known else 0
     if known:
+        _refuse_undone(session)
         with engine.database.writing() as store:
             restores.release(store, engine.clock.now())
     if session.json:

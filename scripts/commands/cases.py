@@ -76,6 +76,8 @@ def list_cases(
 ) -> None:
     """List cases in the order they were opened; DAYS are the working days the ball has lain where it lies."""
     years = session.settings.retention_years if erasable else None
+    if erasable:
+        _warn_unkept(session)
     found = session.engine.cases(
         state=state,
         holder=holder,
@@ -103,6 +105,16 @@ def list_cases(
     click.echo(counted(len(summaries), "case") + (f", {late} overdue ({marks().warning})" if late else ""))
     if erasable:
         click.echo('Next, for each: schakel audit erase CASE --reason "…"')
+
+
+def _warn_unkept(session: Session) -> None:
+    """Say on standard error that erased cases are not in the file outside: this list reads all cases anyway."""
+    from scripts.erasure_checkup import unkept_erasures
+
+    if unkept := unkept_erasures(session):
+        said, todo = unkept
+        click.echo(wrapped(said, "  ", first=f"{marks().warning} "), err=True)
+        click.echo(wrapped(f"To do: {todo}", "  "), err=True)
 
 
 def _document(view: View, facts: Facts, problems: list[dict[str, str]]) -> dict[str, object]:

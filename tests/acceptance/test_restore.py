@@ -353,14 +353,22 @@ def test_what_was_erased_after_the_copy_was_made_is_named_until_it_is_erased_aga
     desk.environ["SCHAKEL_DATABASE_URL"] = restored
     told, shown = desk.ask("doctor --after-restore"), desk.run("doctor --after-restore").stdout
     (failed,) = [one for one in desk.ask("doctor", code=1)["checks"] if one["check"] == "erasures"]
+    kept = desk.ask("doctor --release", code=5)
+    unread = desk.run("doctor --release", SCHAKEL_ERASURES_FILE=str(tmp_path))
     desk.ask(f"advance {open_then} withdraw --reason verzoek")
     for case in (ended, open_then):
         desk.ask(erase.format(case))
     rewrite(restored)
     after = desk.run("doctor --after-restore --json")
+    released = desk.ask("doctor --release")
 
     assert told["erase_again"] == [ended, open_then]
     assert f"their personal data is back: {ended}, {open_then}." in " ".join(shown.split())
+    assert shown.index("is back") < shown.index("schakel doctor --release")
+    assert "Nothing was released, for these were erased after the copy was made" in kept["message"]
+    assert f"{ended}, {open_then}. To do, before any letter goes out" in kept["message"]
+    assert (unread.exit_code, "cannot be read: Is a directory." in " ".join(unread.stderr.split())) == (5, True)
+    assert released["released"] is True
     assert (failed["result"], f"they are not: {ended}, {open_then}." in failed["message"]) == ("fail", True)
     assert "schakel audit erase CASE" in failed["todo"]
     assert json.loads(after.stdout)["erase_again"] == []

@@ -157,16 +157,20 @@ def test_doctor_is_content_after_init(bare_desk: Desk) -> None:
 
 
 def test_where_the_database_is_lost_doctor_and_init_advise_to_put_its_copy_back(bare_desk: Desk) -> None:
-    bare_desk.environ["SCHAKEL_CHECKPOINT_FILE"] = str(Path(bare_desk.environ["SCHAKEL_SETTINGS"]).with_name("heads"))
-    key, heads = (bare_desk.environ[f"SCHAKEL_{name}"] for name in ("SIGNING_KEY", "CHECKPOINT_FILE"))
+    for name in ("CHECKPOINT", "ERASURES"):
+        path = Path(bare_desk.environ["SCHAKEL_SETTINGS"]).with_name(name.lower())
+        bare_desk.environ[f"SCHAKEL_{name}_FILE"] = str(path)
+    names = ("SIGNING_KEY", "CHECKPOINT_FILE", "ERASURES_FILE")
+    key, heads, erasures = (bare_desk.environ[f"SCHAKEL_{name}"] for name in names)
     first, second = (bare_desk.ask("init")["warning"] for _ in range(2))
     bare_desk.ask("tick")
+    Path(erasures).write_text(f"K-0000-0000 2026-04-20T08:00:00.000000Z {'a' * 64}\n")
     Path(bare_desk.environ["SCHAKEL_DATABASE_URL"].removeprefix("sqlite:///")).unlink()
 
     (failed,) = [check for check in bare_desk.ask("doctor", code=1)["checks"] if check["check"] == "database"]
     said = " ".join(bare_desk.run("init").stdout.split())
 
-    advice = f"{key} and {heads} are there already: if a database was lost, put its copy back instead"
+    advice = f"{key} and {heads} and {erasures} are there already: if a database was lost, put its copy back instead"
     assert (first, second) == (None, None)
     assert failed["todo"].startswith(advice)
     assert f"! Database It is empty, but {advice}" in said

@@ -14,6 +14,7 @@ from looking import look
 from sink import Sink
 from tampering import run
 
+from scripts.erasure_checkup import examine_erasures
 from scripts.metrics import Watch
 from scripts.wiring import Session
 from states import EMPLOYER_COUPLING
@@ -21,6 +22,7 @@ from tests.benchmarks import employers, population, scale
 from tests.benchmarks.scale import Desk
 from workflow import Database, Engine, Origin, open_database
 from workflow.clock import SystemClock
+from workflow.ledger.erasures import keep_erasure
 from workflow.ledger.signing import make_key
 from workflow.storage.store import Store
 from workflow.storage.tables import metadata
@@ -196,6 +198,22 @@ def test_erasing_does_not_either(desk: Desk, monkeypatch: pytest.MonkeyPatch) ->
         desk.run("audit", "erase", case, "--reason", "op verzoek", "--ground", "AVG art. 17", "--yes")
 
     assert '%{"id":7,%' in str(list(seen.values()))
+    assert scans(desk, seen) == {}
+
+
+def test_doctor_looks_only_at_the_cases_that_the_file_of_erasures_names(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "erasures"
+    keep_erasure(path, desk.waiting(), desk.clock.now(), "a" * 64)
+    monkeypatch.setitem(desk.environ, "SCHAKEL_ERASURES_FILE", str(path))
+    with watched(monkeypatch) as seen:
+        session = Session(environ=desk.environ, clock=desk.clock)
+        (failed,) = [found for found in examine_erasures(session) if found[0] == "fail"]
+        session.close()
+
+    assert "they are not: K-" in failed[1]
+    assert any("FROM cases" in sql for sql in seen)
     assert scans(desk, seen) == {}
 
 

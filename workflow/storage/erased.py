@@ -19,7 +19,7 @@ def not_erased(store: Store, references: Sequence[str]) -> list[str]:
 
 
 def all_erased(store: Store) -> Iterator[str]:
-    """The references of all erased cases. It reads every row, for want of an index: only doctor asks."""
+    """The references of all erased cases. It reads every row, for want of an index."""
     return (row["reference"] for row in store.select(_all_erased, {}))
 
 

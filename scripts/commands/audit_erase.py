@@ -31,7 +31,12 @@ if TYPE_CHECKING:  # heavy, and not needed for the help
     required=True,
     help="Why; kept for good and in clear, so name nobody. '-' reads standard input.",
 )
-@click.option("--ground", metavar="TEXT", help="The legal ground to do so before its term; kept for good too.")
+@click.option(
+    "--ground",
+    metavar="TEXT",
+    type=Words(),
+    help="The legal ground to do so before its term; kept for good too. '-' reads standard input.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask first; needed where there is no terminal to ask on.")
 @json_option
 @actor_option

@@ -63,6 +63,17 @@ def test_the_reason_of_an_erasure_is_read_from_it_too(desk: Desk) -> None:
     assert "Verzoek van 3 mei" in desk.run("history E06 --full").stdout
 
 
+def test_the_ground_of_an_erasure_is_read_from_it_too_but_not_after_its_reason_was(desk: Desk) -> None:
+    desk.open()
+    desk.ask("advance E06 withdraw --reason -", "Op verzoek\n")
+
+    both = desk.ask("audit erase E06 --reason - --ground - --yes", "Op verzoek\n", code=2)
+    desk.ask("audit erase E06 --reason 'op verzoek' --ground - --yes", "AVG art. 17, lid 1\n")
+
+    assert both["message"] == "Standard input is empty."
+    assert "AVG art. 17, lid 1" in desk.run("history E06 --full").stdout
+
+
 @pytest.mark.parametrize("command", ["note E06 -", "advance E06 withdraw --reason -"])
 @pytest.mark.parametrize(
     ("given", "says"), [("", "Standard input is empty."), ("\n", "Standard input is empty."), (b"\xff", "not UTF-8")]

@@ -15,6 +15,7 @@ from states import EMPLOYER_COUPLING
 from workflow import Database
 from workflow.answers import Case
 from workflow.domain import Key
+from workflow.errors import HistoryBroken
 from workflow.facts import Other
 from workflow.schedule import TimerKind
 from workflow.storage import counting, erasing, ledger, listing, lookups, merging, queries
@@ -536,3 +537,80 @@ def test_the_newest_checkpoint_is_the_one_that_was_kept_last(store: Store) -> No
 
     assert found == [None, *heads]
     assert len(kept(store, checkpoints, "id")) == 3
+
+
+def test_of_the_checkpoints_the_newest_over_at_most_so_many_leaves_is_found(store: Store) -> None:
+    heads = [Head(minute(n), size, f"r{n}", f"n{n}") for n, size in ((1, 2), (2, 2), (3, 5))]
+    for head in heads:
+        ledger.add_checkpoint(store, head)
+
+    assert [ledger.checkpoint_upto(store, size) for size in (1, 2, 4, 5)] == [None, heads[1], heads[1], heads[2]]
+
+
+def test_the_newest_leaf_is_told_by_its_number_with_the_event_and_the_moment_it_stands_for(store: Store) -> None:
+    put_cases(store, cases, 1)
+    for number, seq in ((3, 1), (8, 2)):
+        row = {"id": number, "case_id": 1, "seq": seq, "canonical": b"{}", "hash": f"h{number}"}
+        put(store, events, row | {"at": minute(number)})
+    found = [ledger.newest_leaf(store)]
+
+    for index, seq in enumerate((2, 1, 9)):
+        ledger.append_leaves(store, index, [Entry(0, 1, seq, "00", minute(0))])
+        found.append(ledger.newest_leaf(store))
+
+    assert found == [(0, 0), (1, 8), (2, 3), (3, 0)], "the last stands for an event that is not there"
+    assert [ledger.leaf_at(store, index) for index in range(4)] == [minute(8), minute(3), None, None]
+
+
+def test_events_are_passed_over_behind_one_without_a_leaf_and_at_numbers_that_nobody_looks_at(store: Store) -> None:
+    put_cases(store, cases, 1)
+    for number, seq in ((3, 1), (8, 2)):
+        put(store, events, {"id": number, "case_id": 1, "seq": seq, "canonical": b"{}", "hash": "00"})
+    ledger.append_leaves(store, 0, [Entry(3, 1, 1, "00", minute(0))])
+
+    told = [ledger.is_passed_by(store, last) for last in (0, 3, 8, 9)]
+    put(store, events, {"id": 0, "case_id": 1, "seq": 3, "canonical": b"{}", "hash": "00"})
+
+    assert told == [False, False, True, True]
+    assert ledger.is_passed_by(store, 3)
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        "[[1,1,true]]",
+        "[[1.0,1,9]]",
+        '[["1",1,9]]',
+        "[[0,1,9]]",
+        "[[2,1,9]]",
+        "[[1,7,9]]",
+        "[[1,2,9],[2,3,9]]",
+        "[[1,2]]",
+    ],
+)
+def test_what_is_no_list_of_gaps_in_order_below_the_last_event_is_not_taken_for_one(stored: str) -> None:
+    assert ledger.gaps_of("[[1,2,9],[3,3,9],[5,6,8]]", 7) == (Gap(1, 2, 9), Gap(3, 3, 9), Gap(5, 6, 8))
+    with pytest.raises((TypeError, ValueError)):
+        ledger.gaps_of(stored, 7)
+
+
+@pytest.mark.parametrize(
+    "altered", ["size = -1", "last_event = -1", "peaks = '[\"g\"]'", "peaks = '7'", "skipped = '[[1]]'"]
+)
+def test_a_row_of_the_sequencer_that_it_cannot_have_written_is_said_to_be_altered(store: Store, altered: str) -> None:
+    store.execute(f"UPDATE sequencer SET {altered}")
+
+    for read in (ledger.read_progress, ledger.take_progress):
+        with pytest.raises(HistoryBroken) as told:
+            read(store)
+        said = "The row of the sequencer cannot be read: somebody altered it."
+        assert str(told.value) == f"{said} To see where, run: schakel audit verify"
+
+
+def test_a_row_of_the_sequencer_that_is_gone_is_said_to_be(store: Store) -> None:
+    store.execute("DELETE FROM sequencer")
+
+    with pytest.raises(
+        HistoryBroken, match=r"^The row of the sequencer is gone: somebody altered it\. To see where, run: "
+    ):
+        ledger.read_progress(store)

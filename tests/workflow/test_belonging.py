@@ -140,6 +140,41 @@ def test_init_for_a_schema_that_is_not_made_yet_advises_to_make_it_and_not_to_ta
     assert told.endswith("There are tables of Schakel in: public.")
 
 
+def test_a_schema_of_the_role_that_the_role_may_not_use_needs_the_grant_alone(
+    role: str, postgres_url: str, postgres: psycopg.Connection
+) -> None:
+    postgres.execute(f"ALTER SCHEMA public RENAME TO {role}")
+    postgres.execute(f"REVOKE USAGE ON SCHEMA {role} FROM PUBLIC")
+
+    told = refused(open_database, as_role(postgres_url, role))
+
+    assert f"to no schema of this role: GRANT USAGE ON SCHEMA {role} TO {role} (as its owner). {OWN}" in told
+
+
+def test_a_schema_that_is_named_in_quotes_needs_the_grant_alone(
+    role: str, postgres_url: str, postgres: psycopg.Connection
+) -> None:
+    postgres.execute('ALTER SCHEMA public RENAME TO "Schakel"')
+    postgres.execute('REVOKE USAGE ON SCHEMA "Schakel" FROM PUBLIC')
+
+    told = refused(open_database, as_role(by_path(postgres_url, '"Schakel"'), role))
+
+    assert f'to no schema of this role: GRANT USAGE ON SCHEMA "Schakel" TO {role} (as its owner). {OWN}' in told
+
+
+@pytest.mark.parametrize("use", [open_database, verify, upgrade])
+def test_of_tables_in_two_schemas_neither_is_advised_where_search_path_leads_to_none(
+    postgres_url: str, postgres: psycopg.Connection, use: Callable[[str], object]
+) -> None:
+    postgres.execute("CREATE SCHEMA own")
+    upgrade(by_path(postgres_url, "own"))
+
+    told = refused(use, by_path(postgres_url, "nowhere"))
+
+    assert told.endswith("then init. There are tables of Schakel in: own, public.")
+    assert "ALTER ROLE" not in told
+
+
 def test_doctor_names_the_grant_and_no_lost_copy(
     role: str, postgres_url: str, postgres: psycopg.Connection, tmp_path: Path
 ) -> None:

@@ -240,6 +240,31 @@ def test_the_same_row_again_undoes_no_correction_and_moves_nothing(engine: Engin
     assert engine.case("E1").case.facts["registration"].get(field) == value
 
 
+def test_the_same_row_again_undoes_nothing_on_a_sheet_of_which_it_never_said_a_word(engine: Engine) -> None:
+    file = rows(("E1", {**employer("loket_user", "registration"), "handover": {"contact_name": None}}))
+    list(engine.import_rows(file))
+    engine.record("E1", {"handover": {"contact_name": "Iemand"}})
+
+    (result,) = engine.import_rows(file)
+
+    assert (result.result, result.changed, result.kept) == ("unchanged", (), ("handover.contact_name",))
+    assert engine.case("E1").case.facts["handover"] == {"contact_name": "Iemand"}
+
+
+@pytest.mark.parametrize("field", ["contact_name", "framework_contract_number"])
+def test_a_dry_run_takes_what_a_row_above_says_for_what_was_said_last(engine: Engine, field: str) -> None:
+    first = employer("loket_user", "registration")
+    list(engine.import_rows(rows(("E1", changed(first, **{field: "A01"})))))
+    engine.record("E1", {"registration": {field: "A02"}})
+    file = rows(("E1", changed(first, **{field: "A03"})), ("E1", changed(first, **{field: "A01"})))
+
+    foretold = list(engine.import_rows(file, dry_run=True))
+    real = list(engine.import_rows(file))
+
+    assert foretold == real
+    assert [(result.changed, result.kept) for result in real] == [((f"registration.{field}",), ())] * 2
+
+
 def test_a_cell_that_changed_overwrites_a_correction_and_no_other_is_undone(engine: Engine) -> None:
     first = changed(employer("loket_user", "registration"), contact_name="Een", kvk_number="00000001")
     list(engine.import_rows(rows(("E1", first)), advance=True))

@@ -50,6 +50,17 @@ def test_another_user_is_not_confirmed_on_what_was_set_for_the_one_before(engine
     assert engine.replay(case).matches_stored
 
 
+def test_what_lapsed_is_unanswered(engine: Engine) -> None:
+    case = at_keylane(engine)
+
+    engine.record(case, ANOTHER["user"])
+
+    assert {*engine.case(case).case.facts["handover"]} == {*employer()["handover"]} - {
+        "contacted_on",
+        "authorisations_set",
+    }
+
+
 def test_a_correction_of_something_else_ends_nothing(engine: Engine) -> None:
     case = at_keylane(engine)
 

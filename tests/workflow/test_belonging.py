@@ -151,11 +151,12 @@ def test_a_schema_of_the_role_that_the_role_may_not_use_needs_the_grant_alone(
     assert f"to no schema of this role: GRANT USAGE ON SCHEMA {role} TO {role} (as its owner). {OWN}" in told
 
 
-def test_a_schema_that_is_named_in_quotes_needs_the_grant_alone(
+def test_of_two_schemas_the_one_that_is_named_in_quotes_needs_the_grant_alone(
     role: str, postgres_url: str, postgres: psycopg.Connection
 ) -> None:
-    postgres.execute('ALTER SCHEMA public RENAME TO "Schakel"')
-    postgres.execute('REVOKE USAGE ON SCHEMA "Schakel" FROM PUBLIC')
+    postgres.execute('CREATE SCHEMA "Schakel"')
+    upgrade(by_path(postgres_url, '"Schakel"'))
+    postgres.execute("ALTER SCHEMA public RENAME TO another")
 
     told = refused(open_database, as_role(by_path(postgres_url, '"Schakel"'), role))
 

@@ -11,7 +11,7 @@ import pytest
 from employers import bring
 from looking import bare, look
 
-from notifications.outcomes import GIVE_UP, settle_letter, tell_cases, wait_before
+from notifications.outcomes import GIVE_UP, cannot_record, settle_letter, tell_cases, wait_before
 from notifications.recorder import Recorder
 from notifications.smtp import Outcome, Phase, Reply
 from workflow import Engine, Origin
@@ -152,6 +152,22 @@ def test_a_first_try_is_never_the_last_however_old_the_letter(settles: Settles, 
     assert settles(LATER) is LetterState.PENDING
 
 
+def test_tries_of_before_a_person_let_a_letter_go_again_count_no_more(
+    settles: Settles, sqlite_url: str, clock: SetClock
+) -> None:
+    settles(LATER)
+    clock.moment += GIVE_UP
+    given_up = settles(LATER)
+    clock.moment += GIVE_UP
+    with bare(sqlite_url) as connection:  # as mail retry does
+        connection.execute("UPDATE outbox SET state = 'pending', attempts = 0, finished_at = NULL")
+
+    again = settles(LATER)
+    clock.moment += GIVE_UP
+
+    assert (given_up, again, settles(LATER)) == (LetterState.FAILED, LetterState.PENDING, LetterState.FAILED)
+
+
 def test_a_server_that_is_away_puts_no_letter_off_and_makes_none_given_up(
     settles: Settles, sqlite_engine: Engine, clock: SetClock
 ) -> None:
@@ -233,6 +249,20 @@ def test_the_reason_that_a_person_gave_and_the_hash_of_the_bytes_are_committed_t
     assert sorted(event.commitments) == sorted(personal)
     assert {one["path"]: json.loads(one["value"]) for one in kept} == personal
     assert "reason" not in event.body
+
+
+def test_what_hindered_the_record_of_an_outcome_is_told_with_the_letter_and_its_case(sqlite_engine: Engine) -> None:
+    bring(sqlite_engine, "rights_pending")
+    row = letter(sqlite_engine)
+
+    told = [str(cannot_record(one, KeyError("x"))) for one in (row, replace(row, case_id=None, case=None))]
+
+    assert told == [
+        f"Letter {row.id}: it or its case {row.case} cannot be written (KeyError). "
+        f"To see whether it is the case, run: schakel audit verify {row.case}",
+        f"Letter {row.id}, about several cases: it or one of them cannot be written (KeyError). "
+        "To see which, run: schakel audit verify",
+    ]
 
 
 @pytest.mark.parametrize(("attempts", "minutes"), [(1, 5), (2, 10), (3, 20), (6, 160), (7, 180), (500, 180)])

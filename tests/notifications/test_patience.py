@@ -145,10 +145,12 @@ def test_a_server_that_is_back_gets_one_letter_and_then_the_others_over_all_conn
         (BUSY, [10, 20, 40, 80, 160, 300, 300, 300]),
         (DOUBT, [10, 20, 40, 80, 160, 300, 300, 300]),
         (WRONG, [300, 600, 1200, 2400, 3600, 3600, 3600, 3600]),
+        (replace(WRONG, code=500), [300, 600, 1200, 2400, 3600, 3600, 3600, 3600]),
     ],
 )
 def test_the_wait_doubles_and_ends_when_all_goes_well(clock: SetClock, trouble: Reply, seconds: list[int]) -> None:
     patience, now, waits = Patience(), clock.moment, []
+    assert not patience.is_tried_out
 
     for _ in seconds:
         assert patience.allows(SERVER, now)

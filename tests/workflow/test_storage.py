@@ -31,8 +31,9 @@ from states import EMPLOYER_COUPLING
 from workflow import Database, Engine, StoreError, UsageError, open_database
 from workflow.clock import SetClock
 from workflow.errors import Conflict, NotAllowed
-from workflow.storage import tables
+from workflow.storage import sqlite_file, tables
 from workflow.storage.database import parse_url
+from workflow.storage.line import PATIENCE_MS
 from workflow.storage.moment import Moment
 from workflow.storage.store import Store
 from workflow.storage.upgrade import migrating, upgrade
@@ -252,6 +253,25 @@ def test_every_connection_has_the_pragmas_that_promises_rest_on(sqlite_url: str,
     database.dispose()
 
     assert found == [WANTED[name]] * 2
+
+
+def test_a_connection_waits_for_others_from_its_first_statement_on(sqlite_url: str) -> None:
+    connection = sqlite_file.connect(path_of(sqlite_url))
+
+    (patience,) = connection.execute("PRAGMA busy_timeout").fetchone()
+    connection.close()
+
+    assert patience == PATIENCE_MS
+
+
+def test_no_statement_begins_a_transaction_by_itself(sqlite_url: str) -> None:
+    connection = sqlite_file.connect(path_of(sqlite_url))
+
+    connection.execute("DELETE FROM slots")
+    began = connection.in_transaction
+    connection.close()
+
+    assert not began
 
 
 def test_nobody_writes_while_reading_whatever_was_done_before(database: Database) -> None:

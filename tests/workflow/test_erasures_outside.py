@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +93,18 @@ def test_a_line_that_a_crash_cut_off_names_nothing_and_hides_nothing(engine: Eng
 
     for _ in range(2):
         keep_erasure(path, "K-1111-1111", moment, "a" * 64)
+        _, *whole = path.read_bytes().splitlines()
+        assert whole == [b"K-1111-1111 2026-04-20T08:00:00.000000Z " + b"a" * 64]
 
     assert kept_erasures(path) == ("K-1111-1111",)
-    assert path.read_bytes().splitlines()[1:] == [b"K-1111-1111 2026-04-20T08:00:00.000000Z " + b"a" * 64]
+
+
+def test_a_pipe_in_its_place_makes_nobody_wait(path: Path) -> None:
+    os.mkfifo(path)
+    found = list[tuple[str, ...]]()
+
+    reader = threading.Thread(target=lambda: found.append(kept_erasures(path)), daemon=True)
+    reader.start()
+    reader.join(10)
+
+    assert found == [()]

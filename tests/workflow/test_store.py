@@ -18,7 +18,7 @@ from workflow.domain import Key
 from workflow.errors import HistoryBroken
 from workflow.facts import Other
 from workflow.schedule import TimerKind
-from workflow.storage import counting, erasing, ledger, listing, lookups, merging, queries
+from workflow.storage import counting, erased, erasing, ledger, listing, lookups, merging, queries
 from workflow.storage import store as storing
 from workflow.storage.erasing import Mention
 from workflow.storage.ledger import Entry, Gap, Head, Progress
@@ -476,6 +476,23 @@ def test_erased_letters_that_failed_or_may_have_arrived_are_counted_by_state(pos
     put(posted, outbox, *({"id": 20 + n, "state": state, "context": ""} for n, state in enumerate(states)))
 
     assert erasing.erased_by_state(posted) == {"failed": 2, "unknown": 1}
+
+
+def test_letters_about_several_cases_are_those_that_own_ones_became_part_of_and_those_that_did_not_arrive() -> None:
+    own = [Mention(1, 7, LetterState.PENDING, "{}", None), Mention(2, 7, LetterState.MERGED, "{}", 12)]
+    shared = [Mention(n, None, state, "{}", None) for n, state in ((11, LetterState.CANCELLED), (13, LetterState.SENT))]
+
+    assert erasing.about_several([*shared, *own]) == [11, 12]
+
+
+def test_which_of_some_cases_are_not_erased_is_told_in_the_order_in_which_they_were_opened(store: Store) -> None:
+    for number, reference, is_erased in ((4, "C-1", True), (2, "C-3", False), (5, "C-2", False), (1, "C-9", True)):
+        put(store, cases, {"id": number, "reference": reference, "erased": is_erased})
+
+    assert erased.not_erased(store, ["C-1", "C-2", "C-3", "C-7"]) == ["C-3", "C-2"]
+    assert erased.not_erased(store, ["C-2"]) == ["C-2"]
+    assert erased.not_erased(store, []) == []
+    assert {*erased.all_erased(store)} == {"C-9", "C-1"}
 
 
 def test_the_values_and_answers_of_one_case_are_deleted(store: Store) -> None:

@@ -29,4 +29,4 @@ def _not_erased() -> Executable:
 
 
 def _all_erased() -> Executable:
-    return select(cases.c.reference).where(cases.c.erased.is_(true())).order_by(cases.c.id)
+    return select(cases.c.reference).where(cases.c.erased.is_(true()))

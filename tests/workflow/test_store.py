@@ -410,7 +410,7 @@ LETTER_COLUMNS = ("id", "state", "context", "recipient", "reason", "subject", "t
 
 @pytest.fixture
 def posted(store: Store) -> Store:
-    """Letters of two cases and about several: 1, 2, 3 and 7 are of case 1, 4, 5 and 6 of case 2, 11 was erased."""
+    """Letters of two cases and about several: 1, 2, 3 and 7 are of case 1, 4, 5, 6 and 8 of case 2, 11 was erased."""
     put_cases(store, cases, 1, 2)
     built = {"recipient": "a@b.nl", "subject": "Over", "message": b"bytes", "sha256": "00", "token": "t"}
     rows: list[tuple[int, int | None, str, dict[str, Any]]] = [
@@ -423,6 +423,7 @@ def posted(store: Store) -> Store:
         (4, 2, "pending", {}),
         (6, 2, "merged", {"merged_into": 13}),
         (7, 1, "merged", {"merged_into": 11}),
+        (8, 2, "pending", {"context": '["C-1"]'}),
         (10, None, "claimed", {"context": '["C-2"]'}),
         (13, None, "pending", {"context": '["C-2"]'}),
         (14, None, "failed", {"context": '["C-9"]'}),

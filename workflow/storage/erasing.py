@@ -113,7 +113,7 @@ def _own_letters() -> Executable:
 def _shared_letters() -> Executable:
     """Letters about several cases that say the reference of this one, or that one of its own became part of."""
     parts = outbox.alias("parts")
-    merged = select(parts.c.merged_into).where(parts.c.case_id == bindparam("case"), parts.c.merged_into.is_not(None))
+    merged = select(parts.c.merged_into).where(parts.c.case_id == bindparam("case"))
     holds = or_(outbox.c.context.like(bindparam("reference")), outbox.c.id.in_(merged))
     return (
         select(*_MENTION)

@@ -407,10 +407,13 @@ def test_a_list_is_the_same_however_it_is_cut_into_pages(
 
 LETTER_COLUMNS = ("id", "state", "context", "recipient", "reason", "subject", "token", "merged_into", "finished_at")
 
+TELLS = '[{"id":10,"state":"failed"}]'
+"""As the overview tells of a letter."""
+
 
 @pytest.fixture
 def posted(store: Store) -> Store:
-    """Letters of two cases and about several: 1, 2, 3 and 7 are of case 1, 4, 5, 6 and 8 of case 2, 11 was erased."""
+    """Letters about several cases and of two: 1, 2, 3 and 7 of case 1, 4, 5, 6, 8 and 9 of case 2; 11 was erased."""
     put_cases(store, cases, 1, 2)
     built = {"recipient": "a@b.nl", "subject": "Over", "message": b"bytes", "sha256": "00", "token": "t"}
     rows: list[tuple[int, int | None, str, dict[str, Any]]] = [
@@ -424,6 +427,8 @@ def posted(store: Store) -> Store:
         (6, 2, "merged", {"merged_into": 13}),
         (7, 1, "merged", {"merged_into": 11}),
         (8, 2, "pending", {"context": '["C-1"]'}),
+        (9, 2, "pending", {"context": TELLS}),
+        (15, None, "pending", {"context": TELLS}),
         (10, None, "claimed", {"context": '["C-2"]'}),
         (13, None, "pending", {"context": '["C-2"]'}),
         (14, None, "failed", {"context": '["C-9"]'}),
@@ -446,8 +451,9 @@ def test_letters_that_hold_something_of_a_case_are_its_own_and_then_those_about_
         Mention(7, 1, LetterState.MERGED, "{}", 11),
         Mention(10, None, LetterState.CLAIMED, '["C-2"]', None),
         Mention(12, None, LetterState.PENDING, '["C-1"]', None),
+        Mention(15, None, LetterState.PENDING, TELLS, None),
     ]
-    assert [letter.is_unsent for letter in found] == [False, True, False, False, True, True]
+    assert [letter.is_unsent for letter in found] == [False, True, False, False, True, True, True]
 
 
 def test_what_is_erased_of_letters_is_theirs_alone(posted: Store) -> None:

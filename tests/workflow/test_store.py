@@ -485,6 +485,19 @@ def test_erased_letters_that_failed_or_may_have_arrived_are_counted_by_state(pos
     assert erasing.erased_by_state(posted) == {"failed": 2, "unknown": 1}
 
 
+def test_letters_of_other_cases_that_name_one_are_looked_for_among_those_with_a_key_of_its(store: Store) -> None:
+    put_cases(store, cases, 1, 2, 3, 4, 5)
+    for case_id, kind, value in ((1, "name", "a"), (1, "id", "7"), (2, "id", "7"), (3, "id", "a"), (4, "name", "b")):
+        put(store, case_keys, {"case_id": case_id, "kind": kind, "value": value, "detail": ""})
+    for case_id in (1, 2, 3, 4, 5):
+        put(store, outbox, {"id": 10 + case_id, "case_id": case_id, "context": '["C-1"]'})
+    put(store, outbox, {"id": 22, "case_id": 2, "context": '["C-9"]'})
+
+    found = erasing.lock_letters_of_others(store, 1, "C-1")
+
+    assert found == [Mention(12, 2, LetterState.PENDING, '["C-1"]', None)]
+
+
 def test_letters_about_several_cases_are_those_that_own_ones_became_part_of_and_those_that_did_not_arrive() -> None:
     own = [Mention(1, 7, LetterState.PENDING, "{}", None), Mention(2, 7, LetterState.MERGED, "{}", 12)]
     shared = [Mention(n, None, state, "{}", None) for n, state in ((11, LetterState.CANCELLED), (13, LetterState.SENT))]

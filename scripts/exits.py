@@ -21,6 +21,7 @@ from workflow.errors import (
     CannotFire,
     Conflict,
     HistoryBroken,
+    NeedsInit,
     NoSuchCase,
     NoSuchLetter,
     Refused,
@@ -144,7 +145,7 @@ def _hint(error: SchakelError, session: Session) -> str | None:
         return error.hint
     if isinstance(error, CannotFire):
         return f"schakel replay {quote(error.cases[0])}"
-    if isinstance(error, StoreError) and "schakel init" not in str(error):
+    if isinstance(error, StoreError) and not isinstance(error, NeedsInit):
         return "schakel doctor"
     return None
 

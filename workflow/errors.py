@@ -9,8 +9,11 @@ SchakelError
 ├── Conflict        somebody else was first: a stale version, a key or an external reference in use
 │   ├── Overtaken   the database itself refused the write, because of another that came just before it
 │   └── StillAtWork a worker runs that must be stopped first
-├── StoreError      the database cannot be used: not there, too new, read-only, full
-│   └── NotAllowed  the role that connects to it may not do that
+├── StoreError      the database cannot be used: too new, read-only, full
+│   ├── NotAllowed  the role that connects to it may not do that
+│   └── NeedsInit   `schakel init` makes it as this program needs it
+│       ├── NotThere   there is no database, or it has no tables
+│       └── TooOld     its tables are those of an older program
 ├── HistoryBroken   what stands where a history should be cannot be read as one
 │   └── RowBroken     a row holds what nobody writes there; a ValueError too, as what reading forged rows raises
 ├── CannotFire      what is due for some cases cannot be fired; it was for all others
@@ -80,6 +83,18 @@ class NotAllowed(StoreError):
     def __init__(self, what: str, todo: str = "are the grants of docs/security.md in place?") -> None:
         super().__init__(f"{what}: {todo}")
         self.what = what
+
+
+class NeedsInit(StoreError):
+    """The database is not as this program needs it; the message says what to do before, and to run `schakel init`."""
+
+
+class NotThere(NeedsInit):
+    """There is no database, or it has no tables yet."""
+
+
+class TooOld(NeedsInit):
+    """The tables are those of an older program."""
 
 
 class HistoryBroken(SchakelError):

@@ -16,7 +16,7 @@ from scripts.output import local, marks, print_json, wrapped
 from scripts.parameters import examples, json_option
 from scripts.wiring import Session, pass_session
 from workflow.clock import AMSTERDAM
-from workflow.errors import SchakelError, StoreError
+from workflow.errors import NotThere, SchakelError, StoreError, TooOld
 
 if TYPE_CHECKING:  # heavy, and not needed for the help
     from scripts.ledger_checkup import Found
@@ -108,20 +108,20 @@ def _examine(session: Session) -> Iterator[Finding]:
             said = words_of(error)
             if unusable and (isinstance(error, StoreError) or said == unusable):
                 continue
-            yield Finding(name, "fail", said, _unopened(session, said) if name == "database" else "")
+            yield Finding(name, "fail", said, _unopened(session, error) if name == "database" else "")
             if name == "settings":
                 return
             if name == "database":
                 unusable = said
 
 
-def _unopened(session: Session, said: str) -> str:
+def _unopened(session: Session, error: Exception) -> str:
     """What to do where there is no database, but an installation was: `init` would begin an empty history."""
     from scripts.ledger_checkup import left_behind
 
-    if "this program needs" in said:  # the database is there, of an older one
+    if isinstance(error, TooOld):
         return "schakel init, in the order of docs/operations.md, 'A newer version'"
-    return left_behind(session.settings) if "schakel init" in said else ""
+    return left_behind(session.settings) if isinstance(error, NotThere) else ""
 
 
 def _actor(session: Session) -> Iterator[Found]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from workflow.errors import StoreError, UsageError
+from workflow.errors import NotThere, StoreError, TooOld, UsageError
 from workflow.storage import tables
 
 Execute = Callable[[str], Any]
@@ -52,12 +52,12 @@ def found_migration(execute: Execute, kind: str, shown: str) -> str | None:
 
 
 def refuse_others(found: str | None, shown: str) -> None:
-    """Raises StoreError: tables at this migration are not those of this program."""
+    """Raises NotThere, TooOld, StoreError: tables at this migration are not those of this program."""
     if found is None:
-        raise StoreError(f"The database {shown} has no tables yet. Run: schakel init")
+        raise NotThere(f"The database {shown} has no tables yet. Run: schakel init")
     refuse_newer(found, shown)
     if found < tables.HEAD:
-        raise StoreError(
+        raise TooOld(
             f"The tables of {shown} are at {found}; this program needs {tables.HEAD}. "
             "Stop the worker, make a backup, then run: schakel init"
         )

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 
-from workflow.errors import StoreError
+from workflow.errors import NeedsInit
 
 _NEEDED = "UTF8"
 
@@ -18,7 +18,7 @@ def creation(name: str) -> str:
 
 
 def watch_encoding(engine: Engine, shown: str) -> None:
-    """Let each new connection end with StoreError when the database keeps its text otherwise; this asks it nothing.
+    """Let each new connection end with NeedsInit when the database keeps its text otherwise; this asks it nothing.
 
     First of all that is done with one: of some encodings SQLAlchemy itself cannot read the server's version.
     """
@@ -28,7 +28,7 @@ def watch_encoding(engine: Engine, shown: str) -> None:
         if found not in (_NEEDED, None):
             instead = creation(connection.info.dbname)
             connection.close()
-            raise StoreError(
+            raise NeedsInit(
                 f"The database {shown} keeps its text as {found}, in which not every name can be written: make another "
                 f"one in its place ({instead}), then run: schakel init"
             )

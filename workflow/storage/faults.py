@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from workflow.errors import HistoryBroken, NotAllowed, Overtaken, SchakelError, StoreError
+from workflow.errors import HistoryBroken, NeedsInit, NotAllowed, NotThere, Overtaken, SchakelError, StoreError
 from workflow.storage.charset import creation
 
 _DUPLICATE = "23505"
@@ -162,8 +162,8 @@ def explain(error: BaseException, database: str) -> SchakelError:
         return NotAllowed(f"The database {database} does not allow that ({where[:_MOST]})")
     if isinstance(error, PermissionError):
         return StoreError(f"The database {database} {_SHUT}")
-    means = _MEANS[code].format(said=said[:_MOST]) if code in _MEANS else _meaning(said, database)
-    return StoreError(f"The database {database} {means}")
+    kind, means = (StoreError, _MEANS[code].format(said=said[:_MOST])) if code in _MEANS else _meaning(said, database)
+    return kind(f"The database {database} {means}")
 
 
 def _said(error: BaseException) -> str:
@@ -177,18 +177,18 @@ def _said(error: BaseException) -> str:
     return " ".join(told[-1].split())
 
 
-def _meaning(said: str, database: str) -> str:
+def _meaning(said: str, database: str) -> tuple[type[StoreError], str]:
     if missing := _NO_DATABASE.search(said):
-        return f"is not there: create it first ({creation(missing[1])}), then run: schakel init"
+        return NotThere, f"is not there: create it first ({creation(missing[1])}), then run: schakel init"
     if _NO_TABLE.search(said):
-        return f"misses something ({said[:_MOST]}): check the name, then run: schakel init"
+        return NeedsInit, f"misses something ({said[:_MOST]}): check the name, then run: schakel init"
     said = _BEFORE.sub("", said)
     lower = said.lower()
     meaning = next((meaning for part, meaning in _SAYS if part in lower), "failed: {said}")
     said = said[:_MOST]
     if meaning == "{unopened}":
-        return _SHUT if _is_there(database) else _ABSENT
-    return meaning.format(said=said, crowded=_CROWDED, standby=_STANDBY.format(said=said))
+        return (StoreError, _SHUT) if _is_there(database) else (NotThere, _ABSENT)
+    return StoreError, meaning.format(said=said, crowded=_CROWDED, standby=_STANDBY.format(said=said))
 
 
 def _is_there(path: str) -> bool:

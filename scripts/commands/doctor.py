@@ -13,7 +13,7 @@ import click
 
 from scripts.exits import FAILED, words_of
 from scripts.output import local, marks, print_json, wrapped
-from scripts.parameters import examples, json_option
+from scripts.parameters import actor_option, examples, json_option
 from scripts.wiring import Session, pass_session
 from workflow.clock import AMSTERDAM
 from workflow.errors import NotThere, SchakelError, StoreError, TooOld
@@ -48,6 +48,7 @@ class Finding:
     "--again", is_flag=True, help="With --after-restore: one more copy was put back, while a restore was open."
 )
 @click.option("--release", is_flag=True, help="Let the held reminders go again.")
+@actor_option
 @json_option
 @pass_session
 def doctor(session: Session, after_restore: bool, again: bool, release: bool) -> None:

@@ -12,7 +12,7 @@ from scripts.commands.mail_preview import preview
 from scripts.exits import DONE, explain
 from scripts.lazy import Group
 from scripts.output import Column, counted, folded, json_array, local, marks, moment, print_json, table, wrapped
-from scripts.parameters import COUNT, LETTER, Words, examples, json_option
+from scripts.parameters import COUNT, LETTER, Words, actor_option, examples, json_option
 from scripts.wiring import Session, pass_session
 from workflow.storage.letter_states import LetterState
 from workflow.storage.letters import OutboxRow
@@ -205,6 +205,7 @@ def _was(count: int) -> str:
 @click.option("--resend", is_flag=True, help="It did not: send it again.")
 @click.option("--drop", is_flag=True, help="It need not arrive any more; also of one that failed or has no address.")
 @click.option("--reason", metavar="TEXT", type=Words(), required=True, help="How you know; '-' reads standard input.")
+@actor_option
 @json_option
 @pass_session
 def resolve(session: Session, number: int, sent: bool, resend: bool, drop: bool, reason: str) -> None:

@@ -1,6 +1,7 @@
 """Turns whatever ended a command into its exit code, and into one message (or one JSON document) that says what to do.
 
 0 done · 1 failed · 2 usage · 3 no such case · 5 refused · 6 rows failed · 7 conflict · 8 verification failed
+130 Ctrl-C · 141 the reader of its output left · 143 SIGTERM
 """
 
 from __future__ import annotations

@@ -13,12 +13,6 @@ _LARGEST = 2**63 - 1
 """What a database can hold."""
 
 
-def check_moment(name: str, given: object) -> None:
-    """Raises UsageError: it is no datetime that says its zone."""
-    if given is not None:
-        in_utc(name, given)
-
-
 def in_utc(name: str, given: object) -> datetime:
     """The same moment in UTC. Raises UsageError: it is no datetime that says its zone."""
     if not isinstance(given, datetime) or given.utcoffset() is None:

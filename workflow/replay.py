@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import chain
 
 from workflow.answers import Case, Replayed, RulesOf, Ruling
-from workflow.arguments import check_moment, check_whole
+from workflow.arguments import check_whole, in_utc
 from workflow.clock import AMSTERDAM
 from workflow.errors import UsageError
 from workflow.events import Event
@@ -30,7 +30,8 @@ def replay(
     Raises NoSuchCase; UsageError: there was no such event yet, the case did not exist then, or what was given is of
     another kind; HistoryBroken.
     """
-    check_moment("at", at)
+    if at is not None:
+        in_utc("at", at)
     check_whole("seq", seq)
     asked = _rules_of(by)
     case_id, stored = find_case(store, case)

@@ -29,7 +29,7 @@ class Term:
 
     @property
     def latest(self) -> datetime:
-        """A moment after which no case ended whose term has passed: no year is shorter, and an hour may be skipped."""
+        """The latest moment at which a case whose term has passed can have ended; a few days generous, as leap days are not counted."""
         return self.now - timedelta(days=365 * self.years) + timedelta(days=1)
 
     def has_passed(self, ended_at: datetime) -> bool:

@@ -71,7 +71,7 @@ def departure(store: Store, kept: Checkpoint) -> str:
 
 
 def without_waiting(path: str, flags: int) -> int:
-    """For `open`, which closes it again when it is a folder: what is a pipe is then an error and no wait."""
+    """An opener for `open` that waits for nobody at the other end of a pipe: that is an error then."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
+from shutil import disk_usage
 from typing import TYPE_CHECKING
 
 import click
@@ -26,6 +27,8 @@ _SKEW = timedelta(minutes=1)
 """How far the clock of another machine may be ahead without a word."""
 _LONGEST_LOG = 128 * 2**20
 """Bytes: twice what the write-ahead log shrinks to by itself."""
+_LITTLE_ROOM = 500_000_000
+"""Bytes left on a disk that an import, a long reader or a new version may soon fill."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +167,9 @@ def _database(session: Session) -> Iterator[Found]:
         path = Path(str(database.url.database))
         yield from examine_mode(path)
         yield from _log_that_grows(path)
+        if (left := disk_usage(path.absolute().parent).free) < _LITTLE_ROOM:
+            message = f"Only {left // 1_000_000} MB are left on the disk of {path}: on a full one nothing is written."
+            yield "warn", message, "free disk space, or put the database on a larger disk"
 
 
 def _log_that_grows(path: Path) -> Iterator[Found]:

@@ -47,7 +47,7 @@ def environ(sqlite_url: str, signer: Signer, tmp_path: Path) -> dict[str, str]:
 
 
 def schakel(environ: dict[str, str], *words: str, fault: Fault | None = None, text: str = "") -> tuple[int, str]:
-    """Run a command with `--json`, in a process with this fault: its exit code and what it says of its error."""
+    """Run a command with `--json`, in a process with this fault: its exit code and what it says is wrong."""
     done = subprocess.run(
         [sys.executable, "-m", "scripts", *words, "--json"],
         cwd=ROOT,
@@ -60,7 +60,8 @@ def schakel(environ: dict[str, str], *words: str, fault: Fault | None = None, te
     )
     assert "Traceback" not in done.stderr
     found = json.loads(done.stdout)
-    return done.returncode, found["message"] if isinstance(found, dict) and "message" in found else ""
+    checks = [found] if "message" in found else found.get("checks", ()) if isinstance(found, dict) else ()
+    return done.returncode, " ".join(one["message"] for one in checks if one.get("result", "fail") == "fail")
 
 
 def no_file_grows_beyond(size: int) -> Fault:
@@ -116,6 +117,24 @@ def test_a_disk_that_takes_no_more_gives_one_error_and_leaves_nothing_half_writt
     assert count(sqlite_url, "events") - before <= len(told) - len(failed)
     keeper.close()
     is_well_again(sqlite_url, environ, signer, case)
+
+
+def test_doctor_says_that_a_disk_takes_no_more_and_leaves_no_trace_of_having_tried(
+    sqlite_url: str, environ: dict[str, str], case: str
+) -> None:
+    keeper = sqlite3.connect(path_of(sqlite_url))
+    keeper.execute("SELECT count(*) FROM events").fetchone()
+    log = path_of(sqlite_url).with_name(path_of(sqlite_url).name + "-wal")
+    before = {path: path.stat().st_size for path in log.parent.iterdir()}
+
+    full = schakel(environ, "doctor", fault=no_file_grows_beyond(2**19))
+    well = schakel(environ, "doctor")
+    after = {path: path.stat().st_size for path in log.parent.iterdir()}
+    keeper.close()
+
+    assert (full[0], well) == (FAILED, (0, ""))
+    assert "It cannot be written" in full[1]
+    assert after == before
 
 
 def test_a_file_with_no_room_for_another_page_says_that_the_disk_is_full(

@@ -486,6 +486,15 @@ def test_doctor_names_a_log_that_a_reader_keeps_from_shrinking(ready: Desk, monk
     assert f"lsof {path}" in warned["todo"]
 
 
+def test_doctor_warns_of_a_disk_that_is_nearly_full(ready: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    roomy = findings(ready, "database")
+    monkeypatch.setattr("scripts.commands.doctor._LITTLE_ROOM", 10**18)
+
+    (warned,) = [found for found in findings(ready, "database") if found not in roomy]
+
+    assert (warned["result"], warned["todo"][:15]) == ("warn", "free disk space")
+
+
 def test_doctor_names_each_place_that_is_another_one_from_another_folder(
     ready: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

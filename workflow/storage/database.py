@@ -23,7 +23,7 @@ from workflow.storage.compacting import compact
 from workflow.storage.faults import STALE, explain
 from workflow.storage.line import Line
 from workflow.storage.session import TAKES_TURN, bare_cursor
-from workflow.storage.sqlite_file import connect, prepare
+from workflow.storage.sqlite_file import connect, prepare, take_room
 from workflow.storage.store import Store
 
 _BEGIN = {
@@ -95,9 +95,11 @@ class Database:
         return self.writing() if self.dialect.name == "sqlite" else self._session(writing=True)
 
     def try_writing(self) -> None:
-        """Do all that writing needs, and write nothing. Raises StoreError: this account may only read."""
+        """Do all that writing needs, and write nothing. Raises StoreError: this account may only read, or no room."""
         with self.writing() as store:
             store.execute("UPDATE cases SET reference = reference WHERE id = 0")
+            if store.is_sqlite:
+                take_room(Path(str(self.url.database)))
 
     def compact(self) -> bool:
         """SQLite: leave no trace of what was deleted; False: another connection holds the log. Raises StoreError."""

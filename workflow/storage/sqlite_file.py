@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from workflow.errors import StoreError, UsageError
 from workflow.storage import belonging
@@ -20,6 +23,8 @@ PRAGMAS = {
     "wal_autocheckpoint": ("10000", 10_000),
     "journal_size_limit": ("67108864", 67_108_864),
 }
+_ROOM = 2**20
+"""Bytes without which a database may not take the next command."""
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -52,3 +57,14 @@ def prepare(connection: sqlite3.Connection, _record: object, *, shown: str) -> N
         (taken,) = connection.execute(f"PRAGMA {name}").fetchone()
         if taken != expected:
             raise StoreError(f"SQLite did not take 'PRAGMA {name}={value}': it says {taken!r}. Is this a network disk?")
+
+
+def take_room(path: Path) -> None:
+    """Take a little room beside a file and give it back at once, since what is rolled back reaches no disk.
+
+    Raises OSError: the disk, or a quota, gives no more.
+    """
+    with suppress(PermissionError), TemporaryFile(dir=path.absolute().parent) as file:  # who may write what is there
+        file.write(bytes(_ROOM))
+        file.flush()
+        os.fsync(file.fileno())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ import click
 from scripts import exits
 from scripts.lazy import Entry, LazyGroup
 from scripts.parameters import actor_option, examples, json_option
-from scripts.stream import guard_input, guard_output
+from scripts.stream import guard_input, guard_messages, guard_output
 from scripts.wiring import Session
 from workflow.errors import UsageError
 
@@ -127,8 +126,7 @@ def main() -> None:
         signal.signal(signal.SIGTERM, _end)
     guard_input()
     guard_output()
-    if isinstance(sys.stderr, io.TextIOWrapper):
-        sys.stderr.reconfigure(errors="backslashreplace")
+    guard_messages()
     cli.main()
 
 

@@ -1,6 +1,7 @@
 """The standard streams as the program has them: input that is closed is empty, output that takes no more says so.
 
-What standard output does not take is told apart from all else that a system refuses.
+What standard error does not take is lost, and ends nothing: there is nowhere left to say it. What standard output does
+not take is told apart from all else that a system refuses.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import errno
 import io
 import os
 import sys
+from contextlib import suppress
 from typing import Any
 
 
@@ -26,6 +28,23 @@ class _Output(io.FileIO):
         except OSError as error:
             said = "it is closed" if error.errno == errno.EBADF else error.strerror
             raise OutputLost(error.errno, said) from None
+
+
+class _Messages(io.FileIO):
+    def write(self, data: Any, /) -> int:
+        """Write to the file what it takes; the rest counts as written."""
+        with suppress(OSError):
+            return super().write(data) or len(data)  # of a full pipe that does not wait: none
+        return len(data)
+
+
+def guard_messages() -> None:
+    """Put it in the place of Python's own, so that no message or line of a log ends the work, or changes its exit."""
+    if sys.stderr is None:  # or its number would be that of the next file, as below
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    encoding = sys.stderr.encoding if sys.stderr else "utf-8"
+    raw = _Messages(2, "wb", closefd=False)
+    sys.stderr = io.TextIOWrapper(io.BufferedWriter(raw), encoding, errors="backslashreplace", line_buffering=True)
 
 
 def guard_output() -> None:

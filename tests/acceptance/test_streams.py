@@ -94,6 +94,15 @@ def test_a_reader_that_left_ends_it_without_a_word_whatever_was_asked(run: Run, 
     assert (done.returncode, done.stdout, done.stderr) == (141, "", "")
 
 
+@pytest.mark.parametrize("lost", ["2>/dev/full", "2>&-", "3<>{gone} 4>{gone} 3<&- 2>&4"])
+def test_a_message_that_cannot_be_written_changes_no_exit(run: Run, case: str, tmp_path: Path, lost: str) -> None:
+    os.mkfifo(gone := tmp_path / "gone")
+
+    done = run(f"show nobody {lost.format(gone=gone)}")
+
+    assert (done.returncode, done.stdout, done.stderr) == (3, "", "")
+
+
 def test_an_interrupt_while_the_program_is_still_being_imported_is_quiet(run: Run, tmp_path: Path) -> None:
     (tmp_path / "click.py").write_text("import signal\nsignal.raise_signal(signal.SIGINT)\n")
 

@@ -135,6 +135,31 @@ def test_it_sends_is_seen_to_live_and_stops_when_it_is_told_to(url: str, start: 
     assert (stopped(url), states(url)) == ([True], {"sent": 12})
 
 
+@pytest.mark.parametrize("lost", ["full disk", "no stream", "reader that left"])
+def test_a_log_that_cannot_be_written_ends_no_work_and_changes_no_exit(
+    url: str, environ: dict[str, str], lost: str
+) -> None:
+    prepare(url, 1)
+    reader, writer = os.pipe()
+    full = os.open("/dev/full", os.O_WRONLY)
+    line = 'exec 2>&-; exec "$@"' if lost == "no stream" else 'exec "$@"'
+
+    with Sink() as sink:
+        worker = subprocess.Popen(
+            ["/bin/sh", "-c", line, "sh", *command("worker", "--name", "nacht")],
+            cwd=ROOT, env=environ | sending_to(sink), stdout=subprocess.PIPE, text=True,
+            stderr=writer if lost == "reader that left" else full,
+        )  # fmt: skip
+        for end in (reader, writer, full):
+            os.close(end)
+        all_came = sink.wait_for(lambda: len(sink.letters) == 3)
+        was_seen = at_work(url, "nacht")
+        code, out, _ = stop(worker)
+
+    assert (all_came, was_seen, code, out) == (True, True, 0, "")
+    assert stopped(url) == [True]
+
+
 def test_with_json_it_tells_once_when_it_began_and_stopped(url: str, start: Start) -> None:
     worker = start(None, "--name", "nacht", "--json")
     is_there = eventually(lambda: at_work(url, "nacht"))

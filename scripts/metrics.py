@@ -14,7 +14,7 @@ from time import monotonic
 from typing import Generic, TypeVar
 
 from prometheus_client import CollectorRegistry, start_http_server
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from scripts.passes import desk_of
@@ -30,6 +30,9 @@ KEPT_FOR = timedelta(minutes=1)
 """How long the count of all cases is used again: it is the one thing here that reads an index from end to end."""
 _PATIENCE = 4.0
 """Seconds that a scrape waits for the database; Prometheus gives up after ten, and then learns nothing at all."""
+_FORGOTTEN = timedelta(hours=1)
+"""A worker that was last seen so long ago is told no more: else each that was ever killed would be, for good."""
+_MOST_WORKERS = 100
 _NAME = re.compile(r"[\w.-]*[^\W\d][\w.-]*")
 """What can be the name of a machine: digits and points alone are an address, or none."""
 Gauge = GaugeMetricFamily
@@ -71,8 +74,9 @@ class Watch(Collector):
     """Reads everything in one transaction a scrape, but for the count of all cases; of a database that cannot be read
     it says only that."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, failed: Mapping[str, int]) -> None:
         self._session = session
+        self._failed = failed
         self._all = Look(self._look)
         self._count = Look(self._count_cases)
         self._counted: tuple[datetime, Mapping[str, int]] | None = None
@@ -81,9 +85,13 @@ class Watch(Collector):
         """Nothing: so that registering reads no database."""
         return iter(())
 
-    def collect(self) -> Iterator[Gauge]:
+    def collect(self) -> Iterator[Gauge | CounterMetricFamily]:
         """The gauges of this moment; cases as they were counted last, while counting them anew takes longer."""
         until = monotonic() + _PATIENCE
+        failed = CounterMetricFamily("schakel_passes_failed", "Passes of this worker that failed.", labels=["job"])
+        for job, count in self._failed.items():
+            failed.add_metric([job], count)
+        yield failed
         found = self._all.until(until)
         yield Gauge("schakel_up", "Whether the database could be read.", value=float(bool(found)))
         if not found:
@@ -121,21 +129,27 @@ class Watch(Collector):
         yield _late(
             "schakel_oldest_due_timer_seconds", "How late the oldest timer is.", counting.oldest_timer(store), now
         )
+        oldest = counting.oldest_pending(store)
+        yield _late("schakel_letters_oldest_pending_seconds", "How long a letter has waited at most.", oldest, now)
         yield Gauge("schakel_unsequenced_events", "Events without a leaf.", value=ledger.waiting(store))
         if last := ledger.last_checkpoint(store):
             yield _age("schakel_checkpoint_age_seconds", "Age of the last checkpoint.", last.at, now)
-        if beats := [beat.seen_at for beat in shift.heartbeats(store) if beat.stopped_at is None]:
-            nearest = min(beats, key=lambda seen_at: abs(now - seen_at))
-            yield _age("schakel_heartbeat_age_seconds", "Since a worker was last seen.", nearest, now)
+        if ages := {beat: abs(now - beat.seen_at) for beat in shift.heartbeats(store) if beat.stopped_at is None}:
+            nearest = min(ages, key=ages.__getitem__)
+            yield _age("schakel_heartbeat_age_seconds", "Since a worker was last seen.", nearest.seen_at, now)
+            known = [beat for beat, age in ages.items() if age <= _FORGOTTEN and not beat.is_tick][:_MOST_WORKERS]
+            each = {beat.name: ages[beat].total_seconds() for beat in known}
+            says = "Since each worker was last seen that did not stop."
+            yield _each("schakel_worker_heartbeat_age_seconds", says, "worker", each)
 
 
-def serve(session: Session, address: str, port: int) -> Callable[[], None]:
-    """Answer on http://ADDRESS:PORT/metrics from a thread of its own; how to stop.
+def serve(session: Session, address: str, port: int, failed: Mapping[str, int]) -> Callable[[], None]:
+    """Answer on http://ADDRESS:PORT/metrics from a thread of its own, also how often a job `failed`; how to stop.
 
     Raises UsageError: never on this address or port; SchakelError: not at this moment, which may pass by itself.
     """
     registry = CollectorRegistry()
-    registry.register(Watch(session))
+    registry.register(Watch(session, failed))
     try:
         server, thread = start_http_server(port, address, registry)
     except (OSError, ValueError) as error:  # ValueError: it cannot even be asked for
@@ -191,7 +205,7 @@ def _by_holder(definition: Definition, states: Mapping[str, int]) -> Mapping[str
     return found
 
 
-def _each(name: str, says: str, label: str, counts: Mapping[str, int]) -> Gauge:
+def _each(name: str, says: str, label: str, counts: Mapping[str, float]) -> Gauge:
     gauge = Gauge(name, says, labels=[label])
     for value, count in counts.items():
         gauge.add_metric([str(value)], count)

@@ -65,6 +65,8 @@ class Worker:
             "delivery": (10, self._passes.deliver),
             "loket": (60, self._passes.poll),
         }
+        self.failed = dict.fromkeys(self._jobs, 0)
+        """How often the pass of each failed."""
 
     def run(self) -> tuple[datetime, datetime]:
         """Work until SIGTERM, SIGINT or SIGHUP, one pass at once; when it began and stopped.
@@ -137,6 +139,7 @@ class Worker:
 
     def _tell_fault(self, name: str, **said: str) -> None:
         """Why a pass failed: once an hour as long as it is the same."""
+        self.failed[name] += 1
         known, since = self._failing.get(name, ({}, 0.0))
         if said != known or monotonic() - since >= _TELLS_AGAIN:
             self._failing[name] = (said, monotonic())

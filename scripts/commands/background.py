@@ -147,7 +147,8 @@ def worker(session: Session, name: str | None, metrics_port: int | None, metrics
         if port is not None:
             from scripts.metrics import serve
 
-            stack.callback(serve(session, metrics_address or session.settings.metrics_address, port))
+            address = metrics_address or session.settings.metrics_address
+            stack.callback(serve(session, address, port, work.failed))
         began, ended = work.run()
     if session.json:
         print_json({"worker": work.name, "started_at": moment(began), "stopped_at": moment(ended)})

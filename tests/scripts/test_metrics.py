@@ -10,7 +10,7 @@ import signal
 import socket
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -24,6 +24,7 @@ from sink import eventually
 
 from scripts.metrics import KEPT_FOR, serve
 from scripts.wiring import Session
+from scripts.worker import Worker
 from tests.scripts.desk import Desk
 from workflow import Database, Engine
 from workflow.clock import SetClock
@@ -52,10 +53,10 @@ def at(url: str, tmp_path: Path, clock: SetClock) -> Desk:
 
 
 @contextmanager
-def scraped(desk: Desk) -> Iterator[Callable[[], Samples]]:
+def scraped(desk: Desk, failed: Mapping[str, int] | None = None) -> Iterator[Callable[[], Samples]]:
     """Ask a worker that serves its metrics; samples by name and label."""
     session, port = Session(desk.environ, clock=desk.clock), free_port()
-    stop = serve(session, "127.0.0.1", port)
+    stop = serve(session, "127.0.0.1", port, failed or {})
 
     def ask() -> Samples:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
@@ -101,13 +102,13 @@ def test_the_alerts_of_the_documents_ask_for_what_is_told(at: Desk, engine: Engi
     assert at.run("tick").exit_code == 0
     with engine.database.writing() as store:
         shift.begin(store, "nr-1", at.clock.now())
-    with scraped(at) as ask:
+    with scraped(at, {"timers": 0}) as ask:
         told = ask()
     rules = re.findall(r"alert: .*", (ROOT / "docs" / "deployment.md").read_text("utf-8"))
 
     names = {name for rule in rules for name in re.findall(r"schakel_\w+", rule)}
     states = {state for rule in rules for found in re.findall(r"state=~?'([^']+)'", rule) for state in found.split("|")}
-    assert (len(names), names - {name for name, _ in told}) == (6, set())
+    assert (len(names), names - {name for name, _ in told}) == (9, set())
     assert states - {label for name, label in told if name == "schakel_letters"} == set()
 
 
@@ -162,6 +163,62 @@ def test_what_a_clock_that_ran_ahead_left_is_no_sign_of_life(at: Desk, database:
         assert ahead[age, ""] == 3 * 86_400
     assert right["schakel_heartbeat_age_seconds", ""] == 120
     assert right["schakel_oldest_due_timer_seconds", ""] == 0
+
+
+def test_each_worker_is_told_until_it_stops_or_is_long_gone(at: Desk, database: Database, clock: SetClock) -> None:
+    def ages() -> dict[str, float]:
+        name = "schakel_worker_heartbeat_age_seconds"
+        return {label: value for (told, label), value in ask().items() if told == name}
+
+    with database.writing() as store:
+        for name in ("nr-1", "nr-2", "nr-3"):
+            shift.begin(store, name, clock.now())
+        shift.begin_tick(store, "cron", clock.now())
+        shift.beat(store, "nr-3", clock.now(), stopped=True)
+    clock.moment += timedelta(minutes=10)
+    with database.writing() as store:
+        shift.beat(store, "nr-1", clock.now())
+
+    with scraped(at) as ask:
+        one_is_silent = ages()
+        clock.moment += timedelta(minutes=51)
+        it_is_gone = ages()
+
+    assert one_is_silent == {"nr-1": 0, "nr-2": 600}
+    assert it_is_gone == {"nr-1": 51 * 60}
+
+
+def test_what_waits_longest_is_told_and_not_what_waits_for_an_address(
+    at: Desk, engine: Engine, clock: SetClock
+) -> None:
+    bring(engine, "registered")  # two letters to the applicant, one to a.s.r.
+    clock.moment += timedelta(hours=2)
+    bring(engine, "rights_pending")
+    name = ("schakel_letters_oldest_pending_seconds", "")
+
+    with scraped(at) as ask:
+        waiting = ask()[name]
+        with engine.database.writing() as store:
+            store.execute("UPDATE outbox SET recipient = NULL")
+        none_waits = ask()[name]
+
+    assert (waiting, none_waits) == (7200, 0)
+
+
+def test_how_often_a_pass_failed_is_told_also_while_the_database_is_away(at: Desk) -> None:
+    session = Session(at.environ, clock=at.clock)
+    work = Worker(session)
+    with session.database.writing() as store:
+        store.execute("ALTER TABLE workers RENAME TO away")
+    with scraped(at, work.failed) as ask:
+        before = ask()
+        work._guarded("heartbeat")
+        work._guarded("heartbeat")
+        after = ask()
+    session.database.dispose()
+
+    counts = [told["schakel_passes_failed_total", "heartbeat"] for told in (before, after)]
+    assert (counts, after["schakel_passes_failed_total", "timers"], after["schakel_up", ""]) == ([0, 2], 0, 0)
 
 
 def test_all_cases_are_counted_again_after_a_minute_and_not_before(at: Desk, engine: Engine, clock: SetClock) -> None:

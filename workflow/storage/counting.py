@@ -6,8 +6,9 @@ from datetime import datetime
 
 from sqlalchemy import Executable, bindparam, func, literal_column, select
 
+from workflow.storage.outbox_queries import IS_PENDING, IS_UNSENT
 from workflow.storage.store import Store
-from workflow.storage.tables import cases, timers
+from workflow.storage.tables import cases, outbox, timers
 
 
 def cases_by_state(store: Store) -> dict[str, int]:
@@ -25,6 +26,11 @@ def oldest_timer(store: Store) -> datetime | None:
     return next((row["due_at"] for row in store.select(_first_timer, {})), None)
 
 
+def oldest_pending(store: Store) -> datetime | None:
+    """When the letter was written that waits longest to be sent, and not for an address; None when none waits."""
+    return next((row["created_at"] for row in store.select(_first_pending, {})), None)
+
+
 def _by_state() -> Executable:
     return select(cases.c.state, func.count().label("count")).group_by(cases.c.state)
 
@@ -37,3 +43,8 @@ def _overdue() -> Executable:
 
 def _first_timer() -> Executable:
     return select(timers.c.due_at).order_by(timers.c.due_at).limit(1)
+
+
+def _first_pending() -> Executable:
+    waiting = select(outbox.c.created_at).where(IS_PENDING, IS_UNSENT, outbox.c.recipient.is_not(None))
+    return waiting.order_by(outbox.c.id).limit(1)

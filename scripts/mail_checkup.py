@@ -37,6 +37,7 @@ def examine_mail(session: Session) -> Iterator[Found]:
             refusal = asyncio.run(_opened(server))
             is_reached = refusal is None
             yield _usable(server, refusal)
+            yield from _bare_name(server.hello_name or "")
         else:
             todo = "set smtp_url in schakel.toml, or SCHAKEL_SMTP_URL"
             yield "warn", "There is no mail server: letters wait.", todo
@@ -71,6 +72,13 @@ def _usable(server: Server, refusal: Reply | None) -> Found:
     message = f"The mail server {where} would take no letter now: {refusal.phase}: {said}"
     password = " and smtp_password_file" if server.user else ""
     return "warn", message, f"see that it runs, and that smtp_url{password} is right; letters wait until then"
+
+
+def _bare_name(name: str) -> Iterator[Found]:
+    """That many servers refuse the name we greet them by, often at the first recipient, so that letters fail."""
+    if "." not in name and not name.startswith("["):
+        message = f"We greet the mail server as {name!r}, which is no full name: many servers refuse each letter then."
+        yield "warn", message, "set smtp_hello_name in schakel.toml to the full name of this machine"
 
 
 def _wrong_addresses(settings: Settings) -> Iterator[Found]:

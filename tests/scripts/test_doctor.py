@@ -274,6 +274,20 @@ def test_a_machine_without_a_full_name_greets_the_mail_server_by_the_domain_that
     assert server.hello_name == name
 
 
+@pytest.mark.parametrize(
+    ("name", "is_warned_of"), [("mail7", True), ("mail7.example.org", False), ("[IPv6:::1]", False)]
+)
+def test_doctor_warns_of_a_name_that_many_mail_servers_refuse(ready: Desk, name: str, is_warned_of: bool) -> None:
+    with Sink() as sink:
+        url = f"smtp://127.0.0.1:{sink.port}"
+        ready.environ |= {"SCHAKEL_SMTP_URL": url, "SCHAKEL_MAIL_FROM": "us@example.org"}
+        ready.environ["SCHAKEL_SMTP_HELLO_NAME"] = name
+
+        warned = [found for found in findings(ready, "mail") if "smtp_hello_name" in found["todo"]]
+
+    assert [(one["result"], name in one["message"]) for one in warned] == [("warn", True)] * is_warned_of
+
+
 def test_a_password_that_was_changed_is_used_from_the_next_pass_on(
     ready: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,10 +8,12 @@ import socket
 import ssl
 from base64 import b64encode
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from hostile import ADDRESS, PASSWORD, At, Fault, Hostile, server_context, trusting
+from cryptography.hazmat.primitives import serialization
+from hostile import ADDRESS, PASSWORD, At, Fault, Hostile, authority, server_context, trusting
 
 from notifications.smtp import Connection, Outcome, Phase, Reply, wire_bytes
 from notifications.smtp_url import Server, parse_smtp_url
@@ -480,6 +482,28 @@ def test_a_server_without_starttls_gets_neither_password_nor_letter(in_clear: tu
 
     assert (reply.outcome, reply.phase, is_open) == (Outcome.RETRY, Phase.TLS, False)
     assert bytes(server.clear) == b"EHLO me.example\r\n"
+
+
+def test_an_authority_of_one_s_own_is_trusted_once_the_environment_names_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As docs/deployment.md says."""
+    own = authority()[0].public_bytes(serialization.Encoding.PEM)
+    (tmp_path / "ca.pem").write_bytes(own)
+
+    async def story() -> Outcome:
+        async with hostile("starttls") as server:
+            connection = Connection(reaching(server, "starttls", context=None))
+            try:
+                return (await send(connection)).outcome
+            finally:
+                await connection.close()
+
+    unknown = run(story())
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    known = run(story())
+
+    assert (unknown, known) == (Outcome.RETRY, Outcome.SENT)
 
 
 @pytest.mark.parametrize(

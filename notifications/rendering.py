@@ -126,12 +126,6 @@ def templates(folder: Path = TEMPLATES) -> frozenset[tuple[str, str]]:
     )
 
 
-def shows(letter: str, name: str, folder: Path = TEMPLATES) -> bool:
-    """Whether a letter shows this value of its context, in any language."""
-    sources = [_read(folder / language / f"{known}.j2") for known, language in templates(folder) if known == letter]
-    return any(re.search(rf"\b{name}\b", tag) for source in sources for tag in _TAG.findall(source))
-
-
 def page(file: Path) -> Template:
     """A page of HTML that is no letter: its file as it stands, values escaped; `generate` gives it piece by piece."""
     return _environment(autoescape=True).from_string(file.read_text(encoding="utf-8"))

@@ -39,7 +39,10 @@ def remarks(problems: Iterable[Problem], session: Session) -> str:
     """What else to know before a refused move is tried again, as sentences after its message; '' when nothing."""
     said = " The facts given along were not kept." if session.given else ""
     if session.trigger and any(problem.code == "REASON_MISSING" for problem in problems):
-        said += " The letters of this move give the reason word for word, so write it for who reads them."
+        said += (
+            " The letters of this move give the reason word for word, but for BSNs, wage tax numbers and names of DGAs,"
+        )
+        said += " so write it for who reads them."
     return said
 
 

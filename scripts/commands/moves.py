@@ -13,8 +13,8 @@ from scripts.wiring import Session, pass_session
 from workflow.answers import Moved, Verdict, Why
 
 _REASON = (
-    "Why; asked for by moves that go back or stop. The letters of the move give it word for word, to the applicant or "
-    "a.s.r. for instance; '-' reads it from standard input."
+    "Why; asked for by moves that go back or stop. The letters of the move give it word for word, but for BSNs, wage "
+    "tax numbers and names of DGAs, to the applicant or a.s.r. for instance; '-' reads it from standard input."
 )
 
 
@@ -116,26 +116,13 @@ def _print_moved(session: Session, moved: Moved, reason: str | None) -> None:
         click.echo(wrapped(f"accepted: {', '.join(moved.accepted)}", "    ", first="  "))
     print_letters(moved.letters)
     if reason and not moved.repeated:
-        _tell_who_reads_it(session, moved)
+        from scripts.reasons import told_reasons  # brings the templates
+
+        for said in told_reasons(session, moved, reason):  # whoever wrote it may have meant it for the history only
+            click.echo(wrapped(said, "  "))
     state = session.definition.state(moved.target)
     if state.holder:
         click.echo(wrapped(f"Now {state.holder} has the ball: {state.means}", "  ", first=""))
-
-
-def _tell_who_reads_it(session: Session, moved: Moved) -> None:
-    """Say which letters of a move hold its reason: whoever wrote it may have meant it for the history only."""
-    from notifications.rendering import shows
-
-    move = next(move for move in session.definition.moves_from(moved.source) if move.trigger == moved.trigger)
-    unsaid, readers = [*moved.letters], []
-    for to in sorted(move.letters, key=lambda to: bool(to.after)):  # one of a name that only some get was not sent
-        if to.letter in unsaid:
-            unsaid.remove(to.letter)
-            readers += [to.role] if shows(to.letter, "reason") else []
-    if readers:
-        letters, give = ("letter", "gives") if len(readers) == 1 else ("letters", "give")
-        said = f"The {letters} to {' and '.join(readers)} {give} the reason word for word."
-        click.echo(wrapped(said, "  "))
 
 
 def _print_verdict(session: Session, answer: Why, verdict: Verdict) -> None:

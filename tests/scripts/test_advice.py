@@ -12,6 +12,8 @@ from looking import bare
 from scripts.forms import JSON_FORMS, POLICIES
 from tests.scripts.desk import GOOD, Desk
 
+POLICY = {"policy_number": "P-1", "start_date": "2026-05-01", "pension_act": False}
+
 
 def advised(refused: Result) -> str:
     """The command after 'Next:', without the program's name."""
@@ -84,8 +86,9 @@ def test_who_reads_the_reason_is_said_before_it_is_written_and_after(desk: Desk)
     done = desk.run("advance E06 return_to_applicant --reason 'Naam klopt niet'").stdout
     without_letter = desk.run("hold E06 --until 2026-05-04 --reason ' '").stderr
 
-    assert "letters of the move give it word for word" in helped
-    assert "The letters of this move give the reason word for word" in lacks
+    but = "word for word, but for BSNs, wage tax numbers and names of DGAs"
+    assert f"letters of the move give it {but}" in helped
+    assert f"The letters of this move give the reason {but}" in lacks
     assert "The letter to applicant gives the reason word for word." in " ".join(done.split())
     assert "word for word" not in without_letter
 
@@ -100,6 +103,32 @@ def test_a_reason_that_a_forward_move_gives_along_is_told_of_too(desk: Desk) -> 
     assert "The letter to applicant gives the reason word for word." in stopped
     desk.open("E07")
     assert "word for word" not in desk.run("advance E07").stdout
+
+
+def test_keylane_is_not_said_to_read_the_reason_of_a_withdrawal_that_its_letter_leaves_out(desk: Desk) -> None:
+    desk.open("E06", policy={"policies": [{**POLICY, "product": "Verzuim"}]})
+    desk.run("advance E06")
+    desk.run("advance E06")
+
+    stopped = desk.run("advance E06 withdraw --reason 'Werkgever vertrekt'").stdout
+
+    assert "letters: case_withdrawn, case_withdrawn" in stopped
+    assert "The letter to applicant gives the reason word for word." in stopped
+    assert "keylane" not in stopped.partition("The letter")[2]
+
+
+def test_what_a_letter_leaves_out_of_the_reason_is_shown(desk: Desk) -> None:
+    desk.open("E06", registration={**GOOD["registration"], "dgas": [{"name": "P. Öztürk", "employee_number": 1}]})
+    desk.run("advance E06")
+
+    words = "999901096L01 moet 999901111L01 zijn; P. Öztürk belt je"
+    done = " ".join(desk.run(f"advance E06 return_to_applicant --reason '{words}'").stdout.split())
+    letter = desk.ask("mail list --case E06")[-1]
+
+    left = "••••••••• moet ••••••••• zijn; de DGA belt je"
+    assert "word for word" not in done
+    assert f'leaves out of the reason what no letter may hold (numbers, names of DGAs): "{left}"' in done
+    assert left in desk.ask(f"mail show {letter['id']}")["text"]
 
 
 def test_what_a_policy_looks_like_stands_in_help_error_and_advice(desk: Desk) -> None:

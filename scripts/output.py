@@ -99,6 +99,12 @@ def terminal_width() -> int:
     return max(shutil.get_terminal_size((80, 24)).columns, 40)
 
 
+def line_width() -> int:
+    """What a line that is cut must fit: a terminal, or COLUMNS. A pipe or a file has room for all of it."""
+    bounded = shutil.get_terminal_size((0, 0)).columns or sys.stdout.isatty()
+    return terminal_width() if bounded else sys.maxsize
+
+
 def width(text: str) -> int:
     """How many columns a text takes; wide East Asian characters take two, combining ones none."""
     if text.isascii():
@@ -173,12 +179,13 @@ def table(
 ) -> list[str]:
     """The lines of an aligned table that fits the terminal; nothing is padded at the end of a line.
 
-    Where not even the least widths fit, each row becomes a block of its own, of a line for each cell.
+    In a pipe or a file each row is one line and nothing is cut, so that it can be searched. Where not even the least
+    widths fit, each row becomes a block of its own, of a line for each cell.
     """
     cells = [[plain(cell) for cell in row] for row in rows]
     titles = [column.title for column in columns]
     widths = [max([width(title), *(width(row[index]) for row in cells)]) for index, title in enumerate(titles)]
-    room, gaps = terminal_width() - len(indent), len(GAP) * (len(columns) - 1)
+    room, gaps = line_width() - len(indent), len(GAP) * (len(columns) - 1)
     _shrink(widths, [column.least for column in columns], room - gaps)
     if sum(widths) > room - gaps:
         return [f"{indent}{line}".rstrip() for row in cells for line in _block(titles, row, room)]

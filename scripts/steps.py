@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from scripts.output import clip, local, marks, moment, plain, terminal_width, wrapped
+from scripts.output import clip, line_width, local, marks, moment, plain, wrapped
 from scripts.values import value_lines
 from workflow.answers import Returned, Step
 from workflow.events import Event, Kind
@@ -128,11 +128,11 @@ def _detail_lines(step: Step, *, full: bool) -> Iterator[str]:
             continue
         was = "" if before is None else f"{_word(before)} {signs.arrow} "
         said = f"{path}: {was}{_word(after)}"
-        most = len(said) * 2 if full else 3 * (terminal_width() - len(_INDENT))
+        most = len(said) * 2 if full else 3 * (line_width() - len(_INDENT))
         yield wrapped(clip(said, most), _INDENT + "  ", first=_INDENT)
     if full:
-        yield clip(f"{_INDENT}rules {plain(' '.join(event.definition[:2]))}", terminal_width())
-        yield clip(f"{_INDENT}hash {event.hash}", terminal_width())
+        yield clip(f"{_INDENT}rules {plain(' '.join(event.definition[:2]))}", line_width())
+        yield clip(f"{_INDENT}hash {event.hash}", line_width())
 
 
 def _how(event: Event) -> str:

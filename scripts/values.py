@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from scripts.output import clip, plain, terminal_width
+from scripts.output import clip, line_width, plain
 from workflow.facts import Facts, Json
 
 
@@ -20,7 +20,7 @@ def in_order(facts: Facts, sheets: Mapping[str, Sequence[str]]) -> dict[str, dic
 def fact_lines(facts: Facts) -> Iterator[str]:
     """The facts, sheet by sheet, each value on a line and each item of a list on one of its own."""
     width = max((len(name) for fields in facts.values() for name in fields), default=0)
-    room = terminal_width() - width - 6
+    room = line_width() - width - 6
     for sheet, fields in facts.items():
         if fields:
             yield f"  {sheet}"

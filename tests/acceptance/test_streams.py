@@ -85,6 +85,17 @@ def test_an_error_document_that_cannot_be_printed_is_said_in_words(run: Run, cas
     assert done.stderr.startswith("There is no case 'nobody'")
 
 
+def test_in_a_pipe_nothing_of_a_row_is_cut_so_that_it_can_be_searched(run: Run) -> None:
+    name = "Coöperatieve Vereniging De Drie Dennen en Omstreken U.A., vestiging Zuidoost"
+    registration = {**GOOD["registration"], "company_name": name}
+    run("open -", json.dumps({"external_reference": "E06", **GOOD, "registration": registration}))
+
+    in_pipe, in_eighty = (run("list", COLUMNS=columns).stdout for columns in ("", "80"))
+
+    assert (name in in_pipe, name in in_eighty) == (True, False)
+    assert run("show E06", COLUMNS="").stdout.count(name) == 2  # at its head, and among what is known
+
+
 @pytest.mark.parametrize("words", ["--help", "--version", "list --help", "mail --help", "list --json"])
 def test_a_reader_that_left_ends_it_without_a_word_whatever_was_asked(run: Run, tmp_path: Path, words: str) -> None:
     os.mkfifo(gone := tmp_path / "gone")

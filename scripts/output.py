@@ -11,14 +11,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import zip_longest
-from typing import NamedTuple
+from itertools import islice, zip_longest
+from typing import NamedTuple, TypeVar
 
 import click
 
 from scripts.wiring import Session
 from workflow.clock import AMSTERDAM, format_time
 
+Found = TypeVar("Found")
 GAP = "  "
 _ITEM = "- "
 
@@ -92,6 +93,17 @@ def local(at: datetime) -> str:
 def counted(number: int, word: str, many: str = "") -> str:
     """'1 case', '2 cases', '1,000 leaves'; `many` is the plural that is not made by an 's'."""
     return f"{number:,} {word if number == 1 else many or f'{word}s'}"
+
+
+def one_more(limit: int | None) -> int | None:
+    """How many to look for so that one can say whether there are more; counting all might take minutes."""
+    return None if limit is None else limit + 1
+
+
+def first_of(found: Iterable[Found], limit: int | None) -> tuple[list[Found], bool]:
+    """The first so many of what was found, and whether there are more."""
+    left = iter(found)
+    return list(islice(left, limit)), next(left, None) is not None
 
 
 def terminal_width() -> int:

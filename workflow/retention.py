@@ -29,7 +29,7 @@ class Term:
 
     @property
     def latest(self) -> datetime:
-        """The latest moment at which a case whose term has passed can have ended; a few days generous, as leap days are not counted."""
+        """The latest moment at which a case whose term has passed can have ended; leap days make it generous."""
         return self.now - timedelta(days=365 * self.years) + timedelta(days=1)
 
     def has_passed(self, ended_at: datetime) -> bool:

@@ -6,7 +6,20 @@ from collections.abc import Iterator
 
 import click
 
-from scripts.output import Column, counted, json_array, local, marks, moment, plain, print_json, table, wrapped
+from scripts.output import (
+    Column,
+    counted,
+    first_of,
+    json_array,
+    local,
+    marks,
+    moment,
+    one_more,
+    plain,
+    print_json,
+    table,
+    wrapped,
+)
 from scripts.parameters import COUNT, Words, case_argument, examples, json_option
 from scripts.problems import problem_documents, problem_lines
 from scripts.steps import returned_document, returned_lines
@@ -83,7 +96,7 @@ def list_cases(
         holder=holder,
         overdue=overdue,
         search=search,
-        limit=limit,
+        limit=limit if session.json else one_more(limit),
         retention_years=years,
         person=person,
     )
@@ -92,7 +105,7 @@ def list_cases(
             for summary in found:
                 add(_document_of(summary))
         return
-    summaries = list(found)
+    summaries, more = first_of(found, limit)
     if not summaries:
         filtered = any((state, holder, overdue, search, person, erasable))
         hint = "There are no cases yet. Next: schakel import FILE.csv --advance"
@@ -102,7 +115,8 @@ def list_cases(
     for line in table(columns, map(row, summaries)):
         click.echo(line)
     late = sum(summary.overdue for summary in summaries)
-    click.echo(counted(len(summaries), "case") + (f", {late} overdue ({marks().warning})" if late else ""))
+    said = counted(len(summaries), "case") + (f", {late} overdue ({marks().warning})" if late else "")
+    click.echo(said + "; there are more" * more)
     if erasable:
         click.echo('Next, for each: schakel audit erase CASE --reason "…"')
 

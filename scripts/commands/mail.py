@@ -11,7 +11,20 @@ import click
 from scripts.commands.mail_preview import preview
 from scripts.exits import DONE, explain
 from scripts.lazy import Group
-from scripts.output import Column, counted, folded, json_array, local, marks, moment, print_json, table, wrapped
+from scripts.output import (
+    Column,
+    counted,
+    first_of,
+    folded,
+    json_array,
+    local,
+    marks,
+    moment,
+    one_more,
+    print_json,
+    table,
+    wrapped,
+)
 from scripts.parameters import COUNT, LETTER, Words, actor_option, examples, json_option
 from scripts.wiring import Session, pass_session
 from workflow.storage.letter_states import LetterState
@@ -50,18 +63,20 @@ def list_letters(session: Session, case: str | None, state: str | None, limit: i
     """List letters in the order they were written; addresses are masked."""
     from scripts.mailroom import find_letters
 
-    found = find_letters(session, case, state, limit)
+    found = find_letters(session, case, state, limit if session.json else one_more(limit))
     if session.json:
         with json_array(session) as add:
             for row in found:
                 add(_document(row))
         return
-    rows = [_row(row, _waits(session, row)) for row in found]
-    if not rows:
+    letters, more = first_of(found, limit)
+    if not letters:
         click.echo("There are no such letters.")
         return
-    for line in table(_COLUMNS, rows):
+    for line in table(_COLUMNS, [_row(row, _waits(session, row)) for row in letters]):
         click.echo(line)
+    if more:
+        click.echo(f"{counted(len(letters), 'letter')}; there are more")
 
 
 @mail.command(

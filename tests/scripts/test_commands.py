@@ -278,6 +278,19 @@ def test_what_is_listed_is_no_wider_than_the_terminal_and_names_each_case_in_ful
     assert cases <= set(re.findall(r"K-\w{4}-\w{4}", said))
 
 
+@pytest.mark.parametrize(("words", "word"), [("list", "case"), ("mail list", "letter")])
+def test_a_list_that_was_cut_short_says_that_there_are_more(desk: Desk, words: str, word: str) -> None:
+    for number in (6, 7, 8):
+        desk.open(f"E0{number}")
+
+    ends = {limit: desk.run(f"{words} --limit {limit}").stdout.splitlines()[-1] for limit in (1, 2, 3, 4)}
+
+    assert ends[1] == f"1 {word}; there are more"
+    assert ends[2] == f"2 {word}s; there are more"
+    assert "there are more" not in ends[3] + ends[4]
+    assert len(desk.ask(f"{words} --limit 2")) == 2
+
+
 def test_who_is_late_is_seen_in_the_list(desk: Desk) -> None:
     desk.open("E06")
     desk.clock.moment += timedelta(days=30)

@@ -15,7 +15,7 @@ from shlex import quote
 
 import click
 
-from scripts.output import plain, print_json, wrapped
+from scripts.output import counted, plain, print_json, wrapped
 from scripts.stream import OutputLost, to_nowhere
 from scripts.wiring import Session
 from workflow.errors import (
@@ -82,7 +82,11 @@ def run(command: Callable[[], object], session: Session) -> int:
         sys.stdout.flush()
         return code if isinstance(code, int) else DONE
     except (click.Abort, KeyboardInterrupt):
+        _tell_stopped(session)
         return INTERRUPTED
+    except SystemExit:
+        _tell_stopped(session)
+        raise
     except BrokenPipeError:
         return leave_pipe()
     except OutputLost as error:
@@ -203,6 +207,19 @@ def leave_pipe() -> int:
     """Whoever read our output is gone: say nothing, and let the interpreter's last flush go nowhere."""
     to_nowhere()
     return BROKEN_PIPE
+
+
+def _tell_stopped(session: Session) -> None:
+    """Say of a command in parts what became of it when it was stopped; what else there is was done whole, or not."""
+    if session.in_parts and session.has_written:
+        was = "was" if session.told == 1 else "were"
+        done = f"At least {counted(session.told, session.in_parts)} {was} done. " if session.told else ""
+        said = f"{done}What was done is kept; the same command goes on with the rest."  # not all may be told yet
+    elif session.in_parts:
+        said = "Nothing was written."
+    else:
+        return
+    click.echo(wrapped(f"Stopped. {said}", "  ", first=""), err=True)
 
 
 def _leave_unprinted(error: OutputLost, session: Session) -> int:

@@ -51,8 +51,10 @@ class Session:
     """What to type again up to its reason, where that was wrong."""
     loket_manners: Manners | None = None
     """How Loket.nl is treated, where that is not by the settings: a demo and tests have one in this process."""
-    in_parts: bool = False
-    """The command does one thing after another and tells of each, so it may end half-way."""
+    in_parts: str = ""
+    """What a part of the command is, 'row' say: it does one after another and tells of each, so it may end half-way."""
+    told: int = 0
+    """How many parts it told of."""
     logs: bool = False
     """The command logs on standard error, one JSON object a line, and so must say there why it ended."""
     answered: bool = False

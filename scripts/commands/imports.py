@@ -109,7 +109,7 @@ def _import(
         letters=letters,
         origin=session.origin("import"),
     )
-    session.in_parts = True
+    session.in_parts = "row"
     told = (_without_number(session, _by_column(result)) for result in results)
     with _program_at_rest(), progress("importing", sheet.count, session, scrolls=True) as step:
         counts = _answer(session, told, step)
@@ -181,6 +181,7 @@ def _answer(session: Session, results: Iterable[RowResult], step: Callable[[], N
             for result in results:
                 add(_document(result))
                 counts[result.result] += 1
+                session.told += 1
                 step()
         return counts
     signs = marks()
@@ -188,6 +189,7 @@ def _answer(session: Session, results: Iterable[RowResult], step: Callable[[], N
         for line in _lines(result, signs, session):
             click.echo(line)
         counts[result.result] += 1
+        session.told += 1
         step()
     return counts
 

@@ -171,7 +171,7 @@ def _retry_all(session: Session, wanted: list[int]) -> None:
     """Put letters back one by one and tell of each; the exit is that of the worst of what stopped one."""
     from scripts.mailroom import retry_letters
 
-    session.in_parts = True
+    session.in_parts = "letter"
     told = ((row, explain(error, session) if error else None) for row, error in retry_letters(session, wanted))
     ends: Counter[str] = Counter()
     worst = DONE
@@ -182,6 +182,7 @@ def _retry_all(session: Session, wanted: list[int]) -> None:
             else:
                 sign = marks().no if failure else marks().yes
                 click.echo(wrapped(failure.message if failure else _said(row), "  ", first=f"{sign} "))
+            session.told += 1
             ends[failure.kind if failure else row.state] += 1
             worst = max(worst, failure.code if failure else DONE)
     if not session.json:

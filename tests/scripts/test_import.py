@@ -2,8 +2,9 @@ import csv
 import io
 import json
 import zipfile
+from collections import Counter
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import openpyxl
@@ -11,6 +12,8 @@ import pytest
 
 from states.domain import EmployerCoupling
 from tests.scripts.desk import SAMPLE, Desk
+from workflow.batch import SIZE
+from workflow.clock import SetClock
 
 Write = Callable[[str, str | bytes], Path]
 
@@ -99,6 +102,46 @@ def test_a_dry_run_writes_nothing(desk: Desk) -> None:
     assert result.exit_code == 0
     assert "Nothing was written" in result.stdout
     assert desk.ask("list") == []
+
+
+class _Stopping(SetClock):
+    """A clock on which somebody stops the program when it was read so many times: once for each row of an import."""
+
+    def __init__(self, moment: datetime, reads: int, how: BaseException) -> None:
+        super().__init__(moment)
+        self.left, self.how = reads, how
+
+    def now(self) -> datetime:
+        self.left -= 1
+        if self.left < 0:
+            raise self.how
+        return self.moment
+
+
+@pytest.mark.parametrize(("how", "code"), [(KeyboardInterrupt(), 130), (SystemExit(143), 143)], ids=["Ctrl-C", "TERM"])
+@pytest.mark.parametrize(
+    ("reads", "options", "done", "said"),
+    [
+        (2 * SIZE + 9, "", 2 * SIZE, "At least 400 rows were done. What was done is kept; the same command goes on"),
+        (9, "", 0, "Nothing was written."),
+        (2 * SIZE + 9, "--dry-run", 0, "Nothing was written."),
+    ],
+)
+def test_an_import_that_is_stopped_says_what_is_kept_and_how_to_go_on(
+    desk: Desk, write: Write, reads: int, options: str, done: int, said: str, how: BaseException, code: int
+) -> None:
+    rows = [sample()[0] | {"case_id": f"B{number:04}", "bedrijfsnaam": f"Bakker {number}"} for number in range(500)]
+    path, clock = write("in.csv", as_csv(rows)), desk.clock
+    desk.clock = _Stopping(clock.moment, reads, how)
+
+    stopped = desk.run(f"import {path} --json {options}")
+
+    desk.clock = clock
+    assert stopped.exit_code == code
+    assert f"Stopped. {said}" in " ".join(stopped.stderr.split())
+    assert len(desk.ask("list")) == done
+    assert len(json.loads(stopped.stdout or "[]")) == (done or ("--dry-run" in options and 2 * SIZE))
+    assert Counter(row["result"] == "unchanged" for row in desk.ask(f"import {path}"))[True] == done
 
 
 def test_rows_that_cannot_be_processed_stand_in_their_place_and_exit_6(desk: Desk, write: Write) -> None:

@@ -139,7 +139,7 @@ def _context_of(work: Work, to: LetterTo, language: str) -> dict[str, object]:
     return context | {name: UNKNOWN for name in _DATES if not context.get(name)}
 
 
-def letters_to_retry(session: Session, numbers: Sequence[int]) -> list[int]:
+def known_letters(session: Session, numbers: Sequence[int]) -> list[int]:
     """These numbers, each once. Raises NoSuchCase: one is no letter's."""
     wanted = list(dict.fromkeys(numbers))
     with session.database.reading() as store:
@@ -148,16 +148,21 @@ def letters_to_retry(session: Session, numbers: Sequence[int]) -> list[int]:
     return wanted
 
 
-def failed_letters(session: Session, case: str | None) -> list[int]:
-    """The numbers of the letters that failed and still have something to say. Raises NoSuchCase."""
-    return [row.id for row in find_letters(session, case, LetterState.FAILED, None) if not row.is_erased]
+def letters_to_retry(session: Session, case: str | None, state: LetterState) -> list[int]:
+    """Letters that FAILED and still have something to say, or are PENDING until their next try. Raises NoSuchCase."""
+    found, now = find_letters(session, case, state, None), session.clock.now()
+    if state is LetterState.FAILED:
+        return [row.id for row in found if not row.is_erased]
+    return [row.id for row in found if row.recipient is not None and row.due_at > now]
 
 
-def retry_letters(session: Session, numbers: Iterable[int]) -> Iterator[tuple[OutboxRow, SchakelError | None]]:
-    """Make letters due now, each in a transaction of its own: the letter, and what hindered it if anything did."""
+def one_by_one(
+    session: Session, numbers: Iterable[int], act: Callable[[Session, int], OutboxRow]
+) -> Iterator[tuple[OutboxRow, SchakelError | None]]:
+    """Do with each letter, in a transaction of its own: the letter, and what hindered it if anything did."""
     for number in numbers:
         try:
-            yield retry_letter(session, number), None
+            yield act(session, number), None
         except (Refused, Conflict, HistoryBroken, NoSuchCase) as error:  # of this letter; the others are not hindered
             with session.database.reading() as store:
                 (row,) = _with_all_tries(store, [_letter(store, number)])
@@ -207,6 +212,18 @@ _DECIDED = {
 }  # fmt: skip
 
 
+def check_reason(session: Session, reason: str) -> None:
+    """Raises UsageError, Refused: no letter is resolved for this reason, as it says nothing or holds a BSN."""
+    check_text("reason", reason)
+    domain = session.engine.definition.domain
+    if (
+        problems := tuple(domain.judge_text("reason", reason))
+        if reason.strip()
+        else (domain.reason_missing("resolve"),)
+    ):
+        raise Refused("Nothing was resolved: give a reason that may be kept.", problems)
+
+
 def resolve_letter(session: Session, number: int, decided: LetterState, reason: str) -> OutboxRow:
     """Settle a letter as a person decided: an unknown one is SENT, or PENDING again, since it did not arrive.
 
@@ -214,12 +231,8 @@ def resolve_letter(session: Session, number: int, decided: LetterState, reason: 
     case's history says who decided. Raises NoSuchCase, UsageError; HistoryBroken: its case was altered; Refused: it
     does not wait for this decision, it was erased, or the reason holds a BSN.
     """
-    check_text("reason", reason)
+    check_reason(session, reason)
     engine = session.engine
-    domain = engine.definition.domain
-    problems = tuple(domain.judge_text("reason", reason)) if reason.strip() else (domain.reason_missing("resolve"),)
-    if problems:
-        raise Refused(f"Letter {number} was not resolved: give a reason that may be kept.", problems)
     with session.database.reading() as store:
         row = _readable_letter(store, number)
         cases = letters.cases_of(store, row)

@@ -13,7 +13,8 @@ from looking import bare, look
 from sink import Sink
 
 from notifications.recorder import Recorder
-from tests.scripts.desk import Desk
+from tests.scripts.desk import GOOD, Desk
+from workflow.clock import format_time
 from workflow.storage import letters, open_database
 from workflow.storage.letter_states import LetterState
 
@@ -195,7 +196,25 @@ def test_the_exit_of_many_letters_is_that_of_the_worst_and_json_says_which_is_wh
     assert "1 letter was put back, 1 was refused, 1 could not be." in three.run("mail retry 1 2 3").stdout
 
 
-@pytest.mark.parametrize("words", ["", "1 --failed", "1 --case E06", "--case E06"])
+def test_all_that_wait_for_their_next_try_are_due_now_and_no_others(three_anywhere: Desk, url: str) -> None:
+    three, later = three_anywhere, format_time(three_anywhere.clock.now() + timedelta(hours=3))
+    settle(three, 1)
+    three.open("E09", registration=GOOD["registration"] | {"email": ""})  # a letter without an address
+    with bare(url) as connection:
+        connection.execute(f"UPDATE outbox SET due_at = '{later}', attempts = 2 WHERE id > 1")
+
+    of_one = three.ask("mail retry --waiting --case E08")
+    others = three.run("mail retry --waiting").stdout
+    none = three.run("mail retry --waiting")
+    due = look(url, f"SELECT id, attempts FROM outbox WHERE due_at < '{later}' AND id > 1 ORDER BY id")
+
+    assert [row["id"] for row in of_one] == [3]
+    assert "1 letter was put back." in others.splitlines()
+    assert (none.exit_code, none.stdout) == (0, "No letter waits for its next try.\n")
+    assert [tuple(row.values()) for row in due] == [(2, 2), (3, 2)]
+
+
+@pytest.mark.parametrize("words", ["", "1 --failed", "1 --case E06", "--case E06", "1 --waiting", "--failed --waiting"])
 def test_what_to_put_back_is_said_in_one_way(three: Desk, words: str) -> None:
     assert three.ask(f"mail retry {words}", code=2)["error"] == "usage"
 
@@ -357,6 +376,61 @@ def test_a_decision_without_a_reason_says_what_is_missing(three: Desk, reason: s
 
     assert [problem["code"] for problem in refused["problems"]] == ["REASON_MISSING"]
     assert states(three)[0] == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("decision", "state", "summed"),
+    [
+        ("--sent", "sent", "2 letters were resolved as sent, 1 was refused."),
+        ("--resend", "pending", "2 letters were put back, 1 was refused."),
+        ("--drop", "cancelled", "2 letters were dropped, 1 was refused."),
+    ],
+)
+def test_several_letters_are_decided_alike_and_one_that_was_decided_already_hinders_none(
+    three_anywhere: Desk, decision: str, state: str, summed: str
+) -> None:
+    desk = three_anywhere
+    settle(desk, 1, 3, state=LetterState.UNKNOWN)
+    settle(desk, 2, state=LetterState.SENT)
+
+    said = desk.run(f"mail resolve 1 2 3 {decision} --reason 'in het logboek gezien'")
+
+    assert said.exit_code == 5
+    assert [line[:10] for line in said.stdout.splitlines()[:4] if line[0] in "✓✗"] == [
+        "✓ Letter 1", "✗ Letter 2", "✓ Letter 3",
+    ]  # fmt: skip
+    assert summed in said.stdout.splitlines()
+    assert states(desk) == [state, "sent", state]
+    for case in ("E06", "E08"):
+        assert desk.ask(f"history {case} --full")[-1]["text"] == "in het logboek gezien"
+
+
+def test_of_several_letters_decided_at_once_json_says_which_is_which_and_a_repeat_changes_nothing(three: Desk) -> None:
+    settle(three, 1, 3, state=LetterState.UNKNOWN)
+
+    first = three.ask("mail resolve 1 3 3 --sent --reason nagevraagd")
+    before = three.ask("history E06")
+    again = three.ask("mail resolve 1 3 --sent --reason nagevraagd", code=5)
+
+    assert [(row["id"], row["state"], "error" in row) for row in first] == [(1, "sent", False), (3, "sent", False)]
+    assert [(row["id"], row["state"], row["error"]) for row in again] == [
+        (1, "sent", "refused"),
+        (3, "sent", "refused"),
+    ]
+    assert three.ask("history E06") == before
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [("1 99 --sent --reason gezien", 3), ("1 3 --sent --reason 123456782", 5), ("--sent --reason x", 2)],
+)
+def test_what_is_wrong_with_all_of_a_decision_ends_it_before_any_is_made(three: Desk, words: str, code: int) -> None:
+    settle(three, 1, 3, state=LetterState.UNKNOWN)
+
+    refused = three.ask(f"mail resolve {words}", code=code)
+
+    assert set(refused) >= {"error", "message"}
+    assert states(three) == ["unknown", "pending", "unknown"]
 
 
 @pytest.mark.parametrize("was", [LetterState.FAILED, LetterState.UNKNOWN, LetterState.PENDING])

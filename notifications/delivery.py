@@ -39,7 +39,7 @@ from workflow.events import Origin
 from workflow.storage import Database, letters
 from workflow.storage.letter_states import LetterState
 from workflow.storage.letters import OutboxRow
-from workflow.storage.merging import end_reminders
+from workflow.storage.merging import end_outdated
 from workflow.storage.shift import try_turn
 from workflow.storage.store import Store
 from workflow.work import Rules, Work
@@ -71,7 +71,7 @@ class Delivery:
         self.server = server
         self._connections = connections
         self._builder = Builder(desk, folder)
-        self._in_facts = rules.definition.domain.in_facts
+        self._definition = rules.definition
         self._recorder = Recorder(database, rules, origin, clock)
         self._stopping = False
         self._has_given_up = False
@@ -115,7 +115,7 @@ class Delivery:
     def _put_in_order(self, store: Store, now: datetime) -> Merged:
         """What one worker does at a time: another passes by, and leaves new reminders to the one that is at it."""
         letters.release_expired(store, now)
-        end_reminders(store, now, self._in_facts)
+        end_outdated(store, now, self._definition)
         for role, address in self._desk.addresses.items():
             letters.fill_addresses(store, role, address)
         return merge_reminders(store, now)
@@ -261,8 +261,8 @@ class Delivery:
 
     def _beginning(self, row: OutboxRow) -> Act[bool]:
         """The act after which a letter may leave."""
-        lease = self._clock.now() + SENDING_LEASE
-        return lambda store, _: letters.beginning(store, row, lease_until=lease, in_facts=self._in_facts)
+        lease, in_facts = self._clock.now() + SENDING_LEASE, self._definition.domain.in_facts
+        return lambda store, _: letters.beginning(store, row, lease_until=lease, in_facts=in_facts)
 
     def _settling(self, row: OutboxRow, reply: Reply, was: LetterState, cases: list[int]) -> Act[LetterState | None]:
         """The act that records an outcome in the outbox and in the history of the letter's cases."""

@@ -85,7 +85,7 @@ def letter_and_tries(session: Session, number: int) -> tuple[OutboxRow, list[Try
     with session.database.reading() as store:
         row = _letter(store, number)
         told = tries.of_letter(store, number)
-        ended = why_outdated(store, number) if row.state in _RETRYABLE else None
+        ended = why_outdated(store, number, session.definition) if row.state in _RETRYABLE else None
         (row,) = _with_all_tries(store, [row if row.is_erased else shown.build(row, session.clock.now())])
     return row, told, ended
 
@@ -185,7 +185,7 @@ def retry_letter(session: Session, number: int) -> OutboxRow:
         )
         if not settled():
             raise _not_so(store, number, "only a failed or pending one can be tried again")
-        if why := why_outdated(store, number):
+        if why := why_outdated(store, number, session.engine.definition):
             _end(store, row, f"{why} before it was sent", now)
         elif row.case is not None:  # read after the letter was locked: whoever corrects its address waits for us
             with history.readable(row.case):
@@ -255,7 +255,7 @@ def resolve_letter(session: Session, number: int, decided: LetterState, reason: 
         if goes_again and row.case_id is not None:
             letters.readdress(store, row, engine.definition.domain, works[row.case_id].case.facts)
         tell_cases(works, row, kind, {"phase": said, "code": None}, reason=reason)
-        if goes_again and (why := why_outdated(store, number)):
+        if goes_again and (why := why_outdated(store, number, engine.definition)):
             _end(store, row, f"{why} before it was sent", now)
         return lambda: _with_all_tries(store, [_letter(store, number)])[0]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from states.domain import EmployerCoupling
 from states.names import StateName
-from states.table import COUNTED, LAPSES, MOVES, NOTICES, OPENING, STATES, VERSION
+from states.table import ASKING, COUNTED, LAPSES, MOVES, NOTICES, OPENING, STATES, VERSION
 from workflow.definition import Definition
 
 EMPLOYER_COUPLING = Definition(
@@ -18,6 +18,7 @@ EMPLOYER_COUPLING = Definition(
     domain=EmployerCoupling(),
     counted=COUNTED,
     lapses=LAPSES,
+    asking=ASKING,
 )
 """The workflow that ships with Schakel."""
 

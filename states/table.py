@@ -26,7 +26,7 @@ from workflow.facts import Validator
 
 Validators: TypeAlias = tuple[Validator, ...]
 
-VERSION = "2026.13"
+VERSION = "2026.14"
 """Raise it with every change of this folder's sources; events name the version they were judged by."""
 
 REMINDED, ESCALATED = "reminded", "escalated"
@@ -162,3 +162,16 @@ LAPSES = tuple(Lapse(field, SET_AT_KEYLANE) for field in (Field.LOKET_EMPLOYER_I
 
 COUNTED = (LetterName.KEYLANE_HANDOVER, LetterName.KEYLANE_WILL_CONTACT, LetterName.CONFIGURATION_STARTED)
 """Letters of moves that say whether they take the place of an earlier one, or come for a second round."""
+
+ASKING = (
+    LetterName.INVITATION,
+    LetterName.RIGHTS_MISSING,
+    LetterName.USER_BLOCKED,
+    LetterName.ENRICHMENT_REQUESTED,
+    LetterName.KEYLANE_HANDOVER,
+    LetterName.KEYLANE_WILL_CONTACT,
+    LetterName.CONFIGURATION_STARTED,
+    LetterName.RETURNED_TO_APPLICANT,
+    LetterName.READY_TO_REGISTER,
+)
+"""Letters that ask for something on the way; the others tell what has happened, and go to their reader all the same."""

@@ -117,6 +117,8 @@ class Definition:
     counted: tuple[str, ...] = ()
     """Letters of moves that say whether they went out before, besides those that follow a fact."""
     lapses: tuple[Lapse, ...] = ()
+    asking: tuple[str, ...] = ()
+    """Letters that ask their reader to do something: one that could not leave ends when its case does. Rungs all do."""
 
     def state(self, name: str) -> State:
         """The state with this name. Raises KeyError."""
@@ -126,6 +128,11 @@ class Definition:
     def by_name(self) -> Mapping[str, State]:
         """The states by their names."""
         return MappingProxyType({state.name: state for state in self.states})
+
+    @cached_property
+    def final(self) -> tuple[str, ...]:
+        """The names of the states in which a case has ended."""
+        return tuple(state.name for state in self.states if state.final)
 
     @cached_property
     def triggers(self) -> tuple[str, ...]:

@@ -32,7 +32,8 @@ def form_of(definition: Definition) -> dict[str, Json]:
         "sheets": {sheet: list(fields) for sheet, fields in definition.domain.sheets.items()},
         "codes": {str(code): str(severity) for code, severity in definition.domain.codes.items()},
     }
-    return form | {"lapses": lapses} if lapses else form  # without any, versions of before this keep their digest
+    later: dict[str, Json] = {"lapses": lapses, "asking": list(definition.asking)}
+    return form | {name: said for name, said in later.items() if said}  # without any, older versions keep their digest
 
 
 def state_form(state: State) -> dict[str, Json]:

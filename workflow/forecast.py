@@ -69,7 +69,7 @@ def forecast(
 def _unsorted(
     store: Store, rules: Rules, now: datetime, until: datetime, at_home: Collection[str]
 ) -> Iterator[Expected]:
-    outdated = outdated_letters(store)
+    outdated = outdated_letters(store, rules.definition)
     with readable():
         for row in letters.pages_of(store, state=LetterState.PENDING):
             if row.due_at <= until and row.id not in outdated:

@@ -167,6 +167,10 @@ def _letters(definition: Definition, templates: frozenset[tuple[str, str]]) -> I
     for letter in definition.counted:
         if letter not in moved:
             yield f"letter '{letter}' is counted, but no move sends it"
+    known = {to.letter for to in definition.letters()}
+    for letter in definition.asking:
+        if letter not in known:
+            yield f"letter '{letter}' asks something, but nothing sends it"
 
 
 def _messages(definition: Definition) -> Iterator[str]:

@@ -162,7 +162,7 @@ mail.add_command(preview)
 def retry(session: Session, numbers: tuple[int, ...], failed: bool, waiting: bool, case: str | None) -> None:
     """Send failed letters again at the next pass, or those that wait for their next try at once.
 
-    A reminder that nobody needs any more is cancelled. Exit 5 when a letter was refused, because it was sent for
+    One that nobody needs any more is cancelled. Exit 5 when a letter was refused, because it was sent for
     instance, and 8 when its case was altered; the others are put back all the same. With --json one ID is answered by
     an object, several (or --failed, --waiting) by an array, however many letters that are.
     """

@@ -19,6 +19,7 @@ from looking import WAITS, look
 from sink import ADDRESS, DESK, Sink, delivery, eventually
 
 from notifications.desk import Desk as Sender
+from states import EMPLOYER_COUPLING
 from tests.scripts.desk import Desk
 from workflow import Database, Engine, Origin, reminders
 from workflow.answers import Answer, Row, RulesOf
@@ -475,6 +476,50 @@ def test_the_address_of_a_case_that_has_ended_can_still_be_put_right(
     replayed = engine.replay(case, by=RulesOf.THEN)
     assert replayed.matches_stored
     assert {ruling.answer for ruling in replayed.rulings} == {Answer.YES}
+
+
+@pytest.mark.parametrize("was", ["refused", "in doubt", "without an address"])
+def test_an_invitation_that_did_not_arrive_goes_nowhere_once_its_case_was_withdrawn(
+    engine: Engine, url: str, desk: Desk, was: str
+) -> None:
+    given = employer()
+    if was == "without an address":
+        del given["registration"]["email"]
+    case = engine.open_case(given).case.reference
+    with Sink(answers={OLD: "550 no such user"}) as sink:
+        delivery(engine, sink).run_once()
+        if was == "in doubt":
+            as_state(engine, "unknown")
+        engine.advance(case, "withdraw", reason="op verzoek")
+        desk.ask(f"record {case} registration email={NEW}")
+        expected = [letter["letter"] for letter in desk.ask("forecast --days 1")]
+        if was == "refused":
+            desk.ask("mail retry 1")
+        if was == "in doubt":
+            desk.ask("mail resolve 1 --resend --reason 'niet aangekomen'")
+        delivery(engine, sink).run_once()
+
+    (told,) = sink.messages()
+    assert (told["To"], "is gestopt" in str(told["Subject"]), expected) == (NEW, True, ["case_withdrawn"])
+    asked, stopped = outbox(url)
+    assert (asked["state"], asked["reason"], stopped["state"]) == (
+        "cancelled",
+        "its case ended before it was sent",
+        "sent",
+    )
+
+
+def test_what_only_informs_goes_to_its_reader_after_the_case_has_ended(engine: Engine, url: str) -> None:
+    bring(engine, "confirmed")
+
+    with Sink() as sink:
+        delivery(engine, sink).run_once()
+
+    left = {row["letter"]: row["state"] for row in outbox(url)}
+    asked = {name for name, state in left.items() if state == "cancelled"}
+    assert asked == set(EMPLOYER_COUPLING.asking) & left.keys()
+    assert left.keys() - asked == {"registration_received", "coupling_confirmed"}
+    assert len(sink.messages()) == 3
 
 
 def test_the_address_of_a_case_that_was_erased_can_not(engine: Engine, clock: SetClock, desk: Desk) -> None:

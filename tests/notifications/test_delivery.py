@@ -81,7 +81,7 @@ def test_letters_refer_to_the_first_one_of_their_own_case(engine: Engine, url: s
 
 
 def test_every_letter_of_a_coupling_is_sent_once(engine: Engine, url: str) -> None:
-    case = bring(engine, "confirmed")
+    case = bring(engine, "keylane_configuring")
 
     with Sink() as sink:
         first, second = delivery(engine, sink).run_once(), delivery(engine, sink).run_once()

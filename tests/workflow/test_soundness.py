@@ -213,6 +213,10 @@ NOT_RUN: dict[str, tuple[Definition, str]] = {
         replace(LEAVE, lapses=(Lapse("request.kind", ("request.days",)),)),
         "what lapses with 'request.kind' names field 'request.days', which does not exist",
     ),
+    "a question that nobody gets": (
+        replace(LEAVE, asking=("farewell",)),
+        "letter 'farewell' asks something, but nothing sends it",
+    ),
     "a field to change that does not exist": (
         with_first_state(amendable=("request",)),
         "state 'draft' lets field 'request' change, which does not exist",
@@ -312,6 +316,7 @@ def test_the_bytes_of_a_definition_say_every_part_of_it() -> None:
         notices=(Notice((to,), ("a",), "sheet.day", lambda facts: None),),
         counted=("hello",),
         lapses=(Lapse("sheet.day", ("sheet.sun",)),),
+        asking=("hello",),
     )
 
     form = json.loads(canonical_form(small))
@@ -345,6 +350,7 @@ def test_the_bytes_of_a_definition_say_every_part_of_it() -> None:
         "notices": [{"letters": [said], "states": ["a"], "field": "sheet.day"}],
         "counted": ["hello"],
         "lapses": [{"field": "sheet.day", "ends": ["sheet.sun"]}],
+        "asking": ["hello"],
     }
-    assert "lapses" not in json.loads(canonical_form(replace(small, lapses=())))
+    assert not {"lapses", "asking"} & json.loads(canonical_form(replace(small, lapses=(), asking=()))).keys()
     assert digest_of(b"abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

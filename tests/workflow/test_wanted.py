@@ -9,14 +9,15 @@ import pytest
 from filling import minute, put, put_cases
 from sqlalchemy import select
 
+from states import EMPLOYER_COUPLING
 from workflow import Database
-from workflow.storage.outdated import outdated_letters, why_outdated
+from workflow.storage import outdated
 from workflow.storage.store import Store
 from workflow.storage.tables import cases, events, outbox, timers
 from workflow.storage.wanted import is_wanted, roles
 
-HELD, MOVED, POSTPONED = (
-    "its case went on hold", "its case moved on", "the day that it counts from was changed",
+HELD, MOVED, POSTPONED, ENDED = (
+    "its case went on hold", "its case moved on", "the day that it counts from was changed", "its case ended",
 )  # fmt: skip
 ALL = "each of its cases moved on, went on hold or has another day"
 REMINDER = {"is_reminder": True, "seq": 3}
@@ -41,6 +42,14 @@ def event(store: Store, case_id: int, seq: int, kind: str) -> None:
 def letter(store: Store, number: int, case_id: int | None, **more: Any) -> int:
     put(store, outbox, {"id": number, "case_id": case_id, "recipient": "a@b.nl", **REMINDER, **more})
     return number
+
+
+def why_outdated(store: Store, number: int) -> str | None:
+    return outdated.why_outdated(store, number, EMPLOYER_COUPLING)
+
+
+def outdated_letters(store: Store) -> frozenset[int]:
+    return outdated.outdated_letters(store, EMPLOYER_COUPLING)
 
 
 def wanted(store: Store) -> list[int]:
@@ -76,6 +85,29 @@ def test_a_reminder_is_over_once_its_case_moved_after_it(store: Store, seq: int,
 
     assert [why_outdated(store, number) for number in (mine, other)] == [why, None]
     assert wanted(store) == ([other] if why else [mine, other])
+
+
+@pytest.mark.parametrize(
+    ("state", "name", "seq", "why"),
+    [
+        ("withdrawn", "invitation", 4, ENDED),
+        ("confirmed", "keylane_handover", 9, ENDED),
+        ("withdrawn", "invitation", 3, None),  # by its own move: a last question
+        ("rights_pending", "enrichment_requested", 4, None),
+        ("withdrawn", "registration_received", 4, None),
+        ("withdrawn", "case_withdrawn", 4, None),
+    ],
+)
+def test_a_letter_that_asks_something_is_needed_no_more_once_its_case_has_ended_since(
+    store: Store, state: str, name: str, seq: int, why: str | None
+) -> None:
+    store.execute(f"UPDATE cases SET state = '{state}' WHERE id = 1")
+    event(store, 1, seq, "moved")
+    event(store, 2, seq, "moved")
+    mine, other = (letter(store, number, number, letter=name, is_reminder=False) for number in (1, 2))
+
+    assert [why_outdated(store, number) for number in (mine, other)] == [why, None]
+    assert outdated_letters(store) == ({mine} if why else set())
 
 
 def test_only_letters_that_wait_are_ended_though_each_can_be_asked_for(store: Store) -> None:

@@ -23,4 +23,4 @@ class LetterState(StrEnum):
     MERGED = "merged"
     """It became part of a digest."""
     CANCELLED = "cancelled"
-    """Not needed any more before it left: its case was erased or, of a reminder, it is over (see `wanted.is_over`)."""
+    """Not needed any more before it left: its case was erased, it is over (see `wanted`), or a person dropped it."""

@@ -26,6 +26,7 @@ from workflow.answers import Answer, RulesOf
 from workflow.clock import SetClock
 from workflow.definition import Definition, Rung
 from workflow.digest import canonical_form, digest_of
+from workflow.encoding import compact_json
 from workflow.erasure import Wish, erase
 from workflow.ledger import sequencer
 from workflow.ledger.audit import verify_database
@@ -288,7 +289,7 @@ def forget_a_sheet(ledger: Ledger) -> None:
     rewrite(ledger.url, ledger.moved, 1, change)
     facts = json.loads(case_row(ledger.url, ledger.moved)["facts"])
     facts.pop("policy")
-    on_case(ledger, ledger.moved, "facts = ?", json.dumps(facts))
+    on_case(ledger, ledger.moved, "facts = ?", compact_json(facts))
     run(ledger.url, "DELETE FROM private_values WHERE path LIKE 'policy.%'")
     ledger.reseal()
 
@@ -300,7 +301,7 @@ def accept_an_error(ledger: Ledger) -> None:
     rewrite(ledger.url, ledger.moved, 2, change)
     progress = json.loads(case_row(ledger.url, ledger.moved)["progress"])
     progress["accepted"] = {"EMAIL_MISSING": ["registration.email"]}
-    on_case(ledger, ledger.moved, "progress = ?", json.dumps(progress))
+    on_case(ledger, ledger.moved, "progress = ?", compact_json(progress))
     ledger.reseal()
 
 
@@ -422,6 +423,18 @@ FAULTS: dict[str, tuple[Callable[[Ledger], None], set[str]]] = {
         f"stored facts with {what}": (sql(f"UPDATE cases SET facts = replace(facts, {change})"), {"STATE_DIFFERS"})
         for what, change in EQUAL_TO_PYTHON.items()
     },
+    "stored facts in another spelling": (
+        sql("UPDATE cases SET facts = replace(facts, '\"kind\":', '\"kind\": ')"),
+        {"STATE_DIFFERS"},
+    ),
+    "stored facts that say a sheet twice": (
+        sql('UPDATE cases SET facts = replace(facts, \'{"loket_user":\', \'{"loket_user":{},"loket_user":\')'),
+        {"STATE_DIFFERS"},
+    ),
+    "stored progress in another spelling": (
+        sql("UPDATE cases SET progress = replace(progress, ',', ' ,')"),
+        {"STATE_DIFFERS"},
+    ),
     "a stored version": (sql("UPDATE cases SET version = version + 1"), {"STATE_DIFFERS"}),
     "a stored name of the rules": (sql("UPDATE cases SET definition = 'x'"), {"STATE_DIFFERS"}),
     "a case's row": (sql("DELETE FROM cases WHERE id = (SELECT min(id) FROM cases)"), {"STATE_DIFFERS"}),
@@ -617,6 +630,31 @@ def test_where_a_chunk_ends_makes_no_difference(ledger: Ledger, size: int, monke
 
     assert honest.findings == []
     assert found >= {("EVENT_NOT_SEQUENCED", 1), *(("LEAF_DIFFERS", seq) for seq in (3, 4, 5, 6))}
+
+
+@pytest.mark.parametrize(
+    ("column", "spelling"),
+    [
+        ("ended_at", "replace(ended_at, 'T', ' ')"),
+        ("entered_at", "replace(entered_at, 'Z', '')"),
+        ("erased", "2"),
+    ],
+)
+def test_a_column_in_a_spelling_that_no_query_finds_is_told(
+    sqlite_engine: Engine, sqlite_url: str, clock: SetClock, tmp_path: Path, column: str, spelling: str
+) -> None:
+    """It reads as it should, but `list --erasable` or doctor would pass it by."""
+    (tmp_path / "keys").mkdir()
+    ledger = Ledger(sqlite_engine, sqlite_url, clock, new_signer(tmp_path / "keys")).fill()
+    wish = Wish("op verzoek", "AVG art. 17", 7)
+    erase(ledger.engine.database, ledger.engine.rules, clock.now(), AUDITED, ledger.moved, wish)
+    ledger.sequence()
+
+    on_case(ledger, ledger.moved, f"{column} = {spelling}")
+
+    (found,) = ledger.verify().findings
+    assert (found.code, found.case) == ("STATE_DIFFERS", ledger.moved)
+    assert found.message == f"The row of the case is not what its history gives: {column}."
 
 
 # -- against a checkpoint that was kept elsewhere ----------------------------------------------------------------------

@@ -220,7 +220,7 @@ def test_the_verifier_reads_the_rows_of_all_cases_or_of_one_once_and_in_order(
         (case, seq) for case, seq, _ in VALUES if case_id in (None, case)
     ]
     assert read.count_chunks() == -(-len(own) // chunk)
-    assert [(number, name, row()["reference"]) for number, name, row in read.cases()] == [
+    assert [(number, name, row()[0]["reference"]) for number, name, row in read.cases()] == [
         (number, f"C-{number}", f"C-{number}") for number in range(1, 6) if case_id in (None, number)
     ]
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from workflow.answers import Case
+from workflow.clock import format_time
 from workflow.definition import Definition
-from workflow.encoding import lenient_json
+from workflow.encoding import compact_json, lenient_json, read_json
 from workflow.events import event_from
 from workflow.facts import Json
 from workflow.history import FORGED, evolve, is_same, same_json
 from workflow.ledger.rulebook import Rulebook
 from workflow.ledger.verify import UNREADABLE, History, Legality, Opening, Report, Says
-from workflow.storage.evidence import EVENT_COLUMNS, Evidence, as_text
+from workflow.storage.evidence import EVENT_COLUMNS, Evidence, ReadRow, as_text
 from workflow.storage.rows import case_of
 
 
@@ -28,7 +30,7 @@ class Retelling:
         self._cases = found.cases()
         self._next_case = next(self._cases, None)
         self._reference: Any = ""
-        self._read_row: Callable[[], dict[str, Any]] | None = None
+        self._read_row: ReadRow | None = None
         self._folded: Case | None = None
         self._definition = ""
         self._is_lost = False
@@ -78,8 +80,8 @@ class Retelling:
         if read is None or folded is None or self._is_lost:
             return
         try:
-            row = read()
-            differing = list(_differences(case_of(row), folded))
+            row, stored = read()
+            differing = [*_differences(case_of(row), folded), *_spelt_otherwise(row, stored)]
         except FORGED:
             self._add("STATE_DIFFERS", "The row of the case cannot be read.", 0)
             return
@@ -158,6 +160,19 @@ def _differences(stored: Case, folded: Case) -> Iterator[str]:
         kept, told = stored.facts.get(sheet), folded.facts.get(sheet)
         if not same_json(kept, told):
             yield from _fields_apart(sheet, kept or {}, told or {})
+
+
+def _spelt_otherwise(row: Mapping[str, Any], stored: Mapping[str, Any]) -> Iterator[str]:
+    """The columns that say what they should, but not as we write it, so that no query finds it."""
+    for name, value in row.items():
+        if isinstance(value, bool):
+            as_written = stored[name] in (0, 1)
+        elif isinstance(value, datetime):
+            as_written = as_text(stored[name]) == format_time(value)
+        else:
+            as_written = name not in ("facts", "progress") or stored[name] == compact_json(read_json(value))
+        if not as_written:
+            yield name
 
 
 def _fields_apart(sheet: str, kept: Mapping[str, Json], told: Mapping[str, Json]) -> Iterable[str]:

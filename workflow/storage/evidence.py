@@ -12,6 +12,7 @@ from sqlalchemy import Executable, Select, exists, func, select
 
 from workflow.clock import format_time
 from workflow.storage.ledger import out_of_turn
+from workflow.storage.statement import Statement
 from workflow.storage.store import Store
 from workflow.storage.tables import (
     SAME_EVENT,
@@ -29,6 +30,8 @@ CHUNK = 500
 EVENT_COLUMNS = tuple(one.name for one in events.c if one.name not in ("id", "case_id", "canonical", "hash"))
 """The columns of an event that repeat what its bytes say."""
 Chunks = Iterator[Sequence[tuple[Any, ...]]]
+ReadRow = Callable[[], tuple[dict[str, Any], dict[str, Any]]]
+"""Reads a row: what it says, and what stands there as the driver gives it."""
 
 
 class Evidence:
@@ -63,12 +66,13 @@ class Evidence:
         wanted = select(held.case_id, held.seq, held.path, held.value, held.salt).order_by(held.case_id, held.seq)
         return self._stream(self._of_case(wanted, private_values))
 
-    def cases(self) -> Iterator[tuple[int, Any, Callable[[], dict[str, Any]]]]:
+    def cases(self) -> Iterator[tuple[int, Any, ReadRow]]:
         """Number and reference of each case in order, and what reads its row (which a forged value can make fail)."""
         wanted = select(cases) if self._case_id is None else select(cases).where(cases.c.id == self._case_id)
         wanted = wanted.order_by(cases.c.id)
-        read = self._store.statement(wanted).row
-        place = list(cases.c.keys()).index("reference")
+        names = list(cases.c.keys())
+        read = partial(_read_row, self._store.statement(wanted), names)
+        place = names.index("reference")
         for rows in self._stream(wanted):
             for row in rows:
                 yield row[0], row[place], partial(read, row)
@@ -163,6 +167,10 @@ class Evidence:
         while rows := store.execute(f"FETCH {CHUNK} FROM {name}").fetchall():
             yield rows
         store.execute(f"CLOSE {name}")
+
+
+def _read_row(statement: Statement, names: Sequence[str], row: Sequence[Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    return statement.row(row), dict(zip(names, row, strict=True))
 
 
 def find(store: Store, *, reference: str | None, external: str) -> int | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from workflow.errors import Overtaken, StoreError
+from workflow.errors import HistoryBroken, Overtaken, StoreError
 from workflow.storage.faults import explain, is_duplicate
 
 DATABASE = "postgresql://db.example.org/schakel"
@@ -18,6 +18,7 @@ BROKEN_OFF = (
 )
 AT = 'connection failed: connection to server at "10.0.0.7", port 5432 failed: '
 """What psycopg and libpq write before each reason why there is no connection."""
+BEYOND = "A number in the row of a case is beyond all bounds"
 
 
 @pytest.mark.parametrize(
@@ -158,6 +159,21 @@ def test_an_error_of_a_driver_becomes_one_sentence_that_says_what_to_do(said: st
 )
 def test_why_there_is_no_connection_is_told_as_libpq_says_it(said: str, told: str) -> None:
     assert str(explain(psycopg.OperationalError(said), DATABASE)).startswith(f"The database {DATABASE} {told}")
+
+
+@pytest.mark.parametrize(
+    ("error", "what"),
+    [
+        (OverflowError("Python int too large to convert to SQLite INTEGER"), BEYOND),
+        (psycopg.errors.NumericValueOutOfRange("integer out of range"), BEYOND),
+        (RuntimeError("JSON cannot hold BLOB values"), "A key that a case is found by is no text"),
+    ],
+)
+def test_a_value_that_no_column_of_ours_gets_is_told_as_altered(error: Exception, what: str) -> None:
+    told = explain(error, DATABASE)
+
+    assert type(told) is HistoryBroken
+    assert str(told) == f"{what}: somebody altered it. To see where, run: schakel audit verify"
 
 
 def test_of_a_long_error_that_nobody_knows_the_beginning_is_told() -> None:

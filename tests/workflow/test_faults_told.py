@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg
 import pytest
@@ -174,6 +175,40 @@ def test_a_value_that_no_column_of_ours_gets_is_told_as_altered(error: Exception
 
     assert type(told) is HistoryBroken
     assert str(told) == f"{what}: somebody altered it. To see where, run: schakel audit verify"
+
+
+class _Served(RuntimeError):
+    """As psycopg tells an error of a server: the message, and then details that repeat what stands in the row."""
+
+    def __init__(self, message: str, detail: str) -> None:
+        super().__init__(f"{message}\nDETAIL:  {detail}")
+        self.diag = SimpleNamespace(message_primary=message)
+
+
+def test_of_an_error_of_a_server_its_message_is_told_and_no_value_of_the_row() -> None:
+    told = explain(_Served("new row violates check", "Failing row contains (Zoe)."), DATABASE)
+
+    assert str(told) == f"The database {DATABASE} failed: new row violates check"
+
+
+def test_of_an_error_of_the_system_its_words_are_told_without_its_number() -> None:
+    assert str(explain(OSError(5, "Input/output error"), DATABASE)).endswith(" failed: Input/output error")
+
+
+def test_why_a_server_ended_a_connection_is_told_instead_of_that_it_is_gone() -> None:
+    error = RuntimeError("the connection is closed")
+    error.add_note("terminating connection due to administrator command")
+
+    said = "(terminating connection due to administrator command): look whether what you asked was done"
+    assert f"ended this connection {said}" in str(explain(error, DATABASE))
+
+
+def test_what_is_not_allowed_is_told_without_the_statement() -> None:
+    error = RuntimeError("permission denied for table cases LINE 1: SELECT facts FROM cases")
+
+    assert str(explain(error, DATABASE)).startswith(
+        f"The database {DATABASE} does not allow that (permission denied for table cases): "
+    )
 
 
 def test_of_a_long_error_that_nobody_knows_the_beginning_is_told() -> None:

@@ -86,6 +86,12 @@ def test_a_number_is_found_however_it_is_split(engine: Engine, asked: str) -> No
     assert found(engine, asked) == [case]
 
 
+def test_a_name_is_not_found_across_the_words_of_another(sqlite_engine: Engine) -> None:
+    opened(sqlite_engine, contact_name="Jan Naber")
+
+    assert found(sqlite_engine, "Anna") == []
+
+
 def test_notes_and_reasons_are_looked_through_and_hashes_are_not(engine: Engine, clock: SetClock) -> None:
     noted, held, sent_back = opened(engine), opened(engine), bring(engine, "registered")
     engine.note(noted, "Gesproken met Ada.")

@@ -350,6 +350,25 @@ def test_a_letter_whose_worker_disappeared_while_sending_becomes_unknown_and_is_
     assert engine.replay(case).matches_stored
 
 
+def test_letters_in_hand_are_claimed_for_five_minutes_and_one_that_leaves_has_fifteen(
+    engine: Engine, url: str, clock: SetClock
+) -> None:
+    for _ in range(2):
+        bring(engine, "rights_pending")
+    seen = list[dict[str, Any]]()
+
+    class Looking(Sink):
+        async def handle_DATA(self, *words: Any) -> str:
+            seen.extend(outbox(url, "lease_until IS NOT NULL"))
+            return await super().handle_DATA(*words)
+
+    with Looking() as sink:
+        delivery(engine, sink, connections=1).run_once()
+
+    leases = [(row["id"], row["state"], moment(row["lease_until"]) - clock.moment) for row in seen]
+    assert leases == [(1, "sending", 15 * MINUTE), (2, "claimed", 5 * MINUTE), (2, "sending", 15 * MINUTE)]
+
+
 def test_whoever_lost_its_claim_changes_nothing(engine: Engine, clock: SetClock, url: str) -> None:
     bring(engine, "rights_pending")
     with engine.database.writing() as store:

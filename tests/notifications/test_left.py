@@ -74,6 +74,7 @@ def test_a_reminder_that_waits_is_ended_when_its_case_moves_on_or_goes_on_hold(
 
     row = reminder(url)
     assert (row["state"], row["reason"], row["attempts"]) == ("cancelled", why, int(bool(answer)))
+    assert datetime.fromisoformat(str(row["finished_at"])) == REMINDED
     clock.moment += DAY
     with Sink() as sink:
         delivery(engine, sink).run_once()

@@ -79,6 +79,7 @@ class _Shut:
 
     async def open(self) -> Reply | None:
         self.opened.append(self._server)
+        await asyncio.sleep(0)  # others have their turn meanwhile, as with a network
         self.is_open = self.refusal is None
         return self.refusal
 
@@ -122,6 +123,14 @@ def test_a_wrong_password_is_tried_once_a_pass_and_again_after_five_minutes(
         clock.moment += 10 * SECOND
 
     assert shut.opened == [SERVER] * 3, "at once, after five minutes, and ten later"
+
+
+def test_another_password_is_tried_at_once(worker: Delivery, shut: type[_Shut]) -> None:
+    worker.run_once()
+    worker.server = replace(SERVER, password="another")
+    worker.run_once()
+
+    assert shut.opened == [SERVER, worker.server]
 
 
 def test_a_server_that_is_back_gets_one_letter_and_then_the_others_over_all_connections(

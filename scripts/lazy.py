@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -27,13 +27,31 @@ class Group(click.Group):
     def __init__(self, *args: Any, **attrs: Any) -> None:
         super().__init__(*args, **{"no_args_is_help": False, **attrs})
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the options before the command."""
+        _refuse_repeated(self, ctx, args)
+        return super().parse_args(ctx, args)
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command; it is remembered, since click does not say whose option lacked its value."""
         name, command, rest = super().resolve_command(ctx, args)
         ctx.ensure_object(Session).command = f"{ctx.command_path} {name}"
+        if command is not None:
+            within = click.Context(command, parent=ctx, info_name=name, **command.context_settings)
+            _refuse_repeated(command, within, rest)
         return name, command, rest
+
+
+def _refuse_repeated(command: click.Command, ctx: click.Context, args: Sequence[str]) -> None:
+    """Raise UsageError for an option with two values: click takes the last, and drops the others without a word."""
+    seen: set[click.Parameter] = set()
+    for given in command.make_parser(ctx).parse_args([*args])[2]:
+        if isinstance(given, click.Option) and not given.is_flag and not given.multiple:
+            if given in seen:
+                raise click.UsageError(f"'{given.opts[0]}' is given twice; keep one.", ctx)
+            seen.add(given)
 
 
 class LazyGroup(Group):

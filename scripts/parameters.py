@@ -122,8 +122,12 @@ def _take_json(ctx: click.Context, _param: click.Parameter, value: bool) -> None
 
 
 def _take_actor(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
-    if value is not None:
-        ctx.ensure_object(Session).actor_given = value
+    if value is None:
+        return
+    session = ctx.ensure_object(Session)
+    if session.actor_given is not None:  # before the command and behind it
+        raise click.UsageError("'--actor' is given twice; keep one.", ctx)
+    session.actor_given = value
 
 
 def _take_case(ctx: click.Context, _param: click.Parameter, value: str) -> str:

@@ -29,6 +29,8 @@ from scripts.records import (
 from workflow.errors import UsageError
 
 MOST_BYTES = 100_000_000
+_MOST_NAMED = 20
+"""So many columns are named that mean nothing here."""
 _MOST_LINES = 3
 """So many lines are named of a reference that stands in a file more than once."""
 
@@ -45,6 +47,8 @@ class Columns:
     """Columns (or their beginning, with a '*') that are skipped without a word."""
     textual: frozenset[str] = frozenset()
     """Columns in which a spreadsheet's numeric cell has lost its leading zeros already."""
+    listed: str = ""
+    """The command that says of each what it holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +188,8 @@ def _survey(
     while titles and not titles[-1].strip(" \x00"):
         titles.pop()
     header = tuple(header_name(_text(title)) for title in titles)
-    _check_header(path, header, columns, records)
+    unknown = tuple(_text(title) for title, name in zip(titles, header, strict=True) if _is_unknown(name, columns))
+    _check_header(path, header, columns, unknown, records)
     place = header.index(columns.identity)
     seen: dict[str, int] = {}
     twice: dict[str, Repeated] = {}
@@ -196,7 +201,6 @@ def _survey(
             twice.setdefault(identity, Repeated([first_on])).add(number)
     if not count:
         raise UsageError(f"{path} has a header but no rows.")
-    unknown = tuple(_text(title) for title, name in zip(titles, header, strict=True) if _is_unknown(name, columns))
     return Sheet(path, columns, header, unknown, count, twice, encoding, separator)
 
 
@@ -211,7 +215,11 @@ def _saying(
 
 
 def _check_header(
-    path: Path, header: Sequence[str], columns: Columns, below: Iterable[tuple[int, Sequence[str]]]
+    path: Path,
+    header: Sequence[str],
+    columns: Columns,
+    unknown: Sequence[str],
+    below: Iterable[tuple[int, Sequence[str]]],
 ) -> None:
     missing = sorted(columns.required - set(header))
     if missing:
@@ -220,10 +228,24 @@ def _check_header(
             raise UsageError(f"{path} {said}")
         near = ((name, get_close_matches(name, missing, n=1)) for name in header if _is_unknown(name, columns))
         hint = next((f" Is '{name}' meant as '{close[0]}'?" for name, close in near if close), "")
-        raise UsageError(f"{path} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}.{hint}")
+        lacking = f"{path} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}."
+        raise UsageError(lacking + hint + _not_understood(header, columns, unknown) + _where_listed(columns))
     for name in header:
         if header.count(name) > 1 and name in columns.known:
             raise UsageError(f"{path} has the column '{name}' twice; keep one.")
+
+
+def _not_understood(header: Sequence[str], columns: Columns, unknown: Sequence[str]) -> str:
+    """Which titles mean nothing to us. Where none does, it may be no header, and then these are values of a person."""
+    if not unknown or columns.known.isdisjoint(header):
+        return ""
+    named = [f"'{title}'" for title in unknown[:_MOST_NAMED]]
+    more = f" and {len(unknown) - _MOST_NAMED} more" if len(unknown) > _MOST_NAMED else ""
+    return f" Not understood: {', '.join(named)}{more}."
+
+
+def _where_listed(columns: Columns) -> str:
+    return f" All columns: {columns.listed}" if columns.listed else ""
 
 
 def _header_among(records: Iterable[tuple[int, Sequence[str]]], columns: Columns) -> int | None:

@@ -12,7 +12,7 @@ import click
 
 from scripts.copying import as_file
 from scripts.exits import ROWS_FAILED
-from scripts.output import Marks, counted, json_array, marks, plain, wrapped
+from scripts.output import Marks, counted, json_array, marks, plain, print_json, wrapped
 from scripts.parameters import actor_option, examples, json_option
 from scripts.progress import progress
 from scripts.tables import MOST_BYTES, Columns, Sheet, look_through
@@ -29,6 +29,7 @@ EMPLOYERS = Columns(
     identity=REFERENCE_COLUMN,
     ignored=("reason", "expected_*"),
     textual=frozenset(name for name, column in COLUMNS.items() if column.textual),
+    listed="schakel import --columns",
 )
 """The Dutch columns of an import file."""
 
@@ -45,15 +46,37 @@ _ENDINGS = {
 }  # fmt: skip
 
 
+def _show_columns(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    """Say of every column what it holds, and end, as --help does."""
+    if value:
+        from scripts.columns import column_documents, column_lines
+
+        if ctx.ensure_object(Session).json:
+            print_json(column_documents())
+        else:
+            for line in column_lines():
+                click.echo(line)
+        ctx.exit()
+
+
 @click.command(
     "import",
     epilog=examples(
+        "schakel import --columns",
         "schakel import employers.csv --dry-run",
         "schakel import employers.csv --advance",
         "schakel import employers.xlsx --advance --accept-warnings --json",
     ),
 )
 @click.argument("file", metavar="FILE.csv|.xlsx")
+@click.option(
+    "--columns",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_columns,
+    help="Show every column that FILE may have, what it holds and an example, and exit.",
+)
 @click.option("--advance", is_flag=True, help="Move each case to registered when nothing stands in its way.")
 @click.option("--accept-warnings", is_flag=True, help="Accept every warning; who did is in the history.")
 @click.option("--dry-run", is_flag=True, help="Judge every row and write nothing.")
@@ -73,6 +96,8 @@ def import_file(
     Importing the same file again changes nothing, but with --advance it moves a case that waited for what has been
     settled since, such as a warning that is accepted now. One that was sent back moves only when its row has changed. A
     rejected row is a result (its case waits for what is missing); exit 6 means that a row could not be processed.
+
+    Which columns FILE has, and how each is written, says `schakel import --columns`.
 
     What somebody recorded since, or was read from Loket.nl, is kept as long as the cell says what it said before: the
     result names it. A cell that changed since the last import changes the case.

@@ -31,7 +31,7 @@ def test_every_variable_that_is_named_means_something(text: Path) -> None:
 
 
 def test_what_the_readme_imports_is_there() -> None:
-    (sample,) = re.findall(r"schakel import (\S+)", README.read_text("utf-8"))
+    (sample,) = re.findall(r"schakel import (\w\S+)", README.read_text("utf-8"))
 
     assert (ROOT / sample).is_file()
 

@@ -10,7 +10,9 @@ from pathlib import Path
 import openpyxl
 import pytest
 
+from scripts.commands.imports import EMPLOYERS
 from states.domain import EmployerCoupling
+from states.spreadsheet import COLUMNS, REFERENCE_COLUMN
 from tests.scripts.desk import SAMPLE, Desk
 from workflow.batch import SIZE
 from workflow.clock import SetClock
@@ -287,6 +289,28 @@ def test_what_import_refuses_of_an_ended_case_record_does_by_the_words_of_import
     assert "a new case_id" in desk.run("import --help").stdout.replace("\n ", "")
 
 
+def test_every_column_is_listed_with_what_it_holds_and_an_example_that_an_import_takes(
+    desk: Desk, write: Write
+) -> None:
+    listed = desk.ask("import --columns")
+    path = write("in.csv", as_csv([{each["column"]: each["example"] for each in listed}]))
+
+    assert [each["column"] for each in listed] == [REFERENCE_COLUMN, *COLUMNS]
+    assert {each["column"] for each in listed if each["required"]} == EMPLOYERS.required
+    assert [(row["result"], row["codes"]) for row in desk.ask(f"import {path} --advance")] == [("accept", [])]
+
+
+def test_the_columns_are_told_to_people_where_import_sends_them(desk: Desk, write: Write) -> None:
+    wanting = desk.run(f"import {write('in.csv', 'case_id,naam')}")
+    said = desk.run("import --columns").stdout
+
+    for sender in (desk.run("import --help").stdout, wanting.stderr):
+        assert "schakel import --columns" in " ".join(sender.split())
+    assert all(each["means"] in " ".join(said.split()) for each in desk.ask("import --columns"))
+    assert "\nkvk_nummer  (registration.kvk_number; may be left out)\n" in said
+    assert "\n    four_weekly: four_weekly, 4weken," in said
+
+
 def test_unknown_columns_are_named_on_standard_error(desk: Desk, write: Write) -> None:
     header, first = SAMPLE.read_text("utf-8").splitlines()[:2]
     path = write("in.csv", f"{header},Kleur\n{first},rood\n")
@@ -344,7 +368,7 @@ def test_a_file_may_lack_only_what_is_optional(desk: Desk, write: Write) -> None
         "bedrijfsnaam, dertiende_maand, dga_lijst, e_mailadres, gebruiker_actief, gebruiker_soort, "
         "loonheffingennummer, raamwerkcontractnummer, rechten, toegang_via, verloning, werkgever_id"
     )
-    assert said == f"{path} lacks the columns {needed}."
+    assert said == f"{path} lacks the columns {needed}. All columns: schakel import --columns"
 
 
 def test_the_cells_of_a_workbook_are_taken_for_what_they_say(desk: Desk, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ import io
 import re
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import openpyxl
@@ -213,6 +214,33 @@ def test_a_header_that_lacks_a_column_is_not_looked_for_among_the_rows(write: Wr
 
     with pytest.raises(UsageError, match=re.escape(f"{path} lacks the column naam.")):
         look_through(str(path), COLUMNS)
+
+
+def test_a_header_that_lacks_a_column_is_told_what_of_it_was_not_understood(write: Write) -> None:
+    path = write("in.csv", "case_id;Náám van de zaak;KvK-nummer;ignored;\nE1;a;12345678;x;\n")
+    listed = replace(COLUMNS, listed="schakel import --columns", ignored=("ignored",))
+
+    with pytest.raises(UsageError) as refused:
+        look_through(str(path), listed)
+
+    said = f"{path} lacks the column naam. Not understood: 'Náám van de zaak'. All columns: schakel import --columns"
+    assert str(refused.value) == said
+
+
+def test_of_many_columns_that_are_not_understood_the_first_are_named(write: Write) -> None:
+    path = write("in.csv", ",".join(["case_id", *(f"X{number}" for number in range(1, 31))]) + "\nE1\n")
+
+    with pytest.raises(UsageError, match=r"Not understood: 'X1', .*, 'X20' and 10 more\.$"):
+        look_through(str(path), COLUMNS)
+
+
+def test_a_file_without_a_header_is_refused_without_repeating_what_stands_in_it(write: Write) -> None:
+    path = write("in.csv", "E1,A. Fictief,12345678\nE2,B. Verzonnen,12345679\n")
+
+    with pytest.raises(UsageError) as refused:
+        look_through(str(path), COLUMNS)
+
+    assert str(refused.value) == f"{path} lacks the columns case_id, naam."
 
 
 def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:

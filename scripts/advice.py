@@ -10,7 +10,7 @@ from scripts.wiring import Session
 from workflow.facts import Problem, Severity
 
 
-def next_command(problems: Iterable[Problem], case: str | None, session: Session) -> str | None:
+def next_command(problems: Iterable[Problem], case: str | None, session: Session, *, ended: bool = False) -> str | None:
     """The command that most likely helps after a refusal; None when nothing can be said."""
     found = tuple(problems)
     if case is None:
@@ -27,7 +27,7 @@ def next_command(problems: Iterable[Problem], case: str | None, session: Session
     warnings = [problem.code for problem in found if problem.severity is Severity.WARNING]
     if warnings and not errors:
         return _move(session, case, session.given, warnings)
-    return _look(session, case)
+    return f'schakel note {quote(case)} "…"' if ended and session.moves else _look(session, case)
 
 
 def _look(session: Session, case: str) -> str:

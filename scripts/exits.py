@@ -135,7 +135,7 @@ def _explain_refusal(error: Refused, session: Session) -> Failure:
 
     problems = problem_documents(error.problems, session.definition, session.language)
     case = error.case or session.case
-    hint = next_command(error.problems, case, session)
+    hint = next_command(error.problems, case, session, ended=error.ended)
     message = str(error) + remarks(error.problems, session)
     return Failure(REFUSED, "refused", message, tuple(problems), hint, case)
 

@@ -125,6 +125,9 @@ def advance(
     return event, tuple(str(to.letter) for to in sent), tuple(dict.fromkeys(p.code for p in fresh))
 
 
+AFTER_THE_END = "What becomes of it later is for a note; a new request is a new case."
+
+
 def find_move(work: Work, trigger: str | None) -> Move:
     """The move a trigger makes from where the case is (None: the forward one). Raises Refused."""
     definition, case = work.rules.definition, work.case
@@ -138,7 +141,7 @@ def find_move(work: Work, trigger: str | None) -> Move:
             message = f"{case.reference} is {case.state}{refusal}; from there: {possible}."
         else:
             tail = f", so '{wanted}' is not possible." if wanted else "."
-            message = f"{case.reference} is {case.state}, which is final: nothing moves it on{tail}"
+            message = f"{case.reference} is {case.state}, which is final: nothing moves it on{tail} {AFTER_THE_END}"
         refuse(work, message, trigger=wanted, command=None if wanted else "advance")
     return move
 
@@ -185,7 +188,8 @@ def refuse(
     body: dict[str, Json] = {"problems": [{"code": problem.code, "field": problem.field} for problem in problems]}
     body |= {name: value for name, value in said.items() if value is not None}
     work.append(Kind.REFUSED, body, trigger=trigger)
-    raise Refused(message, problems, work.case.reference)
+    ended = work.case.ended_at is not None and not work.case.erased
+    raise Refused(message, problems, work.case.reference, ended=ended)
 
 
 def _paths(facts: Facts) -> list[str]:

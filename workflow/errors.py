@@ -48,12 +48,18 @@ class NoSuchLetter(NoSuchCase):
 
 
 class Refused(SchakelError):
-    """The case stayed as it was; `problems` lists every reason, `case` is its reference (None: not opened)."""
+    """The case stayed as it was; `problems` lists every reason, `case` is its reference (None: not opened).
 
-    def __init__(self, message: str, problems: Iterable[Problem] = (), case: str | None = None) -> None:
+    `ended`: it is in a final state, and can still be noted in.
+    """
+
+    def __init__(
+        self, message: str, problems: Iterable[Problem] = (), case: str | None = None, *, ended: bool = False
+    ) -> None:
         super().__init__(message)
         self.problems = tuple(problems)
         self.case = case
+        self.ended = ended
 
 
 class Conflict(SchakelError):

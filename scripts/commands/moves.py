@@ -11,6 +11,7 @@ from scripts.problems import print_letters, problem_documents, problem_lines
 from scripts.steps import returned_document, returned_lines
 from scripts.wiring import Session, pass_session
 from workflow.answers import Moved, Verdict, Why
+from workflow.commands import AFTER_THE_END
 
 _REASON = (
     "Why; asked for by moves that go back or stop. The letters of the move give it word for word, but for BSNs, wage "
@@ -38,7 +39,8 @@ def why(session: Session, case: str, trigger: str | None) -> None:
     if not answer.moves:
         options = ", ".join(move.trigger for move in session.definition.moves_from(answer.state))
         what = f"'{trigger}' is not possible" if trigger else "No move is possible"
-        click.echo(f"{marks().no} {what}" + (f"; from here: {options}." if options else ": this state is final."))
+        why_not = f"; from here: {options}." if options else f": this state is final. {AFTER_THE_END}"
+        click.echo(wrapped(what + why_not, "  ", first=f"{marks().no} "))
     for verdict in answer.moves:
         _print_verdict(session, answer, verdict)
 

@@ -77,6 +77,20 @@ def test_a_move_that_lacks_its_reason_is_repeated_with_its_facts(desk: Desk) -> 
     assert desk.run(advised(refused)).exit_code == 0
 
 
+def test_a_case_that_has_ended_is_not_sent_in_a_circle_but_to_a_note(desk: Desk) -> None:
+    """An employer that leaves after `confirmed`, say."""
+    case = desk.open("E06")
+    desk.run("advance E06 withdraw --reason verzoek")
+
+    refused = desk.run("advance E06 withdraw --reason vertrekt")
+    asked = desk.run("why E06")
+
+    for said in (refused.stderr, asked.stdout):
+        assert "What becomes of it later is for a note; a new request is a new case." in " ".join(said.split())
+    assert advised(refused) == f'note {case} "…"'
+    assert desk.run(advised(refused)).exit_code == 0
+
+
 def test_who_reads_the_reason_is_said_before_it_is_written_and_after(desk: Desk) -> None:
     desk.open("E06")
     desk.run("advance E06")

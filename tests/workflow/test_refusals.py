@@ -113,14 +113,16 @@ REFUSED: dict[str, tuple[str, Act, str, str | None, dict[str, Any]]] = {
     "a move of a case that has ended": (
         "withdrawn",
         advance("register"),
-        "{} is withdrawn, which is final: nothing moves it on, so 'register' is not possible.",
+        "{} is withdrawn, which is final: nothing moves it on, so 'register' is not possible. "
+        "What becomes of it later is for a note; a new request is a new case.",
         "register",
         {"problems": []},
     ),
     "the way forward of a case that has ended": (
         "confirmed",
         advance(),
-        "{} is confirmed, which is final: nothing moves it on.",
+        "{} is confirmed, which is final: nothing moves it on. "
+        "What becomes of it later is for a note; a new request is a new case.",
         None,
         {"command": "advance", "problems": []},
     ),

@@ -11,11 +11,13 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from shlex import quote
 
 import click
 
 from scripts.output import counted, plain, print_json, wrapped
+from scripts.parameters import Words
 from scripts.stream import OutputLost, to_nowhere
 from scripts.wiring import Session
 from workflow.errors import (
@@ -104,8 +106,7 @@ def run(command: Callable[[], object], session: Session) -> int:
 def explain(error: Exception, session: Session) -> Failure:
     """What an exception means to the one who gave the command."""
     if isinstance(error, click.UsageError):
-        path = error.ctx.command_path if error.ctx else session.command
-        return Failure(USAGE, "usage", sentence(error.format_message()), hint=f"{path} --help")
+        return _explain_usage(error, error.ctx.command_path if error.ctx else session.command)
     if isinstance(error, click.ClickException):
         return Failure(USAGE, "usage", sentence(error.format_message()))
     if isinstance(error, Refused):
@@ -127,6 +128,21 @@ def words_of(error: Exception) -> str:
         what = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or type(error).__name__
         return f"The system refused: {what}."
     return f"An unexpected {type(error).__name__}: this is a fault in Schakel; nothing is half-written."
+
+
+def _explain_usage(error: click.UsageError, path: str) -> Failure:
+    """What is wrong with the words of a command; of an unknown option perhaps that it is a text."""
+    if not isinstance(error, click.NoSuchOption):
+        return Failure(USAGE, "usage", sentence(error.format_message()), hint=f"{path} --help")
+    # what is like it by its dashes only was not meant
+    bare = error.option_name.lstrip("-")
+    alike = [option for option in error.possibilities or () if get_close_matches(bare, [option.lstrip("-")])]
+    said = click.NoSuchOption(error.option_name, error.message, alike).format_message()
+    arguments = [param for param in error.cmd.params if isinstance(param, click.Argument)] if error.cmd else []
+    if not alike and any(isinstance(argument.type, Words) for argument in arguments):
+        told = f"{said} A text that begins with a dash comes after '--'."
+        return Failure(USAGE, "usage", told, hint=f'{path} CASE -- "- …"')
+    return Failure(USAGE, "usage", said, hint=f"{path} --help")
 
 
 def _explain_refusal(error: Refused, session: Session) -> Failure:

@@ -14,7 +14,11 @@ from workflow.answers import Case
 
 
 @click.command(
-    epilog=examples('schakel note K-7QDM-4XTR "Called; they send the form this week."', "schakel note E06 - < note.txt")
+    epilog=examples(
+        'schakel note K-7QDM-4XTR "Called; they send the form this week."',
+        "schakel note E06 - < note.txt",
+        'schakel note E06 -- "- called, no answer"',
+    )
 )
 @case_argument
 @click.argument("text", metavar="TEXT|-", type=Words())
@@ -24,7 +28,8 @@ from workflow.answers import Case
 def note(session: Session, case: str, text: str) -> None:
     """Add a note to CASE's history. It can be erased later, like all personal data, but never changed.
 
-    '-' reads TEXT from standard input: then the history of the shell and the list of processes do not hold it.
+    '-' reads TEXT from standard input: then the history of the shell and the list of processes do not hold it. A TEXT
+    that begins with a dash comes after '--'.
     """
     event = session.engine.note(case, text)
     if session.json:

@@ -148,6 +148,34 @@ def test_a_group_without_a_command_says_so_and_where_its_commands_are(desk: Desk
     assert desk.ask(group, code=2)["message"] == "No such option '--json'."
 
 
+def test_a_note_that_begins_with_a_dash_is_told_how_it_is_typed(desk: Desk) -> None:
+    desk.open("E06")
+
+    refused = desk.run("note E06 '- gebeld, geen gehoor'")
+    *_, typed = desk.run("note --help").stdout.splitlines()
+
+    assert refused.exit_code == 2
+    assert "No such option '- '. A text that begins with a dash comes after '--'." in " ".join(refused.stderr.split())
+    assert refused.stderr.splitlines()[-1] == 'Next: cli note CASE -- "- …"'
+    assert desk.run(typed.strip().removeprefix("schakel ")).exit_code == 0
+    assert '"- called, no answer"' in desk.run("history E06").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("mail preview invitation --case E06", "No such option '--case'."),
+        ("list --overdu", "No such option '--overdu'. Did you mean '--overdue'?"),
+        ("note E06 x --actr anna", "No such option '--actr'. Did you mean '--actor'?"),
+        ("list -x", "No such option '-x'."),
+    ],
+)
+def test_an_option_that_is_like_another_by_its_dashes_only_is_not_taken_for_it(
+    desk: Desk, words: str, said: str
+) -> None:
+    assert desk.ask(words, code=2)["message"] == said
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -180,7 +180,7 @@ def test_no_other_command_does(desk: Desk, words: str, monkeypatch: pytest.Monke
 def test_no_scrape_of_the_metrics_does_but_to_count_all_cases(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     session = Session(desk.environ, clock=desk.clock)
     with watched(monkeypatch) as seen:
-        told = Watch(session)._look()
+        told = Watch(session, {})._look()
     session.close()
 
     assert len(told) >= 5

@@ -47,8 +47,8 @@ def is_over(reminder: Any) -> Any:
     The first timer of a state stands there as long as no rung was climbed in it, or since all are to be climbed anew.
     That the state was left is seen by the numbers of events: their moments may be the same, as clocks differ.
     """
-    is_held_or_first = or_(_HOLD, timers.c.rung == 0)
-    return and_(reminder.c.is_reminder, or_(_stands(reminder, is_held_or_first), _was_left(reminder)))
+    first = and_(timers.c.kind == str(TimerKind.RUNG), timers.c.rung == 0)  # the kind, for PostgreSQL to see its index
+    return and_(reminder.c.is_reminder, or_(_stands(reminder, or_(_HOLD, first)), _was_left(reminder)))
 
 
 def asks_in_vain(letter: Any) -> Any:

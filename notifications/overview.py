@@ -31,8 +31,11 @@ MOST = 50
 """Cases and letters that one overview names under a heading, longest overdue first; of more it says that there are."""
 
 
-def run_once(database: Database, rules: Rules, now: datetime) -> bool:
-    """Write today's overview if its hour has come and nobody did; whether a letter was written."""
+def run_once(database: Database, rules: Rules, now: datetime, addressed: Iterable[str] = ()) -> bool:
+    """Write today's overview if its hour has come and nobody did; whether a letter was written.
+
+    `addressed` are the roles whose address is a setting that is set: their letters get it at the next pass.
+    """
     if not in_slot(rules, now):
         return False
     try:
@@ -40,7 +43,7 @@ def run_once(database: Database, rules: Rules, now: datetime) -> bool:
             take_turn(store)
             if not take_slot(store, LETTER, local_day(now), now):
                 return False
-            context = gather(store, rules, now)
+            context = gather(store, rules, now, addressed)
             if context is not None:
                 text = compact_json(context)
                 letters.add_letter(store, Letter(0, LETTER, ROLE, LANGUAGE, None, text, now))
@@ -55,11 +58,11 @@ def in_slot(rules: Rules, now: datetime) -> bool:
     return rules.calendar.is_working_day(local.date()) and SLOT_BEGINS <= local.time() < SLOT_ENDS
 
 
-def gather(store: Store, rules: Rules, now: datetime) -> dict[str, Any] | None:
+def gather(store: Store, rules: Rules, now: datetime, addressed: Iterable[str]) -> dict[str, Any] | None:
     """What the overview says; None when there is nothing to say."""
     tonight = at_midnight(local_day(now) + timedelta(days=1))
-    # whoever reads this has an address, and letters of today may get theirs in this very pass
-    homeless = letters.homeless(store, at_midnight(local_day(now)), but=ROLE, limit=MOST + 1)
+    # whoever reads this has an address
+    homeless = letters.homeless(store, at_midnight(local_day(now)), but={ROLE, *addressed}, limit=MOST + 1)
     altered: dict[str, None] = {}
     found: dict[str, list[Any]] = {
         "overdue": _cases(store, rules, now, altered, due_before=now),

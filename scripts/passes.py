@@ -108,7 +108,8 @@ class Passes:
         engine = self._session.engine
         if self._session.settings.mail_auditor:
             checkpoint.run_once(engine.database, engine.rules, engine.clock.now())
-        return overview.run_once(engine.database, engine.rules, engine.clock.now())
+        addressed = desk_of(self._session.settings).addresses
+        return overview.run_once(engine.database, engine.rules, engine.clock.now(), addressed)
 
     def deliver(self) -> Delivered:
         """Send what is due, by the password of now: it may have been changed since the last pass."""

@@ -153,7 +153,7 @@ def test_the_auditor_is_named_as_he_is(engine: Engine, clock: SetClock) -> None:
     at(clock, "2026-04-21T08:00")
 
     with engine.database.reading() as store:
-        told = overview.gather(store, engine.rules, clock.now())
+        told = overview.gather(store, engine.rules, clock.now(), ())
 
     assert told is not None
     assert [(letter["letter"], letter["role"]) for letter in told["failed"]] == [("ledger_checkpoint", "auditor")]
@@ -206,6 +206,16 @@ def test_letters_to_operations_that_wait_for_their_own_address_are_no_reason_for
     contexts = [json.loads(row["context"]) for row in written(url)]
     assert len(contexts) == 2
     assert {letter["role"] for letter in contexts[1]["homeless"]} == {"a.s.r.", "Keylane"}
+
+
+def test_letters_to_a_role_whose_address_is_set_wait_for_none(engine: Engine, clock: SetClock, url: str) -> None:
+    bring(engine, "enriched")
+    at(clock, "2026-04-24T08:00")
+
+    overview.run_once(engine.database, engine.rules, clock.now(), addressed=("asr",))
+
+    (row,) = written(url)
+    assert {letter["role"] for letter in json.loads(row["context"])["homeless"]} == {"Keylane"}
 
 
 @pytest.mark.parametrize("name", [None, "Werkgever"])

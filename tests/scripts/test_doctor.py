@@ -130,6 +130,18 @@ def test_doctor_warns_while_no_checkpoint_is_kept_outside(ready: Desk, kept: dic
     )
 
 
+def test_the_overview_names_no_letter_that_gets_its_address_in_the_same_pass(desk: Desk) -> None:
+    desk.open("E06")
+    desk.ask("advance E06")
+    desk.environ["SCHAKEL_MAIL_ASR"] = "polis@asr.example"
+    desk.clock.moment = datetime(2027, 1, 14, 7, 30, tzinfo=UTC)  # half past eight
+
+    assert desk.ask("tick")["overview"]
+
+    (written,) = [row["id"] for row in desk.ask("mail list") if row["letter"] == "daily_overview"]
+    assert "op een adres" not in desk.ask(f"mail show {written}")["text"]
+
+
 def test_doctor_fails_on_a_mail_server_without_a_sender(ready: Desk) -> None:
     ready.environ["SCHAKEL_SMTP_URL"] = "smtp://127.0.0.1:25"
 

@@ -206,9 +206,9 @@ def count_homeless(store: Store) -> dict[str, int]:
     return {row["role"]: row["count"] for row in store.select(outbox_queries.count_homeless, {})}
 
 
-def homeless(store: Store, before: datetime, *, but: str, limit: int) -> list[OutboxRow]:
-    """Letters, but for those to one role, that have waited for an address since before a moment."""
-    since = (outbox.c.created_at < before, outbox.c.role != but)
+def homeless(store: Store, before: datetime, *, but: Iterable[str], limit: int) -> list[OutboxRow]:
+    """Letters, but for those to these roles, that have waited for an address since before a moment."""
+    since = (outbox.c.created_at < before, *(outbox.c.role != role for role in but))
     return _rows(store, outbox_queries.IS_HOMELESS, *since, limit=limit)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 import click
@@ -35,6 +35,9 @@ EMPLOYERS = Columns(
 
 _TITLES = {"external_reference": REFERENCE_COLUMN, **{str(column.field): name for name, column in COLUMNS.items()}}
 _FIELD = re.compile(r"\b[a-z_]+\.[a-z_]+|\bexternal_reference\b")
+
+_TOTAL = re.compile(r"(eind|sub|grand )?tota(al|len|ls?)|som|sum|aantal|count|gemiddelde|average", re.IGNORECASE)
+_AMOUNT = re.compile(r"[-+\d\s.,€%]*")
 
 _ENDINGS = {
     # result        what the summary says
@@ -168,11 +171,24 @@ def _rows(sheet: Sheet) -> Iterator[Row | RowResult]:
         try:
             if line.fault is not None:
                 raise UsageError(line.fault)
+            if _is_total(line.cells):
+                said = f"holds '{external}', and numbers or nothing besides. Take it out of the file."
+                raise UsageError(f"Line {line.number} is no employer: it {said}")
             external, facts = read_row(line.cells)
         except UsageError as error:
             yield RowResult(line.number, external, "error", None, None, (), str(error))
         else:
             yield Row(line.number, external, facts)
+
+
+def _is_total(cells: Mapping[str, str]) -> bool:
+    """Whether a row is the total line of a list: by its word, and because no other cell says anything in letters.
+
+    A row of an employer has an address or a name in it, whatever its reference, so none is taken for one.
+    """
+    others = (cell for name, cell in cells.items() if name != REFERENCE_COLUMN)
+    word = cells[REFERENCE_COLUMN].rstrip(" :")
+    return _TOTAL.fullmatch(word) is not None and all(map(_AMOUNT.fullmatch, others))
 
 
 def _by_column(result: RowResult) -> RowResult:

@@ -176,6 +176,43 @@ def test_a_row_that_cannot_be_processed_tells_its_reference_as_far_as_it_has_one
     assert (second["result"], second["external_reference"]) == ("error", None)
 
 
+@pytest.mark.parametrize(
+    ("reference", "name", "is_total"),
+    [
+        ("Totaal", "40", True),
+        ("TOTAAL:", "", True),
+        ("Subtotaal", "1.234,50", True),
+        ("Grand total", "€ 40", True),
+        ("som", "", True),
+        ("Totaal", "Bakkerij 40", False),
+        ("Total-12", "40", False),
+        ("E50", "40", False),
+        ("E50", "", False),
+    ],
+)
+def test_the_total_line_of_a_list_is_no_employer(
+    desk: Desk, write: Write, reference: str, name: str, is_total: bool
+) -> None:
+    (row, *_) = sample()
+    given = {**dict.fromkeys(row, ""), "case_id": reference, "bedrijfsnaam": name}
+    path = write("in.csv", as_csv([row, given]))
+
+    _, result = desk.ask(f"import {path} --advance", code=6 if is_total else 0)
+
+    assert result["result"] == ("error" if is_total else "reject")
+    assert ("is no employer" in result.get("message", "")) is is_total
+    assert len(desk.ask("list")) == 2 - is_total
+
+
+def test_an_employer_whose_reference_is_such_a_word_is_imported_all_the_same(desk: Desk, write: Write) -> None:
+    (row, *_) = sample()
+    path = write("in.csv", as_csv([{**row, "case_id": "Total", "bedrijfsnaam": ""}]))
+
+    (result,) = desk.ask(f"import {path}")
+
+    assert (result["result"], result["codes"]) == ("reject", ["NAME_MISSING"])
+
+
 def test_a_short_row_tells_no_reference_when_that_stands_elsewhere(desk: Desk, write: Write) -> None:
     header = SAMPLE.read_text("utf-8").splitlines()[0].split(",")
     lines = (",".join([*header[1:], header[0]]), "Bakkerij,E77")

@@ -13,6 +13,7 @@ from scripts.parameters import actor_option, case_argument, examples, json_optio
 from scripts.problems import print_letters, print_missing, problem_documents
 from scripts.reading import describe, read_object
 from scripts.wiring import Session, pass_session
+from states.names import Field, Role
 from workflow.answers import Case
 from workflow.errors import UsageError
 from workflow.facts import Problem
@@ -123,7 +124,24 @@ def _answer(
     else:
         click.echo(f"{case.reference}: nothing differs from what was known; version {case.version}")
     print_letters(letters)
+    if Field.EMAIL in (changed or ()):
+        _tell_bounced(session, case)
     print_missing(session, case.reference, case.state, documents)
+
+
+def _tell_bounced(session: Session, case: Case) -> None:
+    """Say which letters failed at the address that was put right: nothing sends them again by itself."""
+    from scripts.mailroom import find_letters
+    from workflow.storage.letter_states import LetterState
+
+    if session.definition.domain.recipient(Role.APPLICANT, case.facts) is None:
+        return
+    failed = find_letters(session, case.reference, LetterState.FAILED, None)
+    bounced = [f"{row.id} ({row.letter})" for row in failed if row.role == Role.APPLICANT and not row.is_erased]
+    if bounced:
+        click.echo(wrapped(f"Letters that failed before: {', '.join(bounced)}.", "    ", first="  "))
+        click.echo(f"  To send them again: schakel mail retry --failed --case {case.reference}")
+        click.echo('  To drop what is out of date: schakel mail resolve ID --drop --reason "…"')
 
 
 def _external_reference(value: object, name: str) -> str | None:

@@ -53,6 +53,23 @@ def states(desk: Desk) -> list[str]:
     return [row["state"] for row in desk.ask("mail list")]
 
 
+def test_correcting_an_address_says_which_letters_failed_and_how_to_send_them_again(three: Desk) -> None:
+    settle(three, 1, 2)
+    case = three.ask("show E06")["case"]
+
+    other = three.run("record E06 registration contact_name=Anna").stdout
+    gone = three.run("record E06 registration email=").stdout
+    put_right = three.run("record E06 registration email=goed06@example.com").stdout
+    whole = three.run("record E08 registration email=goed08@example.com").stdout
+
+    assert "Letters that failed before: 1 (invitation)." in put_right
+    command = f"mail retry --failed --case {case}"
+    assert f"To send them again: schakel {command}" in put_right
+    assert 'schakel mail resolve ID --drop --reason "…"' in put_right
+    assert not [said for said in (other, gone, whole) if "failed" in said]
+    assert "1 letter was put back." in three.run(command).stdout
+
+
 def test_one_letter_is_put_back_as_ever(three: Desk) -> None:
     settle(three, 2)
 

@@ -36,6 +36,7 @@ def step_document(step: Step) -> dict[str, object]:
         "accepted": accepted_codes(event),
         "changes": {path: {"from": before, "to": after} for path, (before, after) in step.changes.items()},
         "text": step.text,
+        "hold_ended": step.hold_ended.isoformat() if step.hold_ended else None,
         "body": {name: value for name, value in event.body.items() if name != "facts"},  # `changes` tells those, masked
         "rules": rules_document(event),
         **({"observation": event.body["observation"]} if "observation" in event.body else {}),
@@ -107,6 +108,8 @@ def _detail_lines(step: Step, *, full: bool) -> Iterator[str]:
     event, signs = step.event, marks()
     if step.text:
         yield wrapped(f'"{step.text}"', _INDENT)
+    if step.hold_ended:
+        yield wrapped(f"ended the hold until {step.hold_ended}", _INDENT)
     if said := _how(event):
         yield wrapped(said, _INDENT + "  ", first=_INDENT)
     listed = {

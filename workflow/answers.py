@@ -80,6 +80,8 @@ class Moved:
     letters: tuple[str, ...]
     accepted: tuple[str, ...]
     repeated: bool = False
+    hold_ended: date | None = None
+    """The day until which a hold was to last that the move ended; None: the case was not on hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +159,8 @@ class Step:
     changes: Mapping[str, tuple[Json, Json]]
     text: str | None
     """Its note or reason, '[erased]' where it was erased; None: it has none."""
+    hold_ended: date | None = None
+    """The day until which a hold was to last that this move ended."""
 
 
 class RulesOf(StrEnum):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, dataclass, replace
+from datetime import date
 from typing import Any
 
 from workflow.answers import Case, Moved
@@ -61,4 +62,11 @@ def check_version(case: Case, expected: int | None) -> None:
 
 def _moved(answer: Any) -> Moved:
     moved = Moved(**answer)
-    return replace(moved, letters=tuple(moved.letters), accepted=tuple(moved.accepted), repeated=True)
+    until = answer.get("hold_ended")  # answers of before it was told have none
+    return replace(
+        moved,
+        letters=tuple(moved.letters),
+        accepted=tuple(moved.accepted),
+        hold_ended=date.fromisoformat(until) if until else None,
+        repeated=True,
+    )

@@ -21,6 +21,7 @@ from workflow.events import Event, Origin
 from workflow.facts import Other
 from workflow.history import merge
 from workflow.judgement import open_problems, problems_after, verdicts
+from workflow.schedule import is_on_hold
 from workflow.storage import Database
 from workflow.storage.listing import Filter
 from workflow.storage.store import Store
@@ -120,6 +121,7 @@ class Engine:
         attempt = Attempt.of(key, expect_version, trigger, parsed, sorted(accepted), accept_warnings, reason)
 
         def decide(work: Work) -> Moved:
+            hold_ended = work.case.held_until if is_on_hold(work.case, work.now) else None
             event, sent, codes = commands.advance(
                 work,
                 trigger,
@@ -139,6 +141,7 @@ class Engine:
                 hash=event.hash,
                 letters=sent,
                 accepted=codes,
+                hold_ended=hold_ended,
             )
             return attempt.remember(work, answer)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 
 from workflow.answers import Case, Returned, Step, Summary, View
@@ -73,8 +73,16 @@ def steps_of(definition: Definition, history: Iterable[tuple[Event, Values]], kn
     for event, values in history:
         before = case
         case = evolve(definition, case, event, values)
-        yield Step(event, _changes(masked, before, case, event, values, committed), _text(event, values))
+        changes = _changes(masked, before, case, event, values, committed)
+        yield Step(event, changes, _text(event, values), _ended_hold(before, event))
         committed |= event.commitments.keys()
+
+
+def _ended_hold(before: Case | None, event: Event) -> date | None:
+    """The day until which a hold was to last that a move ended; one whose day had come ended by itself."""
+    if event.kind is Kind.MOVED and before is not None and is_on_hold(before, event.at):
+        return before.held_until
+    return None
 
 
 def _changes(

@@ -108,12 +108,15 @@ def _print_moved(session: Session, moved: Moved, reason: str | None) -> None:
             "letters": list(moved.letters),
             "accepted": list(moved.accepted),
         }
+        document |= {"hold_ended": moved.hold_ended.isoformat()} if moved.hold_ended else {}
         print_json({**document, "repeated": True} if moved.repeated else document)
         return
     signs = marks()
     again = " (done before with this key; nothing was done now)" if moved.repeated else ""
     way = f"{moved.case}: {moved.source} {signs.arrow} {moved.target}, version {moved.version}{again}"
     click.echo(wrapped(way, "  ", first=f"{signs.yes} "))
+    if moved.hold_ended:
+        click.echo(f"  The hold until {moved.hold_ended} ended with it.")
     if moved.accepted:
         click.echo(wrapped(f"accepted: {', '.join(moved.accepted)}", "    ", first="  "))
     print_letters(moved.letters)

@@ -46,7 +46,7 @@ def note(session: Session, case: str, text: str) -> None:
 @actor_option
 @pass_session
 def hold(session: Session, case: str, until: date, reason: str) -> None:
-    """Stop CASE's clock until a day: no reminders, and the days do not count. Moves stay possible."""
+    """Stop CASE's clock until a day: no reminders, and the days do not count. Moves stay possible, and end the hold."""
     session.again = f"schakel hold {quote(case)} --until {until}"
     held = session.engine.hold(case, until, reason)
     _answer(session, held, f"on hold until {until}")

@@ -254,6 +254,29 @@ def test_that_a_case_was_returned_and_why_is_shown_until_it_moves_on(desk: Desk)
     assert desk.ask("why E06")["returned"] is None
 
 
+def test_a_move_that_ends_a_hold_says_so_and_so_does_the_history(desk: Desk) -> None:
+    desk.open("E06")
+    desk.ask("hold E06 --until 2026-05-04 --reason wacht")
+
+    moved = desk.run("advance E06 --key once")
+    again = desk.ask("advance E06 --key once")
+    later = desk.ask("advance E06 return_to_applicant --reason toch")
+
+    assert "The hold until 2026-05-04 ended with it." in moved.stdout
+    assert (again["repeated"], again["hold_ended"], "hold_ended" in later) == (True, "2026-05-04", False)
+    assert "ended the hold until 2026-05-04" in desk.run("history E06").stdout
+    assert [step["hold_ended"] for step in desk.ask("history E06")] == [None, None, "2026-05-04", None]
+
+
+def test_a_move_after_a_hold_ran_out_ended_none(desk: Desk) -> None:
+    desk.open("E06")
+    desk.ask("hold E06 --until 2026-05-04 --reason wacht")
+    desk.clock.moment = datetime(2026, 5, 4, 7, tzinfo=UTC)
+
+    assert "hold_ended" not in desk.ask("advance E06")
+    assert desk.ask("history E06")[-1]["hold_ended"] is None
+
+
 def test_a_hold_is_shown_and_ended(desk: Desk) -> None:
     desk.open("E06")
 

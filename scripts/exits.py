@@ -158,8 +158,8 @@ def _explain_refusal(error: Refused, session: Session) -> Failure:
 
 def _hint(error: SchakelError, session: Session) -> str | None:
     if isinstance(error, NoSuchCase):
-        is_letter = isinstance(error, NoSuchLetter)
-        return "schakel mail list" if is_letter else "schakel list --search PART-OF-THE-NAME"
+        look_up = "mail list" if isinstance(error, NoSuchLetter) else "list --search PART-OF-THE-NAME"
+        return f"schakel show {quote(error.meant)}" if error.meant else f"schakel {look_up}"
     if isinstance(error, Conflict):
         return _hint_of_conflict(error, session)
     if isinstance(error, PartsFailed):

@@ -284,7 +284,7 @@ def _names_person(row: OutboxRow, facts: str | None) -> bool:
 def _letter(store: Store, number: int) -> OutboxRow:
     row = letters.letter_by_id(store, number)
     if row is None:
-        raise NoSuchLetter(f"There is no letter {number}; look it up with: schakel mail list")
+        raise NoSuchLetter(f"There is no letter {number}.")
     return row
 
 

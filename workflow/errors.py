@@ -40,7 +40,11 @@ class UsageError(SchakelError):
 
 
 class NoSuchCase(SchakelError):
-    """No case answers to this reference."""
+    """No case answers to this reference; `meant`: the external reference of one that is written like it."""
+
+    def __init__(self, message: str, meant: str | None = None) -> None:
+        super().__init__(message)
+        self.meant = meant
 
 
 class NoSuchLetter(NoSuchCase):

@@ -18,7 +18,7 @@ from workflow.facts import Context, Other
 from workflow.history import FORGED, altered, is_same, readable, readable_rows
 from workflow.reference import looks_like_reference, new_reference, parse_reference
 from workflow.returns import returns_of
-from workflow.storage import Database
+from workflow.storage import Database, lookups
 from workflow.storage.evidence import Evidence
 from workflow.storage.listing import Filter, find_cases
 from workflow.storage.store import Neighbours, Store
@@ -35,7 +35,7 @@ def find_case(store: Store, text: str, *, lock: bool = False) -> tuple[int, Case
     reference, external = _names(text)
     with readable(reference or external):
         found = store.find(reference=reference, external=external, lock=lock) if is_storable(text) else None
-    return found or _missing(text, reference)
+    return found or _missing(store, text, reference)
 
 
 def find_case_among(store: Store, text: str, *, lock: bool = False) -> tuple[int, Case, Neighbours]:
@@ -43,7 +43,7 @@ def find_case_among(store: Store, text: str, *, lock: bool = False) -> tuple[int
     reference, external = _names(text)
     with readable(reference or external):
         found = store.find_among(reference=reference, external=external, lock=lock) if is_storable(text) else None
-    return found or _missing(text, reference)
+    return found or _missing(store, text, reference)
 
 
 def find_case_seen(store: Store, rules: Rules, text: str, now: datetime) -> tuple[Context, int, Case, Returned | None]:
@@ -130,14 +130,23 @@ def _names(text: object) -> tuple[str | None, str]:
     return parse_reference(text), text.strip()
 
 
-def _missing(text: str, reference: str | None) -> NoReturn:
-    hint = "look it up with: schakel list --search …"
-    if reference is None and looks_like_reference(text):
-        hint = "its last character does not fit the others, so it was probably mistyped"
-    shown = text.strip()[:80]
+def _missing(store: Store, text: str, reference: str | None) -> NoReturn:
+    shown, meant = text.strip()[:80], _in_other_capitals(store, text.strip())
     if not is_storable(text):
         shown = shown.encode("ascii", "backslashreplace").decode()
-    raise NoSuchCase(f"There is no case '{shown}': {hint}.")
+    why = ""
+    if meant is not None:
+        why = f", but there is '{meant}', which differs only in its capitals"
+    elif reference is None and looks_like_reference(text):
+        why = ": its last character does not fit the others, so it was probably mistyped"
+    raise NoSuchCase(f"There is no case '{shown}'{why}.", meant)
+
+
+def _in_other_capitals(store: Store, name: str) -> str | None:
+    """An external reference that is this name written as people write names; looked up by its index."""
+    written = {name.upper(), name.lower(), name.capitalize(), name.title()} - {name}
+    found = lookups.find_external(store, sorted(written), lock=False) if written and is_storable(name) else {}
+    return next(iter(found), None)
 
 
 def free_reference(store: Store) -> str:

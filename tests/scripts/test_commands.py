@@ -456,6 +456,7 @@ def test_what_commands_that_change_something_say_fits_eighty_columns(desk: Desk)
         ("mail show 9999", "schakel mail list"),
         ("mail retry 9999", "schakel mail list"),
         ("show E99", "schakel list --search PART-OF-THE-NAME"),
+        ("advance e06", "schakel show E06"),
         ("hold E06 --until 2026-12-14 --reason ' '", 'schakel hold E06 --until 2026-12-14 --reason "…"'),
     ],
 )

@@ -165,6 +165,21 @@ def test_an_unknown_case_is_no_such_case_on_both_databases(engine: Engine, text:
         engine.advance(text, "register", key="k1")
 
 
+@pytest.mark.parametrize(
+    ("named", "typed"), [("W01", "w01"), ("w01", " W01"), ("Klant-7a", "klant-7a"), ("Étage-9 Noord", "étage-9 noord")]
+)
+def test_a_reference_that_differs_only_in_its_capitals_is_named_but_not_taken(
+    engine: Engine, named: str, typed: str
+) -> None:
+    engine.open_case(employer(), external_reference=named)
+
+    with pytest.raises(NoSuchCase) as refused:
+        engine.note(typed, "gebeld")
+
+    said = f"There is no case '{typed.strip()}', but there is '{named}', which differs only in its capitals."
+    assert (str(refused.value), refused.value.meant) == (said, named)
+
+
 def test_a_reference_may_be_typed_without_dashes_and_in_any_case(engine: Engine) -> None:
     case = bring(engine, "rights_pending")
 

@@ -452,13 +452,13 @@ UNDONE: dict[str, tuple[type[SchakelError], str, Act, str]] = {
         NoSuchCase,
         "rights_pending",
         lambda engine, case: engine.case(f" {'n' * 81} "),
-        f"There is no case '{'n' * 80}': look it up with: schakel list --search ….",
+        f"There is no case '{'n' * 80}'.",
     ),
     "ours, but not there": (
         NoSuchCase,
         "rights_pending",
         lambda engine, case: engine.note(with_check("0000000"), "gebeld"),
-        f"There is no case '{with_check('0000000')}': look it up with: schakel list --search ….",
+        f"There is no case '{with_check('0000000')}'.",
     ),
     "mistyped": (
         NoSuchCase,
@@ -470,13 +470,13 @@ UNDONE: dict[str, tuple[type[SchakelError], str, Act, str]] = {
         NoSuchCase,
         "rights_pending",
         lambda engine, case: engine.case("één\0\ud800"),
-        "There is no case '\\xe9\\xe9n\0\\ud800': look it up with: schakel list --search ….",
+        "There is no case '\\xe9\\xe9n\0\\ud800'.",
     ),
     "nobody, in full letters": (
         NoSuchCase,
         "rights_pending",
         lambda engine, case: engine.replay("één"),
-        "There is no case 'één': look it up with: schakel list --search ….",
+        "There is no case 'één'.",
     ),
 }
 

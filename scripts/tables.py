@@ -156,6 +156,16 @@ class Sheet:
         return None
 
 
+class _NoTable(UsageError):
+    """What was read holds no table with the columns that are wanted; another sheet may."""
+
+
+def said_of_sheets(sheets: Sequence[str]) -> str:
+    """Which sheet of a workbook is read, and which are not."""
+    unread = " and ".join(f"'{name}'" for name in sheets[1:])
+    return f"Only the first sheet, '{sheets[0]}', is read" + (f"; there are rows on {unread} too." if unread else ".")
+
+
 def look_through(source: str, columns: Columns) -> Sheet:
     """Look a whole file through before its first row is used.
 
@@ -169,7 +179,10 @@ def look_through(source: str, columns: Columns) -> Sheet:
         if is_workbook(path):
             from scripts.workbook import read_workbook, sheets_with_rows
 
-            survey = _survey(path, columns, read_workbook(path), "", "")
+            try:
+                survey = _survey(path, columns, read_workbook(path), "", "")
+            except _NoTable as error:
+                raise UsageError(f"{error} {said_of_sheets(sheets_with_rows(path))}") from None
             return replace(survey, sheets=sheets_with_rows(path))
         encoding = find_encoding(path)
         separator = find_separator(path, encoding, columns.known)
@@ -183,7 +196,7 @@ def _survey(
 ) -> Sheet:
     first = next(records, None)
     if first is None:
-        raise UsageError(f"{path} is empty.")
+        raise _NoTable(f"{path} is empty.")
     titles = list(first[1])
     while titles and not titles[-1].strip(" \x00"):
         titles.pop()
@@ -200,7 +213,7 @@ def _survey(
         if identity and (first_on := seen.setdefault(identity, number)) != number:
             twice.setdefault(identity, Repeated([first_on])).add(number)
     if not count:
-        raise UsageError(f"{path} has a header but no rows.")
+        raise _NoTable(f"{path} has a header but no rows.")
     return Sheet(path, columns, header, unknown, count, twice, encoding, separator)
 
 
@@ -229,7 +242,7 @@ def _check_header(
         near = ((name, get_close_matches(name, missing, n=1)) for name in header if _is_unknown(name, columns))
         hint = next((f" Is '{name}' meant as '{close[0]}'?" for name, close in near if close), "")
         lacking = f"{path} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}."
-        raise UsageError(lacking + hint + _not_understood(header, columns, unknown) + _where_listed(columns))
+        raise _NoTable(lacking + hint + _not_understood(header, columns, unknown) + _where_listed(columns))
     for name in header:
         if header.count(name) > 1 and name in columns.known:
             raise UsageError(f"{path} has the column '{name}' twice; keep one.")
@@ -245,7 +258,7 @@ def _not_understood(header: Sequence[str], columns: Columns, unknown: Sequence[s
 
 
 def _where_listed(columns: Columns) -> str:
-    return f" All columns: {columns.listed}" if columns.listed else ""
+    return f" {columns.listed} lists them all." if columns.listed else ""
 
 
 def _header_among(records: Iterable[tuple[int, Sequence[str]]], columns: Columns) -> int | None:

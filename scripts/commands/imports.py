@@ -15,7 +15,7 @@ from scripts.exits import ROWS_FAILED
 from scripts.output import Marks, counted, json_array, marks, plain, print_json, wrapped
 from scripts.parameters import actor_option, examples, json_option
 from scripts.progress import progress
-from scripts.tables import MOST_BYTES, Columns, Sheet, look_through
+from scripts.tables import MOST_BYTES, Columns, Sheet, look_through, said_of_sheets
 from scripts.wiring import Session, pass_session
 from states.masking import DOTS
 from states.spreadsheet import COLUMNS, REFERENCE_COLUMN, read_row
@@ -150,8 +150,8 @@ def _remarks(sheet: Sheet) -> Iterator[str]:
     """What of the file is not read."""
     for name in sheet.unknown:
         yield f"Column '{name}' means nothing here and is skipped."
-    if unread := " and ".join(f"'{name}'" for name in sheet.sheets[1:]):
-        yield f"Only the first sheet, '{sheet.sheets[0]}', is read; there are rows on {unread} too."
+    if sheet.sheets[1:]:
+        yield said_of_sheets(sheet.sheets)
 
 
 @contextmanager

@@ -405,7 +405,7 @@ def test_a_file_may_lack_only_what_is_optional(desk: Desk, write: Write) -> None
         "bedrijfsnaam, dertiende_maand, dga_lijst, e_mailadres, gebruiker_actief, gebruiker_soort, "
         "loonheffingennummer, raamwerkcontractnummer, rechten, toegang_via, verloning, werkgever_id"
     )
-    assert said == f"{path} lacks the columns {needed}. All columns: schakel import --columns"
+    assert said == f"{path} lacks the columns {needed}. schakel import --columns lists them all."
 
 
 def test_the_cells_of_a_workbook_are_taken_for_what_they_say(desk: Desk, tmp_path: Path) -> None:

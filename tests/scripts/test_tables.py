@@ -209,6 +209,34 @@ def test_a_title_above_the_header_of_a_workbook_is_found_too(tmp_path: Path) -> 
         look_through(str(path), COLUMNS)
 
 
+@pytest.mark.parametrize(
+    ("first", "says"),
+    [
+        ([["x"]], "lacks the columns case_id, naam."),
+        ([["case_id", "naam"]], "has a header but no rows."),
+        ([], "is empty."),
+    ],
+)
+def test_which_sheet_was_read_is_said_when_there_is_no_table_on_it(
+    tmp_path: Path, first: list[list[str]], says: str
+) -> None:
+    path = tmp_path / "in.xlsx"
+    book = openpyxl.Workbook()
+    book.active.title = "Titel"
+    for row in first:
+        book.active.append(row)
+    book.create_sheet("Klanten")
+    for row in (["case_id", "naam"], ["E1", "a"]):
+        book["Klanten"].append(row)
+    book.save(path)
+
+    with pytest.raises(UsageError) as refused:
+        look_through(str(path), COLUMNS)
+
+    read = "Only the first sheet, 'Titel', is read; there are rows on 'Klanten' too."
+    assert str(refused.value) == f"{path} {says} {read}"
+
+
 def test_a_header_that_lacks_a_column_is_not_looked_for_among_the_rows(write: Write) -> None:
     path = write("in.csv", "case_id,kleur\n" + "E1,rood\n" * 20 + "case_id,naam\n")
 
@@ -223,7 +251,7 @@ def test_a_header_that_lacks_a_column_is_told_what_of_it_was_not_understood(writ
     with pytest.raises(UsageError) as refused:
         look_through(str(path), listed)
 
-    said = f"{path} lacks the column naam. Not understood: 'Náám van de zaak'. All columns: schakel import --columns"
+    said = f"{path} lacks the column naam. Not understood: 'Náám van de zaak'. schakel import --columns lists them all."
     assert str(refused.value) == said
 
 

@@ -157,6 +157,14 @@ def wrapped(text: str, indent: str, *, first: str | None = None) -> str:
     )
 
 
+def fitted(text: str, indent: str) -> str:
+    """A line that goes on below itself, indented, where a terminal is too narrow for it; in a pipe it is one line."""
+    line, room = plain(text), line_width()
+    if width(line) <= room:
+        return line
+    return textwrap.fill(line, room, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
 def folded(text: str) -> Iterator[str]:
     """The lines of a text such as a letter, each folded to fit the terminal; what goes on of a list's item hangs.
 

@@ -7,7 +7,7 @@ from itertools import groupby
 
 import click
 
-from scripts.output import marks, wrapped
+from scripts.output import fitted, marks, wrapped
 from scripts.wiring import Session
 from workflow.definition import Definition
 from workflow.facts import Problem, Severity
@@ -67,4 +67,4 @@ def _lines(said: Mapping[str, str], indent: str) -> list[str]:
     signs = marks()
     sign = {Severity.ERROR: signs.no, Severity.WARNING: signs.warning}.get(Severity(said["severity"]), "i")
     where = f"  {said['field']}" if said["field"] else ""
-    return [f"{indent}{sign} {said['code']}{where}", wrapped(said["message"], indent + "  ")]
+    return [fitted(f"{indent}{sign} {said['code']}{where}", indent + "  "), wrapped(said["message"], indent + "  ")]

@@ -10,12 +10,12 @@ from scripts.output import (
     Column,
     counted,
     first_of,
+    fitted,
     json_array,
     local,
     marks,
     moment,
     one_more,
-    plain,
     print_json,
     table,
     wrapped,
@@ -39,6 +39,7 @@ _COLUMNS = (
     Column("DUE"),
 )
 _ENDED_COLUMNS = (*_COLUMNS[:4], Column("ENDED"))
+_INDENT = " " * 9
 
 
 @click.command(epilog=examples("schakel show K-7QDM-4XTR", "schakel show E06 --json"))
@@ -160,23 +161,23 @@ def _lines(
 ) -> Iterator[str]:
     case, definition = view.case, session.definition
     yours = f"  ({case.external_reference})" if case.external_reference else ""
-    yield plain(f"{case.reference}{yours}  {title_of(definition, case)}")
-    yield wrapped(f"{case.state}: {definition.state(case.state).means}", " " * 9, first="State    ")
+    yield fitted(f"{case.reference}{yours}  {title_of(definition, case)}", _INDENT)
+    yield wrapped(f"{case.state}: {definition.state(case.state).means}", _INDENT, first="State    ")
     yield from _ball(view)
     yield from returned_lines(view.returned)
     if case.accepted:
-        yield wrapped(", ".join(sorted(case.accepted)), " " * 9, first="Accepted ")
+        yield wrapped(", ".join(sorted(case.accepted)), _INDENT, first="Accepted ")
     yield f"Version  {case.version}"
     forward = definition.forward_from(case.state)
     if forward is not None:
         yield ""
         blocked = any(said["severity"] != Severity.INFO for said in problems)
         waits = "No rule stands in the way of" if view.returned else "Nothing is missing for"
-        yield f"Before '{forward.trigger}':" if blocked else f"{waits} '{forward.trigger}'."
+        yield f"Before '{forward.trigger}':" if blocked else fitted(f"{waits} '{forward.trigger}'.", "  ")
         yield from problem_lines(problems)
     if facts:
         yield ""
-        yield "Known:" if revealed else "Known (personal values masked; --reveal shows them):"
+        yield "Known:" if revealed else fitted("Known (personal values masked; --reveal shows them):", "  ")
         yield from fact_lines(facts)
     if case.erased:
         yield "Its facts were erased."
@@ -186,12 +187,12 @@ def _ball(view: View) -> Iterator[str]:
     case = view.case
     if view.holder:
         days = counted(view.ball.get(view.holder, 0), "working day")
-        yield f"Ball     {view.holder}, {days}, in this state since {local(case.entered_at)}"
+        yield fitted(f"Ball     {view.holder}, {days}, in this state since {local(case.entered_at)}", _INDENT)
     else:
-        yield f"Ball     nobody: it ended {local(case.entered_at)}"
+        yield fitted(f"Ball     nobody: it ended {local(case.entered_at)}", _INDENT)
     others = [f"{holder} {counted(days, 'working day')}" for holder, days in view.ball.items() if holder != view.holder]
     if others:
-        yield f"Earlier  {', '.join(others)}"
+        yield fitted(f"Earlier  {', '.join(others)}", _INDENT)
     if view.on_hold:
         yield f"On hold  until {case.held_until}"
     if view.due_at:

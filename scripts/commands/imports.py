@@ -12,7 +12,7 @@ import click
 
 from scripts.copying import as_file
 from scripts.exits import ROWS_FAILED
-from scripts.output import Marks, counted, json_array, marks, plain, print_json, wrapped
+from scripts.output import Marks, counted, fitted, json_array, marks, plain, print_json, wrapped
 from scripts.parameters import actor_option, examples, json_option
 from scripts.progress import progress
 from scripts.tables import MOST_BYTES, Columns, Sheet, look_through, said_of_sheets
@@ -254,7 +254,7 @@ def _lines(result: RowResult, signs: Marks, session: Session) -> Iterator[str]:
     sign = {"warn": signs.warning, "reject": signs.no, "error": signs.no, "accept": signs.yes}.get(result.result, "=")
     where = "  ".join(part for part in (result.case, result.state) if part)
     name = plain(result.external_reference)
-    yield f"{sign} {result.row:>4}  {name:<8}  {result.result:<9}  {where}".rstrip()
+    yield fitted(f"{sign} {result.row:>4}  {name:<8}  {result.result:<9}  {where}".rstrip(), " " * 8)
     if result.changed:
         yield wrapped(f"Changed: {', '.join(map(_title, result.changed))}", " " * 10, first=" " * 8)
     if result.kept:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from scripts.assignments import by_path, read_assignments
-from scripts.output import marks, print_json, wrapped
+from scripts.output import fitted, marks, print_json, wrapped
 from scripts.parameters import Whole, Words, actor_option, case_argument, examples, json_option
 from scripts.problems import print_letters, problem_documents, problem_lines
 from scripts.steps import returned_document, returned_lines
@@ -134,7 +134,7 @@ def _print_verdict(session: Session, answer: Why, verdict: Verdict) -> None:
     signs = marks()
     asks = f"  (asks for --{' --'.join(verdict.asks)})" if verdict.asks else ""
     sign = signs.yes if verdict.allowed else signs.no
-    click.echo(f"{sign} {verdict.trigger} {signs.arrow} {verdict.target}{asks}")
+    click.echo(fitted(f"{sign} {verdict.trigger} {signs.arrow} {verdict.target}{asks}", "  "))
     for line in problem_lines(problem_documents(verdict.problems, session.definition, session.language)):
         click.echo(line)
 

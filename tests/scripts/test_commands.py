@@ -301,6 +301,22 @@ def test_what_is_listed_is_no_wider_than_the_terminal_and_names_each_case_in_ful
     assert cases <= set(re.findall(r"K-\w{4}-\w{4}", said))
 
 
+@pytest.mark.parametrize("words", ["show E06", "show E06 --reveal", "why E06", "import {path}"])
+def test_what_is_said_of_a_case_fits_a_narrow_terminal_and_is_whole_in_a_pipe(
+    desk: Desk, tmp_path: Path, words: str
+) -> None:
+    desk.open("E06")
+    desk.ask("advance E06")
+    path = tmp_path / "in.csv"
+    path.write_text("\n".join(SAMPLE.read_text("utf-8").splitlines()[:4]), "utf-8")
+
+    narrow, in_pipe = (desk.run(words.format(path=path), COLUMNS=columns).stdout for columns in ("40", ""))
+
+    told = [line for line in narrow.splitlines() if not line.startswith("Next:")]  # that is to be typed as it stands
+    assert max(map(width, told)) <= 40
+    assert len(narrow.splitlines()) > len(in_pipe.splitlines())
+
+
 @pytest.mark.parametrize(("words", "word"), [("list", "case"), ("mail list", "letter")])
 def test_a_list_that_was_cut_short_says_that_there_are_more(desk: Desk, words: str, word: str) -> None:
     for number in (6, 7, 8):

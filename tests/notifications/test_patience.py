@@ -147,6 +147,31 @@ def test_a_server_that_is_back_gets_one_letter_and_then_the_others_over_all_conn
     assert len(shut.opened) == 1 + 1 + 10
 
 
+def test_what_breaks_one_connection_is_told_after_the_others_finished_the_letter_in_hand(
+    worker: Delivery, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Breaking(_Shut):
+        refusal, opened, offered = None, [], list[str]()
+
+        async def offer(self, *words: object) -> None:
+            self.offered.append(str(words))
+            if len(self.offered) == 2:
+                raise RuntimeError("broken")
+
+        async def transmit(self, message: bytes) -> Reply:
+            await asyncio.sleep(0.1)  # the other breaks meanwhile
+            return await super().transmit(message)
+
+    monkeypatch.setattr(delivering, "Connection", Breaking)
+
+    with pytest.raises(RuntimeError, match="broken"):
+        worker.run_once()
+
+    left = [row["state"] for row in look(sqlite_url, "SELECT state FROM outbox")]
+    assert {*left} == {"sent", "pending"}
+    assert left.count("sent") < len(Breaking.offered) <= 10
+
+
 @pytest.mark.parametrize(
     ("trouble", "seconds"),
     [

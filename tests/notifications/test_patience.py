@@ -147,6 +147,30 @@ def test_a_server_that_is_back_gets_one_letter_and_then_the_others_over_all_conn
     assert len(shut.opened) == 1 + 1 + 10
 
 
+@pytest.mark.usefixtures("worker")
+def test_what_a_connection_sent_counts_though_it_is_not_let_in_again(
+    sqlite_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Once(_Shut):
+        refusal, opened = None, []
+
+        async def open(self) -> Reply | None:
+            await super().open()
+            self.number = len(self.opened)
+            return None if self.number <= 2 else AWAY
+
+        async def transmit(self, message: bytes) -> Reply:
+            self.is_open = self.number != 1
+            return await super().transmit(message)
+
+    monkeypatch.setattr(delivering, "Connection", Once)
+    engine = sqlite_engine
+
+    done = Delivery(engine.database, engine.rules, engine.clock, WORKER, DESK, SERVER, connections=2).run_once()
+
+    assert (len(Once.opened), done.sent, done.retried) == (3, 30, 0)
+
+
 def test_what_breaks_one_connection_is_told_after_the_others_finished_the_letter_in_hand(
     worker: Delivery, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

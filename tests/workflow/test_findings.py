@@ -253,6 +253,48 @@ def test_the_sequencers_row_is_missed(town: Town) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("altered", "told"),
+    [
+        (
+            "last_event = 9",
+            "LEAF_GAP /0: The sequencer says that it came to event 9, but the last one with a leaf is 4:"
+            " events are passed over, or would get a second leaf.",
+        ),
+        (
+            "skipped = '[1]'",
+            "LEAF_GAP /0: What the sequencer says it skipped are no gaps below the last event that it came to:"
+            " whatever waits there gets no leaf, or a second one.",
+        ),
+        (
+            "peaks = '[]'",
+            "ROOT_DIFFERS /0: The sequencer's notes (peaks) are not of the tree that the leaves make: whatever is"
+            " signed next would never verify. Let no worker run.",
+        ),
+    ],
+)
+def test_what_the_sequencers_row_says_is_told_with_what_it_should_be(town: Town, altered: str, told: str) -> None:
+    town.settle(2).spoil(f"UPDATE sequencer SET {altered}")
+
+    assert town.told() == [told]
+
+
+@pytest.mark.parametrize(("skipped", "is_told"), [("[]", True), ("[[5,6,9]]", True), ("[[5,7,9],[9,9,9]]", False)])
+def test_an_event_that_came_to_a_number_behind_the_sequencer_is_told_unless_that_was_skipped(
+    town: Town, skipped: str, is_told: bool
+) -> None:
+    town.settle(2).spoil(
+        "UPDATE events SET id = 40 WHERE id = 4",
+        f"UPDATE sequencer SET last_event = 40, skipped = '{skipped}'",
+    )
+    town.engine.note(town.cases[0], "gebeld")
+    town.spoil("UPDATE events SET id = 7 WHERE id = 41")
+
+    late = "It has no leaf, though the sequencer is past it"
+    put_in = "it was put in later, or the sequencer was made to pass it over"
+    assert town.told() == ([f"EVENT_NOT_SEQUENCED A/3: {late}: {put_in}."] if is_told else [])
+
+
 def test_an_event_after_the_checkpoint_over_it_is_told_with_both_times(town: Town) -> None:
     town.settle(0)
     town.cases.append(town.engine.open_case(employer("registration")).case.reference)

@@ -110,10 +110,13 @@ def test_who_puts_letters_back_waits_for_nobody_who_takes_them_out_of_its_hands(
     assert (put_back, states(postgres_url)) == (2, {"pending": 3})
 
 
+@pytest.mark.parametrize(
+    ("state", "letters_of_held"), [("keylane_configuring", LETTERS_OF_HELD), ("rights_pending", 1)]
+)
 def test_what_was_put_aside_is_sent_in_the_same_pass_when_its_case_is_free_after_the_others(
-    engine: Engine, somebody: psycopg.Connection
+    engine: Engine, somebody: psycopg.Connection, state: str, letters_of_held: int
 ) -> None:
-    held = bring(engine, "keylane_configuring")
+    held = bring(engine, state)
     for _ in range(CASES):
         bring(engine, "rights_pending")
 
@@ -127,7 +130,7 @@ def test_what_was_put_aside_is_sent_in_the_same_pass_when_its_case_is_free_after
         somebody.execute("SELECT 1 FROM cases WHERE reference = %s FOR UPDATE", [held])
         done = delivery(engine, sink).run_once()
 
-    assert (done.sent, done.pending) == (CASES + LETTERS_OF_HELD, 0)
+    assert (done.sent, done.pending) == (CASES + letters_of_held, 0)
     assert set(sink.copies().values()) == {1}
 
 

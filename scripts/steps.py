@@ -10,6 +10,8 @@ from workflow.answers import Returned, Step
 from workflow.events import Event, Kind
 from workflow.facts import Json
 
+SENT_BACK = "sent back, and waits for a correction"
+"""What the state of a case means that a person sent back: all that the state says may be there."""
 _MOST_CHANGES = 6
 _ABOUT_A_LETTER = (Kind.LETTER_SENT, Kind.LETTER_FAILED, Kind.LETTER_UNKNOWN)
 _CLIMBED = (Kind.REMINDED, Kind.ESCALATED)

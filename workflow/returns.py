@@ -32,6 +32,12 @@ def never_left(store: Store, definition: Definition, case_id: int, case: Case) -
     return stays and returns_of(store, definition, [(case_id, case)]) == [None]
 
 
+def sends_back(definition: Definition, trigger: str, source: str | None, target: str) -> bool:
+    """Whether a move sends a case back: it leads back, and asks for a reason."""
+    rows = [move for move in definition.moves if (move.trigger, move.target) == (trigger, target)]
+    return _leads_back(definition, source, target) and any(move.needs_reason for move in rows)
+
+
 def _may_be_returned(definition: Definition, case: Case) -> bool:
     return (
         case.version > _OPENED_AND_LEFT
@@ -51,7 +57,6 @@ def _leads_back(definition: Definition, source: str | None, target: str) -> bool
 
 
 def _returned(definition: Definition, case: Case, last: LastMove | None) -> Returned | None:
-    if last is None or not _leads_back(definition, last.source, case.state):
+    if last is None or not sends_back(definition, last.trigger, last.source, case.state):
         return None
-    rows = [move for move in definition.moves if (move.trigger, move.target) == (last.trigger, case.state)]
-    return Returned(last.at, last.trigger, last.reason) if any(move.needs_reason for move in rows) else None
+    return Returned(last.at, last.trigger, last.reason)

@@ -22,7 +22,7 @@ from scripts.output import (
 )
 from scripts.parameters import COUNT, Words, case_argument, examples, json_option
 from scripts.problems import problem_documents, problem_lines
-from scripts.steps import returned_document, returned_lines
+from scripts.steps import SENT_BACK, returned_document, returned_lines
 from scripts.values import fact_lines, in_order
 from scripts.wiring import Session, pass_session
 from workflow.answers import Summary, View
@@ -162,7 +162,8 @@ def _lines(
     case, definition = view.case, session.definition
     yours = f"  ({case.external_reference})" if case.external_reference else ""
     yield fitted(f"{case.reference}{yours}  {title_of(definition, case)}", _INDENT)
-    yield wrapped(f"{case.state}: {definition.state(case.state).means}", _INDENT, first="State    ")
+    means = SENT_BACK if view.returned else definition.state(case.state).means
+    yield wrapped(f"{case.state}: {means}", _INDENT, first="State    ")
     yield from _ball(view)
     yield from returned_lines(view.returned)
     if case.accepted:
@@ -173,7 +174,8 @@ def _lines(
         yield ""
         blocked = any(said["severity"] != Severity.INFO for said in problems)
         waits = "No rule stands in the way of" if view.returned else "Nothing is missing for"
-        yield f"Before '{forward.trigger}':" if blocked else fitted(f"{waits} '{forward.trigger}'.", "  ")
+        then = ", once it is corrected" if view.returned else ""
+        yield f"Before '{forward.trigger}':" if blocked else fitted(f"{waits} '{forward.trigger}'{then}.", "  ")
         yield from problem_lines(problems)
     if facts:
         yield ""

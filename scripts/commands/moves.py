@@ -8,7 +8,7 @@ from scripts.assignments import by_path, read_assignments
 from scripts.output import fitted, marks, print_json, wrapped
 from scripts.parameters import Whole, Words, actor_option, case_argument, examples, json_option
 from scripts.problems import print_letters, problem_documents, problem_lines
-from scripts.steps import returned_document, returned_lines
+from scripts.steps import SENT_BACK, returned_document, returned_lines
 from scripts.wiring import Session, pass_session
 from workflow.answers import Moved, Verdict, Why
 from workflow.commands import AFTER_THE_END
@@ -125,9 +125,13 @@ def _print_moved(session: Session, moved: Moved, reason: str | None) -> None:
 
         for said in told_reasons(session, moved, reason):  # whoever wrote it may have meant it for the history only
             click.echo(wrapped(said, "  "))
+    from workflow.returns import sends_back  # with the engine, which is there by now
+
     state = session.definition.state(moved.target)
     if state.holder:
-        click.echo(wrapped(f"Now {state.holder} has the ball: {state.means}", "  ", first=""))
+        is_back = sends_back(session.definition, moved.trigger, moved.source, moved.target)
+        means = SENT_BACK if is_back else state.means
+        click.echo(wrapped(f"Now {state.holder} has the ball: {means}", "  ", first=""))
 
 
 def _print_verdict(session: Session, answer: Why, verdict: Verdict) -> None:

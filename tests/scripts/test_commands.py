@@ -231,6 +231,17 @@ def test_without_a_database_the_error_says_to_run_init(bare_desk: Desk) -> None:
     assert "schakel init" in said["message"]
 
 
+def test_a_move_that_sends_back_says_that_a_correction_is_awaited_and_no_other_does(desk: Desk) -> None:
+    desk.open("E06")
+
+    onward = desk.run("advance E06").stdout
+    back = desk.run("advance E06 return_to_applicant --reason 'Klopt niet'").stdout
+
+    assert "Now asr has the ball: rights and registration are complete" in onward
+    assert "Now applicant has the ball: sent back, and waits for a correction" in back
+    assert "incomplete" not in back
+
+
 def test_that_a_case_was_returned_and_why_is_shown_until_it_moves_on(desk: Desk) -> None:
     desk.open("E06")
     desk.clock.moment += timedelta(days=1)
@@ -244,7 +255,8 @@ def test_that_a_case_was_returned_and_why_is_shown_until_it_moves_on(desk: Desk)
     line = "Returned 2026-04-21 (return_to_applicant): Het contract is van een ander\n"
     assert line in shown
     assert line in why
-    assert "No rule stands in the way of 'register'." in shown
+    assert "State    rights_pending: sent back, and waits for a correction\n" in shown
+    assert "No rule stands in the way of 'register', once it is corrected." in shown
     assert (
         documents
         == [{"at": documents[0]["at"], "trigger": "return_to_applicant", "reason": line.partition(": ")[2].strip()}] * 2

@@ -20,6 +20,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from notifications.desk import Desk
 from notifications.markup import MarkupError, line_to_html, to_html, to_text, web_address
 from workflow.errors import SchakelError
+from workflow.text import cut
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 SUBJECT = "Subject: "
@@ -109,7 +110,7 @@ def _subject(template: Template, words: Mapping[str, Any]) -> str:
     """A subject on one line; the company's name gives way when it is too long."""
     subject = " ".join(template.render(words).split())
     name, excess = str(words.get("company_short", "")), len(subject) - LONGEST_SUBJECT
-    shorter = name[: max(_SHORTEST_NAME, len(name) - excess - len("..."))].rstrip() + "..."
+    shorter = cut(name, max(_SHORTEST_NAME + len("..."), len(name) - excess))
     if excess <= 0 or len(shorter) >= len(name):
         return subject
     return " ".join(template.render({**words, "company_short": shorter}).split())

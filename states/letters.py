@@ -20,6 +20,7 @@ from states.table import LADDERS, STATES
 from states.wording import correction, elsewhere, known_language, label, phrase, statement, written_date
 from workflow.domain import Occasion
 from workflow.facts import Facts, Json, Problem, Severity
+from workflow.text import cut
 
 _DUTCH_ONLY = (Language.DUTCH.value,)
 LANGUAGES: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -106,7 +107,7 @@ def _share(occasion: Occasion) -> _Shared:
         "reference": occasion.reference,
         "working_days": occasion.working_days,
         "company": company,
-        "company_short": _shortened(company),
+        "company_short": cut(company, LONGEST_IN_SUBJECT),
         "reason": _reason(occasion),
         "loket_employer_id": employer_id(held_text(occasion.facts, Field.LOKET_EMPLOYER_ID)).normal,
         "required_rights": [*REQUIRED_RIGHTS],
@@ -143,10 +144,6 @@ def _salutation(occasion: Occasion) -> str:
     greeting, hello = _GREETINGS[known_language(occasion.language)]
     contact = _typed(occasion.facts, Field.CONTACT_NAME)
     return f"{greeting} {contact}" if contact else hello
-
-
-def _shortened(company: str) -> str:
-    return company if len(company) <= LONGEST_IN_SUBJECT else company[: LONGEST_IN_SUBJECT - 3].rstrip() + "..."
 
 
 def _company(occasion: Occasion) -> str:

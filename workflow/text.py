@@ -12,6 +12,8 @@ from workflow.reference import looks_like_reference
 MAX_LENGTH = 4000
 MAX_BYTES = 2000
 """Of what cases are found by: an index of PostgreSQL takes 2,704 bytes."""
+_MORE = "..."
+_NUMBER_AT_END, _GOES_ON = re.compile(r"\s*\d[\d.,/-]*$"), re.compile(r"[.,/-]?\d")
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 _INVISIBLE = ("Cf", "Cn")
 _UNSEEN = re.compile(
@@ -69,6 +71,16 @@ def check_reference(text: object) -> str:
     if looks_like_reference(trimmed):
         raise UsageError(f"external_reference '{trimmed}' has the form of Schakel's own references; choose another.")
     return trimmed
+
+
+def cut(text: str, most: int) -> str:
+    """A text of at most so many characters, with dots where there was more; half a number would be another one."""
+    if len(text) <= most:
+        return text
+    kept, rest = text[: most - len(_MORE)], text[most - len(_MORE) :]
+    if _GOES_ON.match(rest):
+        kept = _NUMBER_AT_END.sub("", kept) or kept
+    return kept.rstrip() + _MORE
 
 
 @lru_cache(maxsize=4096)

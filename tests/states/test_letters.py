@@ -309,6 +309,14 @@ def test_a_long_name_gives_way_to_the_reference_where_a_list_of_mails_would_cut_
         assert ("Coöperat" in subject) == ("..." in subject)
 
 
+@pytest.mark.parametrize("pair", LETTERS, ids=named)
+def test_a_number_in_a_name_stands_in_a_subject_whole_or_not_at_all(occasion, pair):
+    for name in ("Bakkerij " + "x" * n + " 1234 B.V." for n in range(40)):
+        subject, _ = render(DOMAIN.letter_context(occasion(*pair, registration__company_name=name)))
+
+        assert "1234" in subject or not re.search(r"x[ 0-9]*[0-9]\.\.\.", subject)
+
+
 def test_the_applicant_is_mailed_in_punycode_and_the_others_as_settings_say(case):
     facts = case(registration__email="loon@bäckerei-müller.example")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from workflow.errors import UsageError
-from workflow.text import MAX_BYTES, MAX_LENGTH, check_name, check_reference, check_text, is_storable, on_one_line
+from workflow.text import MAX_BYTES, MAX_LENGTH, check_name, check_reference, check_text, cut, is_storable, on_one_line
 
 
 @pytest.mark.parametrize("text", ["", "één regel", "twee\r\nregels\tmet tab", "☎ 日本 🙂", "x" * MAX_LENGTH, None])
@@ -57,6 +57,22 @@ def test_a_database_can_hold_all_but_nul_and_half_characters(text: str, fits: bo
 )
 def test_a_text_on_one_line_is_as_people_read_it(text: str, line: str) -> None:
     assert on_one_line(text) == line
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Groenteboer 't Hof 14", "Groenteboer 't Hof 14"),
+        ("Groenteboer 't Hof 14 B.V.", "Groenteboer 't Hof..."),
+        ("Groenteboer 't 1.400 B.V.", "Groenteboer 't..."),
+        ("Groenteboer Hof1 234 B.V.", "Groenteboer Hof1..."),
+        ("Groenteboer op de markt", "Groenteboer op de..."),
+        ("1234567890123456789012", "123456789012345678..."),
+    ],
+)
+def test_a_text_is_cut_outside_its_numbers(text: str, shown: str) -> None:
+    assert cut(text, 21) == shown
+    assert len(shown) <= 21
 
 
 def test_an_external_reference_is_trimmed() -> None:

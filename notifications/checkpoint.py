@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from notifications.building import CHECKPOINT_LETTER
-from notifications.overview import in_slot
+from notifications.overview import is_to_be_written
 from workflow.clock import AMSTERDAM, local_day
 from workflow.encoding import compact_json
 from workflow.errors import Conflict
@@ -18,7 +18,7 @@ ROLE, LANGUAGE = "auditor", "nl"
 
 def run_once(database: Database, rules: Rules, now: datetime) -> bool:
     """Write today's letter if its hour has come and nobody did; whether one was written."""
-    if not in_slot(rules, now):
+    if not is_to_be_written(database, rules, CHECKPOINT_LETTER, now):
         return False
     try:
         with database.writing() as store:

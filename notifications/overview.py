@@ -18,15 +18,15 @@ from workflow.storage import Database, letters
 from workflow.storage.letter_states import LetterState
 from workflow.storage.letters import OutboxRow
 from workflow.storage.listing import Filter, drifted_cases, find_cases
-from workflow.storage.shift import take_slot, take_turn
+from workflow.storage.shift import served, take_slot, take_turn
 from workflow.storage.store import Store, Unread
 from workflow.views import summary_of
 from workflow.work import Letter, Rules
 
 T = TypeVar("T")
 LETTER, ROLE, LANGUAGE = "daily_overview", "operations", "nl"
-SLOT_BEGINS, SLOT_ENDS = time(8), time(9)
-"""The overview belongs to this hour of a working day; when it has passed it is not made up."""
+SLOT_BEGINS, SLOT_ENDS = time(8), time(17)
+"""The overview is written at eight on a working day, or later while people are at work: when nothing ran before."""
 MOST = 50
 """Cases and letters that one overview names under a heading, longest overdue first; of more it says that there are."""
 
@@ -36,7 +36,7 @@ def run_once(database: Database, rules: Rules, now: datetime, addressed: Iterabl
 
     `addressed` are the roles whose address is a setting that is set: their letters get it at the next pass.
     """
-    if not in_slot(rules, now):
+    if not is_to_be_written(database, rules, LETTER, now):
         return False
     try:
         with database.writing() as store:
@@ -52,10 +52,16 @@ def run_once(database: Database, rules: Rules, now: datetime, addressed: Iterabl
         return False  # another worker took the slot at the same moment
 
 
-def in_slot(rules: Rules, now: datetime) -> bool:
-    """Whether now is the hour of a working day in which the letters of the morning are written. Raises UsageError."""
+def is_to_be_written(database: Database, rules: Rules, letter: str, now: datetime) -> bool:
+    """Whether this letter of the morning is to be written now, as far as can be seen without writing.
+
+    Raises UsageError: `now` is no moment.
+    """
     local = in_utc("now", now).astimezone(AMSTERDAM)
-    return rules.calendar.is_working_day(local.date()) and SLOT_BEGINS <= local.time() < SLOT_ENDS
+    if not (rules.calendar.is_working_day(local.date()) and SLOT_BEGINS <= local.time() < SLOT_ENDS):
+        return False
+    with database.reading() as store:
+        return letter not in served(store, local.date())
 
 
 def gather(store: Store, rules: Rules, now: datetime, addressed: Iterable[str]) -> dict[str, Any] | None:

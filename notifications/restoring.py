@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from notifications import overview
+from notifications.building import CHECKPOINT_LETTER
 from notifications.outcomes import tell_cases
 from notifications.recorder import Recorder
-from workflow.clock import Clock, format_time
+from workflow.clock import AMSTERDAM, Clock, format_time, local_day
 from workflow.errors import HistoryBroken
 from workflow.events import Kind, Origin
 from workflow.finding import check_keeps_up
@@ -67,11 +69,19 @@ def after_restore(
                 count += 1
         restore = Restore(now, copied_at, count, None)
         restores.begin(store, restore)
+        _pass_over_the_morning(store, now)
         return lambda: restore
 
     sound = {number for cases in about.values() for number in cases} - altered.keys()
     restore = Recorder(database, rules, origin, clock).run_now(act, sorted(sound))
     return restore, Waiting(), tuple(altered.values())
+
+
+def _pass_over_the_morning(store: Store, now: datetime) -> None:
+    """Today's overview and the auditor's letter may have gone out since the copy was made: they are not made up."""
+    if now.astimezone(AMSTERDAM).time() >= overview.SLOT_BEGINS:
+        for letter in (overview.LETTER, CHECKPOINT_LETTER):
+            shift.take_slot(store, letter, local_day(now), now)
 
 
 def _altered(store: Store, rules: Rules) -> dict[int, str]:

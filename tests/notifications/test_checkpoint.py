@@ -50,6 +50,16 @@ def test_it_is_written_once_a_working_morning_in_its_hour(
     assert written(url) == 2
 
 
+def test_when_nothing_ran_at_eight_it_is_written_later_that_day(engine: Engine, url: str, tmp_path: Path) -> None:
+    sealed(engine, tmp_path)
+
+    moments = [local(f"2026-04-24T{hour}") for hour in ("10:00", "16:00", "18:00")]
+    told = [checkpoint.run_once(engine.database, engine.rules, moment) for moment in moments]
+
+    assert told == [True, False, False]
+    assert written(url) == 1
+
+
 def test_without_a_checkpoint_there_is_nothing_to_send(engine: Engine, url: str) -> None:
     bring(engine, "registered")
 

@@ -41,8 +41,8 @@ def written(url: str) -> list[dict[str, Any]]:
     [
         ("2026-04-24T07:59:59", False),
         ("2026-04-24T08:00", True),
-        ("2026-04-24T08:59:59", True),
-        ("2026-04-24T09:00", False),
+        ("2026-04-24T16:59:59", True),
+        ("2026-04-24T17:00", False),
         ("2026-04-25T08:30", False),  # Saturday
         ("2026-04-27T08:30", False),  # Koningsdag
         ("2026-05-14T08:30", False),  # Hemelvaartsdag
@@ -51,7 +51,7 @@ def written(url: str) -> list[dict[str, Any]]:
         ("2027-03-30T08:30", True),  # the first working day after the clock went forward
     ],
 )
-def test_it_is_written_between_eight_and_nine_on_a_working_day(
+def test_it_is_written_from_eight_on_a_working_day_while_people_are_at_work(
     sqlite_engine: Engine, sqlite_url: str, clock: SetClock, moment: str, expected: bool
 ) -> None:
     bring(sqlite_engine, "enriched")
@@ -96,16 +96,30 @@ def test_there_is_none_when_there_is_nothing_to_say(engine: Engine, clock: SetCl
     assert written(url) == []
 
 
-def test_a_slot_that_passed_is_not_made_up(engine: Engine, clock: SetClock, url: str) -> None:
+def test_when_nothing_ran_at_eight_it_is_made_up_later_that_day_and_not_the_next(
+    engine: Engine, clock: SetClock, url: str
+) -> None:
     bring(engine, "enriched")
 
-    for moment in ("2026-04-23T09:01", "2026-04-23T15:00", "2026-04-24T07:00"):
+    told = []
+    for moment in ("2026-04-23T10:00", "2026-04-23T16:00", "2026-04-24T18:00", "2026-04-25T10:00", "2026-04-28T08:00"):
         at(clock, moment)
-        assert not look_over(engine)
+        told.append(look_over(engine))
 
-    at(clock, "2026-04-24T08:00")
-    assert look_over(engine)
-    assert len(written(url)) == 1
+    assert told == [True, False, False, False, True]
+    days = [json.loads(row["context"])["today"] for row in written(url)]
+    assert days == ["23-04-2026", "28-04-2026"]
+
+
+def test_with_nothing_to_say_at_eight_there_is_none_later_that_day(engine: Engine, clock: SetClock, url: str) -> None:
+    at(clock, "2026-04-23T08:00")
+    assert not look_over(engine)
+    at(clock, "2026-04-20T08:00")
+    bring(engine, "enriched")
+
+    at(clock, "2026-04-23T10:00")
+    assert not look_over(engine)
+    assert written(url) == []
 
 
 def test_it_says_what_is_overdue_by_holder_and_what_is_due_today(engine: Engine, clock: SetClock, url: str) -> None:

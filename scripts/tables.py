@@ -13,14 +13,12 @@ from functools import cached_property
 from itertools import chain, islice, repeat
 from pathlib import Path
 
+from scripts.damage import damage_of, is_garbled, text_of
 from scripts.kinds import is_workbook, refuse_other_kinds
 from scripts.reading import open_file
 from scripts.records import (
-    ERRORS,
     FAILED,
     MOST_ABOVE,
-    NUMERIC,
-    UNCOMPUTED,
     find_encoding,
     find_separator,
     header_name,
@@ -61,8 +59,8 @@ class Line:
 
 
 @dataclass(slots=True)
-class Repeated:
-    """Where a reference stands that stands in a file more than once; of ten thousand lines nobody reads more."""
+class Places:
+    """The lines on which something stands, a reference for instance; of ten thousand nobody reads more than a few."""
 
     lines: list[int]
     """The first of them."""
@@ -76,9 +74,9 @@ class Repeated:
             self.more += 1
 
     def said(self) -> str:
-        """'2 and 4', '2, 4 and 6', '2, 4, 6 and 17 more'."""
+        """'2', '2 and 4', '2, 4 and 6', '2, 4, 6 and 17 more'."""
         named = [*map(str, self.lines), *([f"{self.more} more"] if self.more else [])]
-        return f"{', '.join(named[:-1])} and {named[-1]}"
+        return " and ".join(filter(None, (", ".join(named[:-1]), named[-1])))
 
 
 @dataclass(frozen=True)
@@ -92,8 +90,10 @@ class Sheet:
     """Columns that mean nothing to us, as they are written."""
     count: int
     """How many rows there are below the header."""
-    twice: dict[str, Repeated]
+    twice: dict[str, Places]
     """References that stand in the file more than once, and where."""
+    garbled: Places
+    """Lines with a text that an earlier program decoded wrongly."""
     encoding: str = ""
     separator: str = ""
     sheets: tuple[str, ...] = ()
@@ -124,35 +124,19 @@ class Sheet:
         if (count := _miscounted(cells, len(self.header))) is not None:
             fault = f"Line {number} has {count} cells, but the header has {len(self.header)}."
             # in which column the others belong nobody can say
-            first = {self.columns.identity: _text(cells[0])} if self.header[0] == self.columns.identity else {}
+            first = {self.columns.identity: text_of(cells[0])} if self.header[0] == self.columns.identity else {}
             return Line(number, first, fault)
         raw = {name: cell for name, cell in zip(self.header, cells, strict=False) if name in self.columns.known}
-        named = {name: _text(cell) for name, cell in raw.items()}
+        named = {name: text_of(cell) for name, cell in raw.items()}
         return Line(number, named, self._fault(number, raw, named[self.columns.identity]))
 
     def _fault(self, number: int, raw: dict[str, str], identity: str) -> str | None:
-        if unsaved := [name for name, cell in raw.items() if cell == UNCOMPUTED]:
-            one = len(unsaved) == 1
-            held = "holds a formula whose result is" if one else "hold formulas whose results are"
-            return (
-                f"Line {number}: {' and '.join(unsaved)} {held} not in this file. "
-                f"Open it in Excel and save it there, or type the value{'s' * (not one)}."
-            )
-        if failed := [f"{name} holds {_text(cell)}" for name, cell in raw.items() if _is_error(cell)]:
-            return (
-                f"Line {number}: {' and '.join(failed)}, an error of the spreadsheet. "
-                "Correct its formula, or type the value."
-            )
+        if damage := damage_of(raw, self.columns.textual):
+            return f"Line {number}: {damage}"
         if not identity:
             return f"Line {number} has no {self.columns.identity}."
         if repeated := self.twice.get(identity):
             return f"{self.columns.identity} '{identity}' stands on lines {repeated.said()}; keep one of them."
-        for name, cell in raw.items():
-            if name in self.columns.textual and cell.startswith(NUMERIC):
-                return (
-                    f"Line {number}: {name} is a number in this spreadsheet, so zeros in front of it are lost. "
-                    "Format the column as text and type the value again."
-                )
         return None
 
 
@@ -200,21 +184,24 @@ def _survey(
     titles = list(first[1])
     while titles and not titles[-1].strip(" \x00"):
         titles.pop()
-    header = tuple(header_name(_text(title)) for title in titles)
-    unknown = tuple(_text(title) for title, name in zip(titles, header, strict=True) if _is_unknown(name, columns))
+    header = tuple(header_name(text_of(title)) for title in titles)
+    unknown = tuple(text_of(title) for title, name in zip(titles, header, strict=True) if _is_unknown(name, columns))
     _check_header(path, header, columns, unknown, records)
     place = header.index(columns.identity)
     seen: dict[str, int] = {}
-    twice: dict[str, Repeated] = {}
+    twice: dict[str, Places] = {}
     count = 0
+    garbled = Places([])
     for number, cells in records if encoding else _saying(records, header, columns):
         count += 1
-        identity = _text(cells[place]) if place < len(cells) else ""
+        if any(is_garbled(cell) for cell, name in zip(cells, header, strict=False) if name in columns.known):
+            garbled.add(number)
+        identity = text_of(cells[place]) if place < len(cells) else ""
         if identity and (first_on := seen.setdefault(identity, number)) != number:
-            twice.setdefault(identity, Repeated([first_on])).add(number)
+            twice.setdefault(identity, Places([first_on])).add(number)
     if not count:
         raise _NoTable(f"{path} has a header but no rows.")
-    return Sheet(path, columns, header, unknown, count, twice, encoding, separator)
+    return Sheet(path, columns, header, unknown, count, twice, garbled, encoding, separator)
 
 
 def _saying(
@@ -264,7 +251,7 @@ def _where_listed(columns: Columns) -> str:
 def _header_among(records: Iterable[tuple[int, Sequence[str]]], columns: Columns) -> int | None:
     """The line on which a header stands that titles were written above: it names most of what is required."""
     for number, cells in islice(records, MOST_ABOVE):
-        names = {header_name(_text(cell)) for cell in cells}
+        names = {header_name(text_of(cell)) for cell in cells}
         if 2 * len(names & columns.required) > len(columns.required):
             return number
     return None
@@ -281,11 +268,3 @@ def _miscounted(cells: Sequence[str], expected: int) -> int | None:
     while filled > expected and not cells[filled - 1].strip():
         filled -= 1
     return None if filled == expected else filled
-
-
-def _is_error(cell: str) -> bool:
-    return cell.startswith(FAILED) or cell.strip() in ERRORS
-
-
-def _text(cell: str) -> str:
-    return cell.removeprefix(FAILED).removeprefix(NUMERIC).strip()

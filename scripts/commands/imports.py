@@ -147,11 +147,17 @@ def _import(
 
 
 def _remarks(sheet: Sheet) -> Iterator[str]:
-    """What of the file is not read."""
+    """What of the file is not read, or is doubtful."""
     for name in sheet.unknown:
         yield f"Column '{name}' means nothing here and is skipped."
     if sheet.sheets[1:]:
         yield said_of_sheets(sheet.sheets)
+    if lines := sheet.garbled.lines:
+        where = f"line{'s' * (len(lines) > 1)} {sheet.garbled.said()}"
+        yield (
+            f"On {where} a text was decoded wrongly by an earlier program, as 'Ã©' for 'é'. Letters would say it so: "
+            "correct the file and import it again."
+        )
 
 
 @contextmanager

@@ -358,6 +358,33 @@ def test_unknown_columns_are_named_on_standard_error(desk: Desk, write: Write) -
     assert result.exit_code == 0
 
 
+def test_lines_with_a_text_that_an_earlier_program_decoded_wrongly_are_named(desk: Desk, write: Write) -> None:
+    names = ["Bäckerei 1", "BÃ¤ckerei 2", "Crêperie l’Été 3", "CrÃªperie lâ€™Ã‰tÃ© 4", "Ã la carte 5", "Łódź Ãé 6"]
+    rows = [sample()[0] | {"case_id": f"B{line}", "bedrijfsnaam": name} for line, name in enumerate(names, start=2)]
+
+    both = desk.run(f"import {write('in.csv', as_csv(rows))} --dry-run").stderr
+    one = desk.run(f"import {write('in.csv', as_csv(rows[:2]))} --dry-run").stderr
+    none = desk.run(f"import {write('in.csv', as_csv([rows[0], rows[2], rows[5]]))} --dry-run").stderr
+
+    assert "On lines 3 and 5 a text was decoded wrongly by an earlier program" in " ".join(both.split())
+    assert "On line 3 a text was decoded wrongly" in " ".join(one.split())
+    assert none == ""
+
+
+@pytest.mark.parametrize("column", ["loonheffingennummer", "kvk_nummer", "werkgever_id", "case_id"])
+@pytest.mark.parametrize("cell", ["9,99901E+10", "9.99901e+08", "3E+10"])
+def test_a_number_that_excel_shortened_in_a_csv_is_told_as_that_and_not_repeated(
+    desk: Desk, write: Write, column: str, cell: str
+) -> None:
+    (told,) = desk.ask(f"import {write('in.csv', as_csv([sample()[0] | {column: cell}]))}", code=6)
+
+    assert (told["result"], told["case"]) == ("error", None)
+    assert told["message"] == (
+        f"Line 2: {column}: Excel made a number of this and left digits out (as in 1.2E+10). "
+        "Format the column as text there and type the value again."
+    )
+
+
 def test_the_sheets_of_a_workbook_that_are_not_read_are_named_when_they_hold_rows(desk: Desk, tmp_path: Path) -> None:
     path = tmp_path / "in.xlsx"
     row = sample()[0]

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from employers import employer
 from looking import bare, largest, look
+from tampering import run
 
 from workflow import Engine
 from workflow.answers import Row
-from workflow.errors import Overtaken, StoreError
+from workflow.errors import HistoryBroken, Overtaken, StoreError
+from workflow.finding import check_keeps_up, find_case
 from workflow.storage.store import Store
 from workflow.work import Work
 
@@ -166,3 +168,14 @@ def test_what_was_committed_row_by_row_is_told_when_a_later_row_ends_the_import(
         told.extend(engine.case(str(result.case)).case.state for result in results)
 
     assert told == ["rights_pending", "rights_pending"]
+
+
+def test_a_case_whose_next_event_cannot_be_read_is_named(engine: Engine, url: str) -> None:
+    """Its row says that it was not written yet."""
+    case = engine.open_case(employer()).case.reference
+    engine.note(case, "gebeld")
+    run(url, "UPDATE events SET canonical = 'x' WHERE seq = 2", "UPDATE cases SET seq = 1")
+
+    said = rf"^The history of {case} cannot be read: somebody altered it\. .+ schakel audit verify {case}$"
+    with engine.database.reading() as store, pytest.raises(HistoryBroken, match=said):
+        check_keeps_up(store, *find_case(store, case))

@@ -715,6 +715,7 @@ def test_a_digest_that_cannot_be_built_is_taken_apart_for_good(engine: Engine, c
     (digest,) = outbox(url, "case_id IS NULL")
     assert digest["state"] == "cancelled"
     assert digest["reason"].startswith(f"taken apart: it could not be built (Letter {digest['id']} ")
+    assert datetime.fromisoformat(str(digest["finished_at"])) == clock.moment
     assert len(sink.messages(APPLICANT)) == 3
     assert {kinds(engine, case)[-1] for case in cases} == {"letter_sent"}
 

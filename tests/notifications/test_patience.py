@@ -83,7 +83,7 @@ class _Shut:
         self.is_open = self.refusal is None
         return self.refusal
 
-    async def offer(self, *_: object) -> None:
+    async def offer(self, *_: object) -> Reply | None:
         return None
 
     async def transmit(self, _message: bytes) -> Reply:
@@ -171,16 +171,54 @@ def test_what_a_connection_sent_counts_though_it_is_not_let_in_again(
     assert (len(Once.opened), done.sent, done.retried) == (3, 30, 0)
 
 
+def test_a_connection_that_broke_while_it_rested_costs_the_letter_it_takes_no_try(
+    sqlite_engine: Engine, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server starts anew while it has the first of eight letters of a case; the others wait for that one."""
+    bring(sqlite_engine, "confirmed")
+
+    class Restarting(_Shut):
+        refusal, opened, old = None, [], set[object]()
+        has_restarted = False
+
+        async def open(self) -> Reply | None:
+            (self.old.discard if self.has_restarted else self.old.add)(self)
+            return await super().open()
+
+        async def offer(self, *_: object) -> Reply | None:
+            return AWAY if self in self.old and self.has_restarted else None
+
+        async def transmit(self, message: bytes) -> Reply:
+            if not self.has_restarted:
+                await asyncio.sleep(0.1)  # the others open meanwhile, and rest
+                Restarting.has_restarted = True
+                self.is_open = False
+            return await super().transmit(message)
+
+        async def reset(self) -> bool:
+            self.is_open = self.is_open and self not in self.old
+            return self.is_open
+
+    monkeypatch.setattr(delivering, "Connection", Restarting)
+    engine = sqlite_engine
+
+    done = Delivery(engine.database, engine.rules, engine.clock, WORKER, DESK, SERVER).run_once()
+
+    assert (done.sent, done.retried) == (8, 0)
+    assert {row["attempts"] for row in look(sqlite_url, "SELECT attempts FROM outbox")} == {1}
+
+
 def test_what_breaks_one_connection_is_told_after_the_others_finished_the_letter_in_hand(
     worker: Delivery, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Breaking(_Shut):
         refusal, opened, offered = None, [], list[str]()
 
-        async def offer(self, *words: object) -> None:
+        async def offer(self, *words: object) -> Reply | None:
             self.offered.append(str(words))
             if len(self.offered) == 2:
                 raise RuntimeError("broken")
+            return None
 
         async def transmit(self, message: bytes) -> Reply:
             await asyncio.sleep(0.1)  # the other breaks meanwhile

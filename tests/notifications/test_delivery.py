@@ -350,6 +350,18 @@ def test_a_letter_whose_worker_disappeared_while_sending_becomes_unknown_and_is_
     assert engine.replay(case).matches_stored
 
 
+def test_however_many_letters_were_left_behind_one_pass_settles_them(
+    engine: Engine, clock: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("notifications.delivery.BATCH", 2)
+    for _ in range(5):
+        bring(engine, "rights_pending")
+        left_behind(engine, clock, sending=True)
+    clock.moment += 5 * MINUTE
+
+    assert delivery(engine, None).run_once() == Delivered(unknown=5)
+
+
 def test_letters_in_hand_are_claimed_for_five_minutes_and_one_that_leaves_has_fifteen(
     engine: Engine, url: str, clock: SetClock
 ) -> None:

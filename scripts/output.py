@@ -95,13 +95,8 @@ def counted(number: int, word: str, many: str = "") -> str:
     return f"{number:,} {word if number == 1 else many or f'{word}s'}"
 
 
-def one_more(limit: int | None) -> int | None:
-    """How many to look for so that one can say whether there are more; counting all might take minutes."""
-    return None if limit is None else limit + 1
-
-
 def first_of(found: Iterable[Found], limit: int | None) -> tuple[list[Found], bool]:
-    """The first so many of what was found, and whether there are more."""
+    """The first so many of what was found, and whether there are more: counting all of them might take minutes."""
     left = iter(found)
     return list(islice(left, limit)), next(left, None) is not None
 

@@ -22,6 +22,7 @@ from workflow.schedule import is_on_hold
 from workflow.work import Rules, Work, times_told
 
 LONGEST_HOLD = timedelta(days=2 * 366)
+AFTER_THE_END = "What becomes of it later is for a note; a new request is a new case."
 Given = Mapping[str, Mapping[str, object]]
 """Facts as a caller gives them: sheet → field → value, types not yet checked."""
 Parsed = dict[str, dict[str, Json]]
@@ -125,9 +126,6 @@ def advance(
     return event, tuple(str(to.letter) for to in sent), tuple(dict.fromkeys(p.code for p in fresh))
 
 
-AFTER_THE_END = "What becomes of it later is for a note; a new request is a new case."
-
-
 def find_move(work: Work, trigger: str | None) -> Move:
     """The move a trigger makes from where the case is (None: the forward one). Raises Refused."""
     definition, case = work.rules.definition, work.case
@@ -188,8 +186,7 @@ def refuse(
     body: dict[str, Json] = {"problems": [{"code": problem.code, "field": problem.field} for problem in problems]}
     body |= {name: value for name, value in said.items() if value is not None}
     work.append(Kind.REFUSED, body, trigger=trigger)
-    ended = work.case.ended_at is not None and not work.case.erased
-    raise Refused(message, problems, work.case.reference, ended=ended)
+    raise Refused(message, problems, work.case.reference, ended=bool(work.case.ended_at and not work.case.erased))
 
 
 def _paths(facts: Facts) -> list[str]:

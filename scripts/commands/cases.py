@@ -15,7 +15,6 @@ from scripts.output import (
     local,
     marks,
     moment,
-    one_more,
     print_json,
     table,
     wrapped,
@@ -97,7 +96,7 @@ def list_cases(
         holder=holder,
         overdue=overdue,
         search=search,
-        limit=limit if session.json else one_more(limit),
+        limit=limit if session.json else limit and limit + 1,
         retention_years=years,
         person=person,
     )

@@ -23,7 +23,6 @@ from scripts.output import (
     local,
     marks,
     moment,
-    one_more,
     print_json,
     table,
     wrapped,
@@ -72,7 +71,7 @@ def list_letters(session: Session, case: str | None, state: str | None, limit: i
     """List letters in the order they were written; addresses are masked."""
     from scripts.mailroom import find_letters
 
-    found = find_letters(session, case, state, limit if session.json else one_more(limit))
+    found = find_letters(session, case, state, limit if session.json else limit and limit + 1)
     if session.json:
         with json_array(session) as add:
             for row in found:

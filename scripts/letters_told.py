@@ -33,7 +33,7 @@ def masked(address: str | None) -> object:
 
 def waits_for(session: Session, row: OutboxRow) -> str:
     """Why a letter without an address waits; '' of any other."""
-    from scripts.passes import desk_of
+    from scripts.mail_settings import desk_of
 
     if row.recipient is not None or row.state != LetterState.PENDING:
         return ""

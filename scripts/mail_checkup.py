@@ -9,8 +9,8 @@ from dataclasses import replace
 from notifications.smtp import OPENING, Connection, Outcome, Phase, Reply
 from notifications.smtp_url import NoMailbox, Server, mailbox
 from scripts.ledger_checkup import Found
+from scripts.mail_settings import desk_of, mail_server
 from scripts.output import local
-from scripts.passes import desk_of, mail_server
 from scripts.settings import Settings
 from scripts.wiring import Session
 from workflow.errors import UsageError

@@ -16,7 +16,7 @@ from notifications.outcomes import tell_cases
 from notifications.recorder import Recorder
 from notifications.rendering import Rendered, Renderer, templates
 from notifications.samples import sample_context
-from scripts.passes import desk_of
+from scripts.mail_settings import desk_of
 from scripts.wiring import Session
 from states.identity import names_sole_trader
 from states.letters import is_by_name

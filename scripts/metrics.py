@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from scripts.passes import desk_of
+from scripts.mail_settings import desk_of
 from scripts.wiring import Session
 from workflow.definition import Definition
 from workflow.errors import SchakelError, UsageError

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
-from socket import getfqdn
 from typing import NoReturn, TypeVar
 
 from loket.poll import Poll, Polled
 from notifications import checkpoint, overview
 from notifications.delivery import Delivery
-from notifications.desk import Desk
-from notifications.smtp_url import NoMailbox, Server, mailbox, parse_smtp_url
+from notifications.smtp_url import Server
 from notifications.tally import Delivered
 from scripts.exits import PartsFailed, words_of
 from scripts.ledger_checkup import departed, unwritten_copy
-from scripts.passwords import read_password
-from scripts.settings import Settings
+from scripts.mail_settings import desk_of, mail_server
 from scripts.wiring import Session
 from workflow import reminders
-from workflow.errors import SchakelError, UsageError
+from workflow.errors import SchakelError
 from workflow.ledger import sequencer
 from workflow.ledger.outside import departure, keep_copy, last_kept
 from workflow.reminders import Fired
@@ -193,42 +189,3 @@ def _raise(faults: Mapping[str, Exception]) -> NoReturn:
     }:
         raise first
     raise PartsFailed(faults) from (ExceptionGroup("parts of a pass", [first, *others]) if others else first)
-
-
-def desk_of(settings: Settings) -> Desk:
-    """Who writes, by the settings."""
-    addresses = {
-        "asr": settings.mail_asr,
-        "keylane": settings.mail_keylane,
-        "operations": settings.mail_operations,
-        "auditor": settings.mail_auditor,
-    }
-    return Desk(
-        sender=settings.mail_from,
-        addresses={role: address for role, address in addresses.items() if address},
-        reply_to=settings.reply_to,
-        team_name=settings.team_name,
-        team_phone=settings.team_phone,
-        form_url=settings.form_url,
-    )
-
-
-def mail_server(settings: Settings) -> Server | None:
-    """The mail server, with its password from its file. Raises UsageError naming the setting."""
-    if settings.smtp_url is None:
-        return None
-    if not settings.mail_from:
-        raise UsageError("SCHAKEL_SMTP_URL is set, but SCHAKEL_MAIL_FROM is not: set the address letters come from.")
-    password = read_password(settings.smtp_password_file, "SCHAKEL_SMTP_PASSWORD_FILE")
-    server = parse_smtp_url(settings.smtp_url.get_secret_value(), password)
-    return replace(server, hello_name=settings.smtp_hello_name or _own_name(settings.mail_from))
-
-
-@cache
-def _own_name(sender: str) -> str | None:
-    """The full name of this machine; where it has none, the domain we write from: many servers refuse a bare name."""
-    name = getfqdn()
-    if "." not in name:
-        with suppress(NoMailbox):
-            return mailbox(sender).decode().rpartition("@")[2]
-    return name

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator
 
 from notifications.rendering import Renderer
+from scripts.mail_settings import desk_of
 from scripts.mailroom import find_letters
-from scripts.passes import desk_of
 from scripts.wiring import Session
 from workflow.answers import Moved
 

@@ -46,7 +46,7 @@ CONFIRMATION_ASR = LetterTo(LetterName.COUPLING_CONFIRMED, ASR)
 RETURNED = LetterTo(LetterName.RETURNED_TO_APPLICANT, APPLICANT)
 STOPPED = LetterTo(LetterName.CASE_WITHDRAWN, APPLICANT)
 STOPPED_KEYLANE = LetterTo(LetterName.CASE_WITHDRAWN, KEYLANE)
-STOPPED_RETURNED = LetterTo(LetterName.CASE_WITHDRAWN, KEYLANE, after=LetterName.KEYLANE_HANDOVER)
+STOPPED_IF_ASKED = LetterTo(LetterName.CASE_WITHDRAWN, KEYLANE, after=LetterName.KEYLANE_HANDOVER)
 READY = LetterTo(LetterName.READY_TO_REGISTER, OPERATIONS)
 
 # what must hold; each later move checks the earlier sheets again
@@ -119,7 +119,7 @@ RECORDED: Mapping[StateName, tuple[str, ...]] = MappingProxyType({
 })
 
 ANY_LATER, AT_KEYLANE = (REGISTERED, ENRICHED, CONFIGURING), (ENRICHED, CONFIGURING)
-SET_OUT = (PENDING, REGISTERED)
+BEFORE_KEYLANE = (PENDING, REGISTERED)
 
 
 def onward(trigger: Trigger, source: StateName, target: StateName, holds: Validators, *letters: LetterTo) -> Move:
@@ -133,26 +133,26 @@ def aside(trigger: Trigger, sources: tuple[StateName, ...], target: StateName, *
 
 
 MOVES = (
-    #      trigger                      from         to           must hold            letters
-    onward(Trigger.REGISTER,            PENDING,     REGISTERED,  READY_TO_REGISTER,   RECEIVED, TO_ENRICH),
-    onward(Trigger.ENRICH,              REGISTERED,  ENRICHED,    READY_TO_ENRICH,     HANDOVER, WILL_CONTACT),
-    onward(Trigger.HAND_OVER,           ENRICHED,    CONFIGURING, READY_TO_HAND_OVER,  STARTED),
-    onward(Trigger.CONFIRM,             CONFIGURING, CONFIRMED,   READY_TO_CONFIRM,    CONFIRMATION, CONFIRMATION_ASR),
-    aside(Trigger.RETURN_TO_APPLICANT,  ANY_LATER,   PENDING,                          RETURNED),
-    aside(Trigger.RETURN_TO_ASR,        AT_KEYLANE,  REGISTERED,                       TO_ENRICH),
-    aside(Trigger.WITHDRAW,             SET_OUT,     WITHDRAWN,                        STOPPED, STOPPED_RETURNED),
-    aside(Trigger.WITHDRAW,             AT_KEYLANE,  WITHDRAWN,                        STOPPED, STOPPED_KEYLANE),
+    #      trigger                      from            to           must hold            letters
+    onward(Trigger.REGISTER,            PENDING,        REGISTERED,  READY_TO_REGISTER,   RECEIVED, TO_ENRICH),
+    onward(Trigger.ENRICH,              REGISTERED,     ENRICHED,    READY_TO_ENRICH,     HANDOVER, WILL_CONTACT),
+    onward(Trigger.HAND_OVER,           ENRICHED,       CONFIGURING, READY_TO_HAND_OVER,  STARTED),
+    onward(Trigger.CONFIRM,             CONFIGURING,    CONFIRMED,   READY_TO_CONFIRM,    CONFIRMATION, CONFIRMATION_ASR),
+    aside(Trigger.RETURN_TO_APPLICANT,  ANY_LATER,      PENDING,                          RETURNED),
+    aside(Trigger.RETURN_TO_ASR,        AT_KEYLANE,     REGISTERED,                       TO_ENRICH),
+    aside(Trigger.WITHDRAW,             BEFORE_KEYLANE, WITHDRAWN,                        STOPPED, STOPPED_IF_ASKED),
+    aside(Trigger.WITHDRAW,             AT_KEYLANE,     WITHDRAWN,                        STOPPED, STOPPED_KEYLANE),
 )
 
 OPENING = (INVITATION,)
-NOT_FINAL, FIRST, DONE = (*SET_OUT, *AT_KEYLANE), (PENDING,), (CONFIRMED,)
+NOT_FINAL, ONLY_PENDING, ONLY_CONFIRMED = (*BEFORE_KEYLANE, *AT_KEYLANE), (PENDING,), (CONFIRMED,)
 NOTICES = (
-    #      letters                           in states  field                      tells
-    Notice((RIGHTS_MISSING,),                NOT_FINAL, Field.RIGHTS,              tell_missing_rights),
-    Notice((RIGHTS_MISSING,),                NOT_FINAL, Field.ACTIVE,              tell_missing_rights),
-    Notice((BLOCKED,),                       ANY_LATER, Field.ACTIVE,              tell_blocked),
-    Notice((READY,),                         FIRST,     Field.SEEN_COMPLETE,       tell_complete),
-    Notice((CONFIRMATION, CONFIRMATION_ASR), DONE,      Field.FIRST_EXCHANGE_DATE, tell_first_exchange),
+    #      letters                           in states       field                      tells
+    Notice((RIGHTS_MISSING,),                NOT_FINAL,      Field.RIGHTS,              tell_missing_rights),
+    Notice((RIGHTS_MISSING,),                NOT_FINAL,      Field.ACTIVE,              tell_missing_rights),
+    Notice((BLOCKED,),                       ANY_LATER,      Field.ACTIVE,              tell_blocked),
+    Notice((READY,),                         ONLY_PENDING,   Field.SEEN_COMPLETE,       tell_complete),
+    Notice((CONFIRMATION, CONFIRMATION_ASR), ONLY_CONFIRMED, Field.FIRST_EXCHANGE_DATE, tell_first_exchange),
 )
 # fmt: on
 

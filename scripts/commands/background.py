@@ -160,7 +160,7 @@ def worker(session: Session, name: str | None, metrics_port: int | None, metrics
 @pass_session
 def forecast(session: Session, days: int) -> None:
     """List the letters of the coming days in order, if nothing changes until then. Nothing is written."""
-    from scripts.passes import desk_of
+    from scripts.mail_settings import desk_of
     from workflow.forecast import forecast as look_ahead
 
     engine = session.engine

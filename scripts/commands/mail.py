@@ -234,7 +234,9 @@ def _was(count: int) -> str:
 @click.option("--sent", is_flag=True, help="It arrived.")
 @click.option("--resend", is_flag=True, help="It did not: send it again.")
 @click.option("--drop", is_flag=True, help="It need not arrive any more; also of one that failed or has no address.")
-@click.option("--reason", metavar="TEXT", type=Words(), required=True, help="How you know; '-' reads standard input.")
+@click.option(
+    "--reason", metavar="TEXT", type=Words(), required=True, help="How you know, or why not; '-' reads standard input."
+)
 @actor_option
 @json_option
 @pass_session

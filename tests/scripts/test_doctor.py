@@ -20,7 +20,7 @@ from tampering import put, run
 from loket.poll import Polled
 from notifications.smtp import Connection, Outcome, Phase, Reply
 from notifications.tally import Delivered
-from scripts import passes as passes_module
+from scripts import mail_settings
 from scripts.passes import Pass, Passes, Sealed
 from scripts.settings import load
 from scripts.wiring import Session
@@ -271,16 +271,16 @@ def test_doctor_shows_nothing_of_the_password_that_a_mail_server_refuses(
 def test_a_machine_without_a_full_name_greets_the_mail_server_by_the_domain_that_letters_come_from(
     monkeypatch: pytest.MonkeyPatch, machine: str, setting: str, name: str
 ) -> None:
-    monkeypatch.setattr(passes_module, "getfqdn", lambda: machine)
-    passes_module._own_name.cache_clear()
+    monkeypatch.setattr(mail_settings, "getfqdn", lambda: machine)
+    mail_settings._own_name.cache_clear()
     environ = {
         "SCHAKEL_SMTP_URL": "smtp://mail.example",
         "SCHAKEL_MAIL_FROM": "us@bücher.example",
         "SCHAKEL_SMTP_HELLO_NAME": setting,
     }
 
-    server = passes_module.mail_server(load(environ))
-    passes_module._own_name.cache_clear()
+    server = mail_settings.mail_server(load(environ))
+    mail_settings._own_name.cache_clear()
 
     assert server is not None
     assert server.hello_name == name

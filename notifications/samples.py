@@ -113,6 +113,7 @@ def sample_context(letter: str, language: str, role: str | None = None) -> dict[
             "waits_for": "de aanvrager" if role == "operations" else "",
             "required_rights": _RIGHTS,
             "missing_rights": _RIGHTS[1:4],
+            "is_known": False,
             "first_exchange_iso": "2026-12-04",
             "exchanged": False,
             "contact_name": "Sam Salaris" if by_hand_over else "",

@@ -36,6 +36,8 @@ LANGUAGES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 IN_FACTS = frozenset({Role.APPLICANT.value})
 """The roles whose address the facts hold; the others' are settings."""
 LONGEST_IN_SUBJECT = 40
+_PREPARED = (Field.RIGHTS.sheet, Field.EMAIL.sheet)
+"""What the applicant prepares; who filled both sheets, in an import say, is not asked to begin."""
 
 _OUTSIDE = frozenset({Role.APPLICANT.value, Role.KEYLANE.value})
 """The readers who are not of a.s.r.: they are told nothing of what others must do, or of other cases."""
@@ -109,6 +111,7 @@ def _share(occasion: Occasion) -> _Shared:
         "company": company,
         "company_short": cut(company, LONGEST_IN_SUBJECT),
         "reason": _reason(occasion),
+        "is_known": all(occasion.facts.get(sheet) for sheet in _PREPARED),
         "loket_employer_id": employer_id(held_text(occasion.facts, Field.LOKET_EMPLOYER_ID)).normal,
         "required_rights": [*REQUIRED_RIGHTS],
         "missing_rights": [*missing_rights(occasion.facts)],

@@ -86,7 +86,7 @@ def _show_columns(ctx: click.Context, _param: click.Parameter, value: bool) -> N
 @click.option(
     "--no-letters",
     is_flag=True,
-    help="Send no letters for these rows now; reminders follow when due (for couplings that run already).",
+    help="No letters now; reminders follow when they are due: to take over couplings that are running already.",
 )
 @json_option
 @actor_option

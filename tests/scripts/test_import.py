@@ -42,6 +42,45 @@ def test_every_row_of_the_sample_ends_as_expected(desk: Desk) -> None:
         assert set(result["codes"]) == set(filter(None, row["expected_codes"].split("|"))), row["case_id"]
 
 
+@pytest.mark.parametrize(
+    ("changes", "subject", "holds", "misses"),
+    [
+        ({"loonheffingennummer": ""}, "dit staat nog open", ["Het loonheffingennummer ontbreekt"], "nieuwe gebruiker"),
+        (
+            {"gebruiker_actief": "nee"},
+            "dit staat nog open",
+            ["Van de rest hebben wij de gegevens al"],
+            "nieuwe gebruiker",
+        ),
+        ({}, "wij kijken je gegevens na", ["Je hoeft nu niets te doen"], "nog open"),
+    ],
+)
+def test_an_invitation_asks_for_nothing_that_the_import_knows(
+    desk: Desk, write: Write, changes: dict[str, str], subject: str, holds: list[str], misses: str
+) -> None:
+    row = next(row for row in sample() if row["case_id"] == "E06") | {"taal": "nl"} | changes
+
+    desk.ask(f"import {write('one.csv', as_csv([row]))}")
+
+    (letter,) = desk.ask("mail list --case E06")
+    shown = desk.ask(f"mail show {letter['id']}")
+    assert letter["letter"] == "invitation"
+    text = " ".join(shown["text"].split())
+    assert subject in shown["subject"]
+    assert [words for words in holds if words not in text] == []
+    assert misses not in text
+
+
+def test_an_invitation_lists_all_that_is_needed_to_who_only_asked(desk: Desk) -> None:
+    desk.open("E06", loket_user={})
+
+    (letter,) = desk.ask("mail list --case E06")
+    text = desk.ask(f"mail show {letter['id']}")["text"]
+
+    assert "nieuwe gebruiker" in text
+    assert "loonheffingennummer" in text
+
+
 def test_the_same_file_again_changes_nothing(desk: Desk) -> None:
     desk.ask(f"import {SAMPLE} --advance")
 

@@ -174,8 +174,8 @@ def test_what_a_connection_sent_counts_though_it_is_not_let_in_again(
 def test_a_connection_that_broke_while_it_rested_costs_the_letter_it_takes_no_try(
     sqlite_engine: Engine, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The server starts anew while it has the first of eight letters of a case; the others wait for that one."""
-    bring(sqlite_engine, "confirmed")
+    """The server starts anew while it has the first of six letters of a case; the others wait for that one."""
+    bring(sqlite_engine, "keylane_configuring")
 
     class Restarting(_Shut):
         refusal, opened, old = None, [], set[object]()
@@ -204,7 +204,7 @@ def test_a_connection_that_broke_while_it_rested_costs_the_letter_it_takes_no_tr
 
     done = Delivery(engine.database, engine.rules, engine.clock, WORKER, DESK, SERVER).run_once()
 
-    assert (done.sent, done.retried) == (8, 0)
+    assert (done.sent, done.retried) == (6, 0)
     assert {row["attempts"] for row in look(sqlite_url, "SELECT attempts FROM outbox")} == {1}
 
 

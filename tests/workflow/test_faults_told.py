@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import psycopg
 import pytest
 
-from workflow.errors import HistoryBroken, Overtaken, StoreError
+from workflow.errors import HistoryBroken, NeedsInit, Overtaken, StoreError
 from workflow.storage.faults import explain, is_duplicate
 
 DATABASE = "postgresql://db.example.org/schakel"
@@ -87,7 +87,8 @@ BEYOND = "A number in the row of a case is beyond all bounds"
 def test_an_error_of_a_driver_becomes_one_sentence_that_says_what_to_do(said: str, means: str) -> None:
     told = explain(RuntimeError(said), DATABASE)
 
-    assert type(told) is StoreError
+    assert isinstance(told, StoreError)
+    assert isinstance(told, NeedsInit) is ("schakel init" in str(told))
     assert str(told).startswith(f"The database {DATABASE} {means}")
 
 

@@ -57,7 +57,9 @@ class Ticks:
 
     def tick(self) -> int:
         """The next morning's: one reminder a case, one letter that lists them."""
-        self._clock.moment = at_reminder_hour(_DAYS.add(_exchange(self.morning), _CHECK_AFTER)) + timedelta(hours=1)
+        self._clock.moment = at_reminder_hour(_DAYS.add(_exchange(self.morning), _CHECK_AFTER)) + timedelta(
+            hours=8
+        )  # after the overview, once a day
         self.morning += 1
         done = self._passes.run_once()
         assert done.fired.reminders == self.due, done

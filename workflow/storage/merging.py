@@ -14,6 +14,7 @@ from sqlalchemy import (
     func,
     literal,
     literal_column,
+    or_,
     select,
     text,
     update,
@@ -25,7 +26,7 @@ from workflow.storage.letters import OutboxRow
 from workflow.storage.outbox_queries import ENDED, IS_PENDING, IS_UNSENT, if_free, letters_where
 from workflow.storage.store import Store
 from workflow.storage.tables import MERGEABLE, outbox
-from workflow.storage.wanted import holds_outdated, is_over, roles, why_over
+from workflow.storage.wanted import asks_in_vain, endings, holds_outdated, is_over, roles, why_over
 
 
 def mergeable(store: Store, until: datetime) -> list[list[OutboxRow]]:
@@ -51,14 +52,14 @@ def merge_into(store: Store, rows: Iterable[OutboxRow], letter_id: int, now: dat
 
 
 def end_outdated(store: Store, now: datetime, definition: Definition) -> None:
-    """End the reminders that wait and nobody needs any more; also those that became part of a letter that waits.
+    """End what waits and nobody needs any more: reminders, and what asks something for a case that has ended.
 
-    Such a letter is taken apart, as is one of which a part has
+    So it is with those that became part of a letter that waits. It is taken apart, as is one of which a part has
     another address since, where cases hold those: the reminders of its other cases wait again, to be merged anew.
     """
     for digest in list(store.select(_outdated_digests, roles(definition.domain.in_facts))):
         _end_digest(store, digest, now, "one of its cases moved on, went on hold, or has another day or address")
-    store.run(_end_outdated, {"now": now})
+    store.run(_end_outdated, {"now": now, **endings(definition)})
 
 
 def separate(store: Store, letter_id: int, now: datetime, why: str) -> None:
@@ -163,5 +164,5 @@ def _cancel_digest() -> Executable:
 def _end_outdated() -> Executable:
     """What waits and nobody needs any more; passing by what somebody holds."""
     why = why_over(outbox).concat(literal(" before it was sent"))
-    over = and_(IS_PENDING, IS_UNSENT, is_over(outbox))
+    over = and_(IS_PENDING, IS_UNSENT, or_(is_over(outbox), asks_in_vain(outbox)))
     return update(outbox).where(if_free(over)).values(**ENDED, reason=why)

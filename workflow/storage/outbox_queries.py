@@ -26,7 +26,7 @@ from sqlalchemy import (
 from workflow.storage.letter_states import LetterState
 from workflow.storage.packing import unpacked
 from workflow.storage.tables import MERGEABLE, cases, events, outbox, outbox_attempts
-from workflow.storage.wanted import asks, is_wanted
+from workflow.storage.wanted import is_wanted
 
 _BUILT = ("message_id", "subject", "message", "sha256")
 # written out as in the index itself, so that SQLite too sees that a partial index fits
@@ -82,12 +82,6 @@ def fill_addresses() -> Executable:
     """The address of a role, for the letters to it that wait, whether for an address or with another one."""
     waiting = and_(IS_PENDING, IS_UNSENT, outbox.c.role == bindparam("to_role"))
     return _readdress(if_free(and_(waiting, outbox.c.recipient.is_distinct_from(bindparam("address")))))
-
-
-def end_asking() -> Executable:
-    """What asks something and waits, when its case ends: then, as each pass would have to read all that wait."""
-    mine = and_(outbox.c.case_id == bindparam("case"), outbox.c.seq < bindparam("ended"), IS_PENDING, asks(outbox))
-    return update(outbox).where(mine).values(**ENDED, reason="its case ended before it was sent")
 
 
 def readdress_case() -> Executable:

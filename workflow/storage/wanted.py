@@ -54,12 +54,7 @@ def is_over(reminder: Any) -> Any:
 def asks_in_vain(letter: Any) -> Any:
     """Whether a letter asks something for a case that has ended since (see `endings`)."""
     its_case = and_(cases.c.id == letter.c.case_id, cases.c.state.in_(_named("final")))
-    return and_(asks(letter), select(cases.c.id).where(its_case).exists(), _was_left(letter))
-
-
-def asks(letter: Any) -> Any:
-    """Whether a letter asks something (see `endings`)."""
-    return letter.c.letter.in_(_named("asking"))
+    return and_(letter.c.letter.in_(_named("asking")), select(cases.c.id).where(its_case).exists(), _was_left(letter))
 
 
 def why_over(letter: Any) -> Any:

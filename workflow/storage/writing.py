@@ -13,7 +13,6 @@ from workflow.errors import Conflict, StoreError
 from workflow.storage import outbox_queries, queries, rows
 from workflow.storage.session import Change, Session
 from workflow.storage.tables import definitions
-from workflow.storage.wanted import endings
 from workflow.work import Rules, Work
 
 _FIRST_OF_ALL = 5_230_419
@@ -24,7 +23,7 @@ _UPDATES = (queries.update_case, queries.update_case_not_facts)
 def write(session: Session, works: Sequence[Work]) -> None:
     """Write finished works, all of them together. Raises Conflict when a case was changed."""
     live = [work for work in works if work.events]
-    afterwards = (*_key_changes(live), _addresses(live), _asked_in_vain(live))
+    afterwards = (*_key_changes(live), _addresses(live))
     _ensure_definition(session, live)
     # one statement is a transaction by itself
     alone = not any(values for _, values in afterwards)
@@ -135,12 +134,3 @@ def _addresses(works: Sequence[Work]) -> Change:
             if address != domain.recipient(role, before.facts):
                 found.append({"case": work.case_id, "to_role": role, "address": address})
     return outbox_queries.readdress_case, found
-
-
-def _asked_in_vain(works: Sequence[Work]) -> Change:
-    """Nobody is asked anything any more for a case that ends, but by letters of that very move."""
-    ends = [work for work in works if work.before and work.before.ended_at is None and work.case.ended_at]
-    return outbox_queries.end_asking, [
-        {"case": work.case_id, "ended": work.case.seq, "now": work.now, **endings(work.rules.definition)}
-        for work in ends
-    ]

@@ -216,11 +216,8 @@ def check_reason(session: Session, reason: str) -> None:
     """Raises UsageError, Refused: no letter is resolved for this reason, as it says nothing or holds a BSN."""
     check_text("reason", reason)
     domain = session.engine.definition.domain
-    if (
-        problems := tuple(domain.judge_text("reason", reason))
-        if reason.strip()
-        else (domain.reason_missing("resolve"),)
-    ):
+    problems = tuple(domain.judge_text("reason", reason)) if reason.strip() else (domain.reason_missing("resolve"),)
+    if problems:
         raise Refused("Nothing was resolved: give a reason that may be kept.", problems)
 
 
@@ -229,9 +226,8 @@ def resolve_letter(session: Session, number: int, decided: LetterState, reason: 
 
     CANCELLED: it need not arrive any more, whether that is unknown, it failed, or it has no address to go to. Its
     case's history says who decided. Raises NoSuchCase, UsageError; HistoryBroken: its case was altered; Refused: it
-    does not wait for this decision, it was erased, or the reason holds a BSN.
+    does not wait for this decision, or it was erased. The reason must be one that may be kept (`check_reason`).
     """
-    check_reason(session, reason)
     engine = session.engine
     with session.database.reading() as store:
         row = _readable_letter(store, number)

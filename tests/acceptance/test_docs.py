@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from readme import README, filled
 
+from notifications import outcomes, patience
 from scripts.cli import cli
 from scripts.settings import unknown_variables
 
@@ -50,3 +52,18 @@ def test_the_chapters_that_messages_send_people_to_are_there() -> None:
     assert len(named) >= 3
     for document, chapter in named:
         assert f"\n## {chapter}\n" in (ROOT / document).read_text("utf-8"), chapter
+
+
+def test_operations_says_how_long_mail_waits_as_the_program_does() -> None:
+    said = " ".join((ROOT / "docs" / "operations.md").read_text("utf-8").split())
+    waits = [
+        (patience.FIRST_WAIT, {"seconds": 10}, "tries it again after ten seconds"),
+        (patience.LONGEST_WAIT, {"minutes": 5}, "every five minutes at last"),
+        (patience.FIRST_AFTER_LOGIN, {"minutes": 5}, "after a refused password: five minutes to"),
+        (patience.LONGEST_AFTER_LOGIN, {"hours": 1}, "five minutes to an hour"),
+        (outcomes.FIRST_RETRY, {"minutes": 5}, "puts off is tried after five minutes"),
+        (outcomes.LONGEST_WAIT, {"hours": 3}, "every three hours at last"),
+        (outcomes.GIVE_UP, {"days": 5}, "has failed after five days"),
+    ]
+
+    assert [told for wait, amount, told in waits if wait != timedelta(**amount) or told not in said] == []

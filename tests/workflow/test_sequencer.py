@@ -47,6 +47,13 @@ def checkpoints(url: str) -> list[dict[str, Any]]:
     return look(url, "SELECT * FROM checkpoints ORDER BY id")
 
 
+def sealed(engine: Engine, url: str, signer: Signer, clock: SetClock) -> tuple[list[dict[str, Any]], ...]:
+    """Some events are leaves under a signed head: both, to see later whether they stayed."""
+    bring(engine, "enriched")
+    run_once(engine.database, signer, clock.now())
+    return leaves(url), checkpoints(url)
+
+
 def is_whole(url: str) -> None:
     """The leaves are the events, each once and each case's in order.
 
@@ -400,9 +407,7 @@ def test_a_number_that_was_rolled_back_is_waited_for_no_longer_than_its_transact
 def test_a_row_that_is_not_of_the_leaves_beside_it_is_told_as_that_and_seals_nothing(
     engine: Engine, clock: SetClock, url: str, signer: Signer, noted: str, words: str
 ) -> None:
-    bring(engine, "enriched")
-    run_once(engine.database, signer, clock.now())
-    before = leaves(url), checkpoints(url)
+    before = sealed(engine, url, signer, clock)
     bring(engine, "registered")
     run(url, f"UPDATE sequencer SET {noted}")
 
@@ -417,9 +422,7 @@ def test_a_row_that_is_not_of_the_leaves_beside_it_is_told_as_that_and_seals_not
 def test_an_event_under_a_number_that_was_never_given_is_named_and_later_ones_are_not_passed_over(
     engine: Engine, clock: SetClock, url: str, signer: Signer
 ) -> None:
-    bring(engine, "enriched")
-    run_once(engine.database, signer, clock.now())
-    before = leaves(url), checkpoints(url)
+    before = sealed(engine, url, signer, clock)
     bring(engine, "rights_pending")
     run(url, f"UPDATE events SET id = {2**63 - 1} WHERE id = (SELECT max(id) FROM events)")
     bring(engine, "registered")

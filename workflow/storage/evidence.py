@@ -143,12 +143,10 @@ class Evidence:
     def out_of_turn(self) -> tuple[int, Any, Any] | None:
         """Number, case and its number there of the last event, when the database gave that number to none."""
         number = out_of_turn(self._store)
-        wanted = select(events.c.id, events.c.case_id, events.c.seq).where(events.c.id == number)
-        return (
-            next(((row["id"], row["case_id"], row["seq"]) for row in self._store.read(wanted)), None)
-            if number
-            else None
-        )
+        if not number:
+            return None
+        wanted = select(events.c.case_id, events.c.seq).where(events.c.id == number)
+        return next(((number, row["case_id"], row["seq"]) for row in self._store.read(wanted)), None)
 
     def _of_case(self, wanted: Select[Any], table: Any) -> Select[Any]:
         return wanted if self._case_id is None else wanted.where(table.c.case_id == self._case_id)

@@ -14,6 +14,11 @@ from workflow.errors import HistoryBroken
 from workflow.storage.store import Store
 from workflow.storage.tables import SAME_EVENT, checkpoints, events, leaves, sequencer
 
+_NUMBERS_GIVEN = (
+    "SELECT last_value FROM pg_sequences WHERE schemaname = current_schema() AND sequencename = 'events_id_seq'"
+)
+"""The last number that PostgreSQL gave an event; no row for who may not read the sequence."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -164,11 +169,6 @@ def out_of_turn(store: Store) -> int:
     else:  # read after the number: both only grow
         given = next((last for (last,) in store.execute(_NUMBERS_GIVEN).fetchall()), None)
     return highest if given is not None and highest > given else 0
-
-
-_NUMBERS_GIVEN = (
-    "SELECT last_value FROM pg_sequences WHERE schemaname = current_schema() AND sequencename = 'events_id_seq'"
-)
 
 
 def gaps_of(stored: Any, last_event: int) -> tuple[Gap, ...]:
